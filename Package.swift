@@ -1,0 +1,63 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+/// Every target is compiled alike: Swift 6, each use of unsafe memory spelled out, no silent existential.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatWarning("StrictMemorySafety", as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// One room of the house: a target and the rooms it may see, nothing else.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: [.byName(name: name)] + dependencies,
+    swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "iommuscope",
+  products: [.executable(name: "iommuscope", targets: ["iommuscope"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CElfutils", pkgConfig: "libdw", providers: [.apt(["libelf-dev", "libdw-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    room("Memory"),
+    room("DumpFile", ["Memory", "CElfutils", "CZlib"]),
+    room("KernelTypes", ["Memory", "CElfutils"]),
+    room("KernelImage", ["Memory", "KernelTypes", "CElfutils"]),
+    room("VTd", ["Memory"]),
+    room("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage"]),
+    room("RemappingState", ["Memory", "KernelImage", "KernelTypes", "VTd", "LinuxIOMMU"]),
+    room("Audit", ["Memory", "RemappingState"]),
+    room("Report", ["Memory", "RemappingState"]),
+    room(
+      "Commands",
+      [
+        "Memory", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
+        "Audit", "Report", argumentParser,
+      ]),
+    .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
+
+    .target(
+      name: "DumpFixtures", dependencies: ["Memory", "CZlib"], path: "Tests/DumpFixtures",
+      swiftSettings: strict),
+    tests("Memory"),
+  ]
+)

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Struct layouts of one kernel, asked by name: from DWARF or BTF, one model over both.
+///
+/// A structure or member that does not exist is an answer (`nil`), not an error: kernel variants
+/// are told apart by it.
+public protocol TypeSource: AnyObject {
+  /// Where the layouts come from.
+  var origin: TypeOrigin { get }
+
+  /// The complete definition of `struct name` or `union name`, or `nil`.
+  ///
+  /// Where a name has several definitions, the first complete one in the file's order that is a
+  /// structure wins; `structures(named:)` gives them all.
+  func structure(named name: String) throws(TypeError) -> StructLayout?
+
+  /// Every distinct complete definition of that name.
+  func structures(named name: String) throws(TypeError) -> [StructLayout]
+
+  /// The value of an enumerator, such as `PT_FEAT_DMA_INCOHERENT`, or `nil`.
+  func enumerator(named name: String) throws(TypeError) -> Int64?
+}
+
+public enum TypeOrigin: String, Hashable, Sendable, Codable {
+  case dwarf
+  case btf
+}
+
+/// The layout of one structure or union.
+public struct StructLayout: Sendable {
+  public var name: String
+  public var byteCount: Int
+  /// Direct members by name; anonymous structures and unions are flattened,
+  /// so that their members appear here with their offset in the whole. A named member whose own
+  /// type has no name appears as itself and, with its members, as `"outer.inner"`.
+  public var members: [String: Member]
+
+  public init(name: String, byteCount: Int, members: [String: Member]) {
+    self.name = name
+    self.byteCount = byteCount
+    self.members = members
+  }
+
+  public func has(_ member: String) -> Bool { members[member] != nil }
+}
+
+/// Type information that could not be read.
+public struct TypeError: Error, Hashable, Sendable, CustomStringConvertible {
+  public var description: String
+
+  public init(_ description: String) {
+    self.description = description
+  }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// Which dump a state was read from, and by which means.
+public struct DumpSummary: Codable, Hashable, Sendable {
+  /// The file's name as it was given.
+  public var file: String
+  /// `elf`, `kdump`, `flattened-elf`, `flattened-kdump`, `split-kdump`.
+  public var format: String
+  /// `uname -r` of the crashed kernel.
+  public var release: String?
+  /// GNU build id of the crashed kernel in hexadecimal digits.
+  public var buildID: String?
+  /// `dwarf` or `btf`; `nil` where the kernel's structures could not be read at all.
+  public var typesFrom: String?
+  /// Bytes; 4096 on x86_64.
+  public var pageSize: Int
+  /// Bytes by which KASLR moved the kernel's text.
+  public var kaslrOffset: HexWord?
+  /// The last panic message of the kernel log, one line.
+  public var panic: String?
+  /// Unix seconds.
+  public var crashTime: Int?
+
+  public init(
+    file: String, format: String, release: String? = nil, buildID: String? = nil,
+    typesFrom: String? = nil, pageSize: Int = 4096, kaslrOffset: HexWord? = nil,
+    panic: String? = nil, crashTime: Int? = nil
+  ) {
+    self.file = file
+    self.format = format
+    self.release = release
+    self.buildID = buildID
+    self.typesFrom = typesFrom
+    self.pageSize = pageSize
+    self.kaslrOffset = kaslrOffset
+    self.panic = panic
+    self.crashTime = crashTime
+  }
+}

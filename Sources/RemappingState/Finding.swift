@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// A rule's sentence about a state, with its severity and the bytes it rests on.
+public struct Finding: Codable, Hashable, Sendable {
+  /// Stable id of the rule, such as `device.context-missing`.
+  public var rule: String
+  public var severity: Severity
+  public var unit: String?
+  public var device: DeviceName?
+  public var message: String
+  public var evidence: [Evidence]
+
+  public enum Severity: String, Codable, Hashable, Sendable, CaseIterable {
+    /// DMA goes wrong or memory is exposed.
+    case error
+    /// A state that should not be.
+    case warning
+    /// Worth knowing.
+    case info
+  }
+
+  public init(
+    rule: String, severity: Severity, unit: String? = nil, device: DeviceName? = nil,
+    message: String, evidence: [Evidence] = []
+  ) {
+    self.rule = rule
+    self.severity = severity
+    self.unit = unit
+    self.device = device
+    self.message = message
+    self.evidence = evidence
+  }
+}
+
+/// Where a finding's bytes are.
+public struct Evidence: Codable, Hashable, Sendable {
+  /// `context entry`, `struct dmar_domain`, `leaf`, …
+  public var what: String
+  /// Physical address of a table entry, kernel address of an object.
+  public var address: HexWord?
+  /// The words found there, lowest first.
+  public var words: [HexWord]
+
+  public init(what: String, address: HexWord? = nil, words: [HexWord] = []) {
+    self.what = what
+    self.address = address
+    self.words = words
+  }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// Something that a reader or the table walk met: evidence for the audit, and the report's account
+/// of what it does not know.
+public struct Observation: Codable, Hashable, Sendable {
+  public var kind: Kind
+  public var unit: String?
+  public var device: DeviceName?
+  public var domainID: UInt32?
+  /// What was being read: `context table`, `second-stage table, level 2`, `struct iova`, …
+  public var subject: String
+  /// Where it was met: a physical address, or a kernel address for kernel structures.
+  public var address: HexWord?
+  /// The word that was read there, where there is one.
+  public var word: HexWord?
+  /// The sentence's end: a reason, the values that disagree.
+  public var detail: String
+  /// How many alike were met; only the first ones of a kind are listed one by one.
+  public var count: Int
+
+  public enum Kind: String, Codable, Hashable, Sendable {
+    /// A page or structure that the dump does not hold.
+    case unreadable
+    /// A hole of an ELF dump taken for zeros.
+    case assumedZero = "assumed-zero"
+    /// Reserved bits set in a present entry.
+    case reservedBits = "reserved-bits"
+    /// A table that contains itself.
+    case cycle
+    /// A table page used in more than one place.
+    case alias
+    /// A walk or list that was cut because its budget was spent.
+    case budget
+    /// A kernel structure that contradicts itself: a list that does not close, a bad pointer.
+    case malformed
+    /// A present entry whose target is outside the memory that the dump describes.
+    case outsideMemory = "outside-memory"
+  }
+
+  public init(
+    _ kind: Kind, unit: String? = nil, device: DeviceName? = nil, domainID: UInt32? = nil,
+    subject: String, address: HexWord? = nil, word: HexWord? = nil, detail: String = "",
+    count: Int = 1
+  ) {
+    self.kind = kind
+    self.unit = unit
+    self.device = device
+    self.domainID = domainID
+    self.subject = subject
+    self.address = address
+    self.word = word
+    self.detail = detail
+    self.count = count
+  }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// Everything one dump says about its remapping units at the time of the crash.
+///
+/// Two witnesses speak here and are never patched into agreement: `contexts` and the mappings of
+/// `domains` are what the hardware would have read from memory; `units`, `devices`, the domains'
+/// types and allocators are what Linux believed. A plain value: reports, findings and differences
+/// are views of it, and it decodes from the JSON report.
+///
+/// The property names and their order are those of the JSON document `iommuscope-report/1`.
+public struct RemappingState: Codable, Hashable, Sendable {
+  public var dump: DumpSummary
+  /// By segment, then register base.
+  public var units: [Unit]
+  /// By unit, device, PASID.
+  public var contexts: [Context]
+  /// By unit, domain-id, table; unknown ones last.
+  public var domains: [Domain]
+  /// By device.
+  public var devices: [Device]
+  /// By segment and base.
+  public var reservedRegions: [ReservedRegion]
+  /// What the readers and the table walk met on their way and could not, or need not, resolve.
+  public var observations: [Observation]
+
+  public init(
+    dump: DumpSummary, units: [Unit] = [], contexts: [Context] = [], domains: [Domain] = [],
+    devices: [Device] = [], reservedRegions: [ReservedRegion] = [],
+    observations: [Observation] = []
+  ) {
+    self.dump = dump
+    self.units = units
+    self.contexts = contexts
+    self.domains = domains
+    self.devices = devices
+    self.reservedRegions = reservedRegions
+    self.observations = observations
+  }
+}
