@@ -76,7 +76,7 @@ extension PhysicalMemory {
     }
     let bytes = try bytes(at: address, count: MemoryLayout<T>.size)
     var value: T = 0
-    for byte in bytes.reversed() { value = value << 8 | T(byte) }
+    for byte in bytes.reversed() { value = value << 8 | T(truncatingIfNeeded: byte) }
     return value
   }
 }

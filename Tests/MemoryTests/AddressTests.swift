@@ -11,7 +11,8 @@ struct AddressTests {
   }
 
   @Test(arguments: [
-    ("0000:03:00.0", "0000:03:00.0"), ("03:1f.7", "0000:03:1f.7"), ("10000:e1:00.0", "10000:e1:00.0"),
+    ("0000:03:00.0", "0000:03:00.0"), ("03:1f.7", "0000:03:1f.7"),
+    ("10000:e1:00.0", "10000:e1:00.0"),
   ])
   func readsPCIFunctions(_ text: String, _ expected: String) {
     #expect(PCIFunction(text)?.description == expected)

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+extension KernelImage {
+  /// The numbers of the CPUs that the kernel thought possible, ascending.
+  ///
+  /// Source: kernel/cpu.c, `__cpu_possible_mask`.
+  public func possibleCPUs() throws(KernelError) -> [Int] {
+    let mask = try object("cpumask", at: try requiredSymbol("__cpu_possible_mask"))
+    let words = try mask.arrayCount("bits")
+    var cpus: [Int] = []
+    for word in 0..<min(words, 1024) {
+      let bits = try mask.element("bits", word)
+      for bit in 0..<64 where bits[bit: bit] { cpus.append(word * 64 + bit) }
+    }
+    return cpus
+  }
+
+  /// The address of one CPU's copy of a per-CPU object.
+  ///
+  /// - Parameter pointer: the per-CPU pointer as the kernel stores it.
+  ///
+  /// Source: include/linux/percpu-defs.h, `per_cpu_ptr`; arch/x86/kernel/setup_percpu.c.
+  public func perCPU(
+    _ pointer: KernelAddress, cpu: Int
+  ) throws(KernelError) -> KernelAddress {
+    let table = try requiredSymbol("__per_cpu_offset")
+    guard let place = table.advanced(by: UInt64(clamping: cpu) &* 8) else {
+      throw KernelError(at: table, .malformed("no per-CPU offset for CPU \(cpu)"))
+    }
+    let offset: UInt64 = try reader.littleEndian(at: place)
+    return KernelAddress(pointer.rawValue &+ offset)
+  }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// The text that a kernel leaves in its dump about itself: one `KEY=value` per line.
+///
+/// Source: kernel/vmcore_info.c (kernel/crash_core.c, kernel/kexec.c before) and
+/// arch/x86/kernel/vmcore_info_64.c.
+public struct VMCoreInfo: Hashable, Sendable {
+  /// Every line by its key, as it stands: `OSRELEASE`, `SYMBOL(_stext)`, `NUMBER(phys_base)`, ….
+  /// Of a key that occurs twice the first line counts.
+  public var values: [String: String]
+
+  /// Reads the note's bytes; lines that are not `KEY=value` are passed by.
+  public init(_ bytes: [UInt8]) {
+    values = [:]
+    for line in bytes.split(separator: UInt8(ascii: "\n")) {
+      guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
+      let key = String(decoding: line[..<equals], as: UTF8.self)
+      var value = line[line.index(after: equals)...]
+      // The note is padded with zero bytes.
+      if let end = value.firstIndex(of: 0) { value = value[..<end] }
+      if values[key] == nil { values[key] = String(decoding: value, as: UTF8.self) }
+    }
+  }
+
+  /// `uname -r` of the crashed kernel.
+  public var release: String? { values["OSRELEASE"] }
+
+  /// GNU build id in hexadecimal digits; kernels before 5.9 do not write it.
+  public var buildID: String? { values["BUILD-ID"] }
+
+  /// Unix seconds of the crash.
+  public var crashTime: Int? { values["CRASHTIME"].flatMap { Int($0) } }
+
+  /// Bytes by which KASLR moved the kernel's text; addresses of a vmlinux need it added.
+  public var kernelOffset: UInt64? {
+    values["KERNELOFFSET"].flatMap { UInt64($0, radix: 16) }
+  }
+
+  public var pageSize: UInt64? { values["PAGESIZE"].flatMap { UInt64($0) } }
+
+  /// The run-time address of a symbol, `SYMBOL(name)`.
+  public func symbol(_ name: String) -> KernelAddress? {
+    values["SYMBOL(\(name))"].flatMap { UInt64($0, radix: 16) }.map { KernelAddress($0) }
+  }
+
+  /// A number, `NUMBER(name)`; written as signed decimal, or as hexadecimal with its prefix.
+  public func number(_ name: String) -> Int64? {
+    guard let text = values["NUMBER(\(name))"] else { return nil }
+    if let word = UInt64(hexadecimal: text) { return Int64(bitPattern: word) }
+    return Int64(text) ?? UInt64(text).map { Int64(bitPattern: $0) }
+  }
+}
