@@ -60,6 +60,15 @@ public final class KernelImage {
     return layout
   }
 
+  /// The value of an enumerator, or `nil` if this kernel has none of that name.
+  public func enumerator(_ name: String) throws(KernelError) -> Int64? {
+    do {
+      return try types.enumerator(named: name)
+    } catch {
+      throw KernelError(.types(error))
+    }
+  }
+
   /// Whether a structure exists and has a member of that name or path.
   public func has(_ structure: String, _ path: String) throws(KernelError) -> Bool {
     guard let layout = try self.structure(structure) else { return false }

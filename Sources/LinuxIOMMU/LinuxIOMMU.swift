@@ -1,1 +1,108 @@
 // SPDX-License-Identifier: Apache-2.0
+
+internal import KernelImage
+public import Memory
+
+/// What Linux believed about its remapping units when it crashed.
+///
+/// Nothing here looks at a translation table: table addresses are what the kernel's structures say.
+/// Kernel variants are told apart by the members that exist, never by a version.
+///
+/// Source: drivers/iommu/intel/{dmar,iommu,pasid,irq_remapping}.c, drivers/iommu/{iommu,dma-iommu,
+/// iova}.c of Linux 3.10 to 7.3, under their names of that time.
+public struct LinuxIOMMU: Sendable {
+  /// In the order of the kernel's list.
+  public var units: [LinuxUnit] = []
+  /// Every domain that a unit, a device or a group leads to, by address.
+  public var domains: [LinuxDomain] = []
+  /// PCI functions by number, then the other devices of device scopes and groups.
+  public var devices: [LinuxDevice] = []
+  public var reservedRegions: [LinuxReservedRegion] = []
+  /// Ranges that the kernel takes out of every IOVA allocator because host bridges forward them.
+  public var hostBridgeWindows: [ClosedRange<UInt64>] = []
+  /// Ranges of the template that older drivers copy into every allocator (`reserved_iova_list`).
+  public var reservedTemplate: [ClosedRange<UInt64>] = []
+  public var atsrs: [LinuxATSR] = []
+  public var satcs: [LinuxATSR] = []
+  /// What could not be read, or contradicts itself.
+  public var problems: [LinuxProblem] = []
+
+  public init() {}
+}
+
+/// Something that the reader met and passed by.
+public struct LinuxProblem: Hashable, Sendable {
+  /// What was being read, such as `iommu_group list`.
+  public var subject: String
+  public var unit: String?
+  public var device: DeviceName?
+  /// Where, if an address is involved.
+  public var address: KernelAddress?
+  /// The absence behind it, where a page is what is missing.
+  public var absence: Absence?
+  public var message: String
+}
+
+/// An ATS root-port structure (ATSR), or an SoC address translation cache structure (SATC).
+public struct LinuxATSR: Hashable, Sendable {
+  public var address: KernelAddress
+  public var includeAll: Bool
+  public var devices: [DeviceName]
+}
+
+extension LinuxIOMMU {
+  /// The symbols that the readers look for; a kernel has some of them, never all.
+  public static let symbols: Set<String> = [
+    "dmar_drhd_units", "dmar_rmrr_units", "dmar_atsr_units", "dmar_satc_units",
+    "g_iommus", "g_num_of_iommus", "device_domain_list", "si_domain", "hw_pass_through",
+    "identity_domain", "blocking_domain", "iommu_identity_mapping", "intel_iommu_enabled",
+    "dmar_disabled", "dmar_policy", "intel_iommu_sm", "intel_iommu_ecs", "intel_iommu_pasid28",
+    "reserved_iova_list", "deferred_flush", "list_size", "intel_iommu_ops",
+    "intel_fs_paging_domain_ops", "intel_ss_paging_domain_ops", "iommu_device_list",
+    "iommu_group_kset", "irq_remapping_enabled", "eim_mode", "pci_root_buses",
+    "nr_cpu_ids",
+  ]
+
+  /// Functions that live in the compile units whose types the readers need; for a reader of DWARF
+  /// that would otherwise have to look through thousands of units.
+  public static let typeUnits: [String] = [
+    "intel_iommu_init", "dmar_dev_scope_init", "intel_setup_irq_remapping", "iommu_dma_init",
+    "iommu_setup_dma_ops", "alloc_iova", "init_iova_domain", "iommu_group_alloc",
+    "pci_scan_single_device", "intel_pasid_alloc_table", "prb_init", "pci_find_host_bridge",
+  ]
+}
+
+/// Collects what the readers cannot read, so that one obstacle does not end the report.
+final class ProblemLog {
+  var problems: [LinuxProblem] = []
+
+  func note(
+    _ error: KernelError, _ subject: String, unit: String? = nil, device: DeviceName? = nil
+  ) {
+    problems.append(
+      LinuxProblem(
+        subject: subject, unit: unit, device: device, address: error.address,
+        absence: error.absence, message: error.description))
+  }
+
+  /// Takes the elements of a walk and notes its problem.
+  func take<T>(
+    _ walk: LinkWalk<T>, _ subject: String, unit: String? = nil, device: DeviceName? = nil
+  ) -> [T] {
+    if let problem = walk.problem { note(problem, subject, unit: unit, device: device) }
+    return walk.elements
+  }
+
+  /// The value of `body`, or `nil` with its error noted.
+  func attempt<T>(
+    _ subject: String, unit: String? = nil, device: DeviceName? = nil,
+    _ body: () throws(KernelError) -> T
+  ) -> T? {
+    do {
+      return try body()
+    } catch {
+      note(error, subject, unit: unit, device: device)
+      return nil
+    }
+  }
+}

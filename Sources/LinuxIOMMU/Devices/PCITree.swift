@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import KernelImage
+internal import KernelTypes
+internal import Memory
+
+/// The PCI functions that Linux had enumerated, with the buses they sit on.
+struct PCITree {
+  struct Function {
+    var name: PCIFunction
+    /// The `struct pci_dev`.
+    var object: KernelObject
+    /// Bridges from the function's bus up to the root, nearest first.
+    var bridges: [Bridge]
+  }
+
+  /// A bridge above a function.
+  struct Bridge {
+    var name: PCIFunction
+    var object: KernelObject
+    /// Number of the bus behind it.
+    var secondary: UInt8
+  }
+
+  var functions: [Function] = []
+  /// Memory windows of the host bridges in bus addresses, inclusive.
+  var windows: [ClosedRange<UInt64>] = []
+
+  /// Walks `pci_root_buses`.
+  ///
+  /// Source: drivers/pci/probe.c, `pci_root_buses`; include/linux/pci.h.
+  init(_ image: KernelImage, _ log: ProblemLog) {
+    guard let head = image.symbol("pci_root_buses") else {
+      log.note(KernelError(.noSymbol("pci_root_buses")), "PCI buses")
+      return
+    }
+    let roots = log.take(
+      image.list(at: head, of: "pci_bus", linkedBy: "node", limit: 65536), "pci_root_buses list")
+    var seen: Set<KernelAddress> = []
+    for root in roots {
+      readWindows(of: root, image, log)
+      var pending: [(bus: KernelObject, bridges: [Bridge])] = [(root, [])]
+      while let (bus, bridges) = pending.popLast() {
+        guard seen.insert(bus.address).inserted, seen.count <= 65536 else { continue }
+        read(bus, bridges, image, log, &pending)
+      }
+    }
+    functions.sort { $0.name < $1.name }
+  }
+
+  private mutating func read(
+    _ bus: KernelObject, _ bridges: [Bridge], _ image: KernelImage, _ log: ProblemLog,
+    _ pending: inout [(bus: KernelObject, bridges: [Bridge])]
+  ) {
+    guard
+      let (number, segment, devices, children) = log.attempt(
+        "struct pci_bus",
+        { () throws(KernelError) in
+          (
+            UInt8(truncatingIfNeeded: try bus.unsigned("number")), try Self.segment(of: bus),
+            try bus.address(of: "devices"), try bus.address(of: "children")
+          )
+        })
+    else { return }
+    for device in log.take(
+      image.list(at: devices, of: "pci_dev", linkedBy: "bus_list", limit: 65536),
+      "devices of bus \(number)")
+    {
+      let name = log.attempt("struct pci_dev") { () throws(KernelError) in
+        PCIFunction(
+          segment: segment, bus: number,
+          devfn: UInt8(truncatingIfNeeded: try device.unsigned("devfn")))
+      }
+      if let name { functions.append(Function(name: name, object: device, bridges: bridges)) }
+    }
+    for child in log.take(
+      image.list(at: children, of: "pci_bus", linkedBy: "node", limit: 65536),
+      "children of bus \(number)")
+    {
+      // `self` is the bridge that leads to the child bus; virtual SR-IOV buses have none.
+      let bridge = log.attempt("bridge of a bus") { () throws(KernelError) -> Bridge? in
+        guard let object = try child.target("self", as: "pci_dev") else { return nil }
+        return Bridge(
+          name: PCIFunction(
+            segment: segment, bus: number,
+            devfn: UInt8(truncatingIfNeeded: try object.unsigned("devfn"))),
+          object: object, secondary: UInt8(truncatingIfNeeded: try child.unsigned("number")))
+      }
+      pending.append((child, (bridge ?? nil).map { [$0] + bridges } ?? bridges))
+    }
+  }
+
+  /// `pci_domain_nr`: x86 keeps the segment in the bus's `struct pci_sysdata`.
+  private static func segment(of bus: KernelObject) throws(KernelError) -> UInt32 {
+    guard let data = try bus.target("sysdata", as: "pci_sysdata") else { return 0 }
+    return UInt32(truncatingIfNeeded: try data.signed("domain"))
+  }
+
+  /// The memory windows that dma-iommu reserves in every allocator.
+  ///
+  /// Source: drivers/iommu/dma-iommu.c, `iova_reserve_pci_windows`.
+  private mutating func readWindows(of root: KernelObject, _ image: KernelImage, _ log: ProblemLog)
+  {
+    let found = log.attempt("host-bridge windows") {
+      () throws(KernelError) -> [ClosedRange<UInt64>] in
+      guard try image.has("pci_host_bridge", "windows") else { return [] }
+      let pointer = try root.pointer("bridge")
+      guard pointer.rawValue != 0 else { return [] }
+      let bridge = try image.container("pci_host_bridge", of: "dev", at: pointer)
+      var windows: [ClosedRange<UInt64>] = []
+      for entry in log.take(
+        image.list(
+          at: try bridge.address(of: "windows"), of: "resource_entry", linkedBy: "node",
+          limit: 4096), "host-bridge windows")
+      {
+        guard let resource = try entry.target("res", as: "resource") else { continue }
+        // IORESOURCE_TYPE_BITS and IORESOURCE_MEM, include/linux/ioport.h.
+        guard try resource.unsigned("flags") & 0x1f00 == 0x200 else { continue }
+        let offset = try entry.unsigned("offset")
+        let start = try resource.unsigned("start") &- offset
+        let end = try resource.unsigned("end") &- offset
+        if start <= end { windows.append(start...end) }
+      }
+      return windows
+    }
+    windows += found ?? []
+  }
+
+  /// The other source ids that a function's requests may carry.
+  ///
+  /// Its own alias mask first, then what conventional bridges on the way up put in its place.
+  ///
+  /// Source: drivers/pci/search.c, `pci_for_each_dma_alias`.
+  static func aliases(of function: Function) throws(KernelError) -> [PCIFunction] {
+    var aliases: [PCIFunction] = []
+    let own = function.name
+    func add(_ bus: UInt8, _ devfn: UInt8) {
+      let alias = PCIFunction(segment: own.segment, bus: bus, devfn: devfn)
+      if alias != own, !aliases.contains(alias) { aliases.append(alias) }
+    }
+    if try function.object.has("dma_alias_mask") {
+      let mask = try function.object.pointer("dma_alias_mask")
+      if mask.rawValue != 0 {
+        let bytes = try function.object.image.reader.bytes(at: mask, count: 32)
+        for devfn in 0..<256 where bytes[devfn / 8] >> UInt8(devfn % 8) & 1 != 0 {
+          add(own.bus, UInt8(devfn))
+        }
+      }
+    } else if try function.object.has("dma_alias_devfn") {
+      // One alias only. Since Linux commit 338c3149a221 ("PCI: Add support for multiple DMA
+      // aliases") (in v4.7) it is a mask.
+      if try flag("PCI_DEV_FLAGS_DMA_ALIAS_DEVFN", 1 << 4, of: function.object) {
+        add(own.bus, UInt8(truncatingIfNeeded: try function.object.unsigned("dma_alias_devfn")))
+      }
+    }
+    for bridge in function.bridges {
+      // Translation happens below this bridge; what it puts on its bus does not matter.
+      if try flag("PCI_DEV_FLAGS_BRIDGE_XLATE_ROOT", 1 << 9, of: bridge.object) { return aliases }
+      if try bridge.object.unsigned("pcie_cap") != 0 {
+        switch try bridge.object.unsigned("pcie_flags_reg")[bits: 4...7] {
+        case 4, 5, 6:  // root port, upstream and downstream port pass source ids on
+          continue
+        case 7:  // PCIe to PCI bridge: its secondary bus, function 0
+          add(bridge.secondary, 0)
+        case 8:  // PCI to PCIe bridge: its own
+          add(bridge.name.bus, bridge.name.devfn)
+        default: continue
+        }
+      } else if try flag("PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS", 1 << 5, of: bridge.object) {
+        add(bridge.secondary, 0)
+      } else {
+        add(bridge.name.bus, bridge.name.devfn)
+      }
+    }
+    return aliases
+  }
+
+  /// Whether a flag of `enum pci_dev_flags` is set; its value is the type's, or the one it has had
+  /// since it exists where the type information lacks the enumeration.
+  private static func flag(
+    _ name: String, _ usual: UInt64, of device: KernelObject
+  ) throws(KernelError) -> Bool {
+    guard try device.has("dev_flags") else { return false }
+    let value = try device.image.enumerator(name).map { UInt64(bitPattern: $0) } ?? usual
+    return try device.unsigned("dev_flags") & value != 0
+  }
+}

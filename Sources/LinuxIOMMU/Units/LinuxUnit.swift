@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// A `struct dmar_drhd_unit` with its `struct intel_iommu`.
+public struct LinuxUnit: Hashable, Sendable {
+  /// `intel_iommu.name`, or `drhd` and the register base where the unit has no `intel_iommu`.
+  public var name: String
+  public var segment: UInt32
+  public var registerBase: PhysicalAddress
+  public var ignored: Bool
+  public var includeAll: Bool
+  /// Devices of the scope; `nil` where Linux had not found the device.
+  public var scope: [DeviceName?]
+
+  /// `nil` where the kernel made none: the unit is unused.
+  public var kernelObject: KernelAddress?
+  /// CAP and ECAP.
+  public var capability: UInt64
+  public var extendedCapability: UInt64
+  /// `gcmd`, the software shadow of the global command register.
+  public var globalCommand: UInt32?
+  /// `seq_id`: the key of per-unit facts inside domains.
+  public var sequence: Int
+  /// `agaw`: levels of its second-stage tables minus 2.
+  public var agaw: Int?
+  /// `root_entry`, page-aligned.
+  public var rootTable: PhysicalAddress?
+  public var tableMode: LinuxTableMode
+  /// Domain-ids marked as taken, ascending; `nil` if unreadable.
+  public var domainIDs: [UInt32]?
+  /// `flags` bit 0: translation was on when this kernel took over; `nil` where it has no flags.
+  public var translationPreEnabled: Bool?
+  /// Source ids whose bit is set in `copied_tables`.
+  public var copiedContexts: [UInt16]
+  public var interruptRemapping: LinuxInterruptRemapping?
+  public var invalidationQueue: LinuxInvalidationQueue?
+}
+
+/// How the unit's root table is laid out.
+public enum LinuxTableMode: Hashable, Sendable {
+  case legacy
+  case extended
+  case scalable
+}
+
+/// `struct ir_table`.
+public struct LinuxInterruptRemapping: Hashable, Sendable {
+  /// Physical address of the entries; `nil` if unreadable.
+  public var table: PhysicalAddress?
+  /// Entries; 16 bytes each.
+  public var count: Int
+  /// Allocated handles, one bit each; `nil` if unreadable.
+  public var bitmap: [UInt8]?
+}
+
+/// `struct q_inval`.
+public struct LinuxInvalidationQueue: Hashable, Sendable {
+  public var base: PhysicalAddress?
+  public var count: Int
+  /// Bytes.
+  public var descriptorSize: Int
+  public var freeHead: Int
+  public var freeTail: Int
+  /// `desc_status`, one per slot: 0 free, 1 in use, 2 done, 3 aborted; `nil` if unreadable.
+  public var status: [UInt32]?
+
+  /// Slots from the oldest not reclaimed to before the next free one that are still in use.
+  public var pending: [Int] {
+    guard let status, count > 0, status.count == count, (0..<count).contains(freeHead),
+      (0..<count).contains(freeTail)
+    else { return [] }
+    var slots: [Int] = []
+    var slot = freeTail
+    while slot != freeHead {
+      if status[slot] == 1 { slots.append(slot) }
+      slot = (slot + 1) % count
+    }
+    return slots
+  }
+}

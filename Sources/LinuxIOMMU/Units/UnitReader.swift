@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import KernelImage
+internal import Memory
+
+/// Reads the list of remapping units.
+struct UnitReader {
+  let image: KernelImage
+  let log: ProblemLog
+  let names: DeviceNames
+
+  /// Every unit of `dmar_drhd_units`, in the list's order.
+  ///
+  /// - Throws: where the list's head cannot be found: then there is nothing to report on.
+  func units() throws(KernelError) -> [LinuxUnit] {
+    let head = try image.requiredSymbol("dmar_drhd_units")
+    let drhds = log.take(
+      image.list(at: head, of: "dmar_drhd_unit", linkedBy: "list", limit: 4096),
+      "dmar_drhd_units list")
+    return drhds.compactMap { drhd in
+      log.attempt("struct dmar_drhd_unit") { () throws(KernelError) in try unit(drhd) }
+    }
+  }
+
+  private func unit(_ drhd: KernelObject) throws(KernelError) -> LinuxUnit {
+    let base = try drhd.unsigned("reg_base_addr")
+    var unit = LinuxUnit(
+      name: "drhd-" + String(base, radix: 16),
+      segment: UInt32(truncatingIfNeeded: try drhd.unsigned("segment")),
+      registerBase: PhysicalAddress(base), ignored: try drhd.unsigned("ignored") != 0,
+      includeAll: try drhd.unsigned("include_all") != 0, scope: [], capability: 0,
+      extendedCapability: 0, sequence: -1, tableMode: .legacy, copiedContexts: [])
+    unit.scope =
+      log.attempt("device scope of \(unit.name)") { () throws(KernelError) in
+        try names.scope(of: drhd)
+      } ?? []
+    let iommu: KernelObject
+    do {
+      guard let target = try drhd.target("iommu", as: "intel_iommu") else { return unit }
+      iommu = target
+      unit.kernelObject = iommu.address
+      unit.capability = try iommu.unsigned("cap")
+      unit.extendedCapability = try iommu.unsigned("ecap")
+      unit.sequence = Int(truncatingIfNeeded: try iommu.signed("seq_id"))
+      unit.name = try iommu.string("name").flatMap { $0.isEmpty ? nil : $0 } ?? unit.name
+    } catch {
+      log.note(error, "struct intel_iommu", unit: unit.name)
+      return unit
+    }
+    let name = unit.name
+    unit.globalCommand = log.attempt("gcmd", unit: name) { () throws(KernelError) in
+      UInt32(truncatingIfNeeded: try iommu.unsigned("gcmd"))
+    }
+    unit.agaw = log.attempt("agaw", unit: name) { () throws(KernelError) in
+      Int(truncatingIfNeeded: try iommu.signed("agaw"))
+    }
+    unit.rootTable =
+      log.attempt("root_entry", unit: name) { () throws(KernelError) -> PhysicalAddress? in
+        let root = try iommu.pointer("root_entry")
+        return root.rawValue == 0 ? nil : try image.reader.physical(root).pageBase
+      } ?? nil
+    unit.tableMode =
+      log.attempt("table mode", unit: name) { () throws(KernelError) in
+        try tableMode(extendedCapability: unit.extendedCapability)
+      } ?? .legacy
+    unit.domainIDs = domainIDs(of: iommu, capability: unit.capability, name: name)
+    unit.translationPreEnabled =
+      log.attempt("flags", unit: name) { () throws(KernelError) -> Bool? in
+        try iommu.has("flags") ? try iommu.unsigned("flags")[bit: 0] : nil
+      } ?? nil
+    unit.copiedContexts =
+      log.attempt("copied_tables", unit: name) { () throws(KernelError) in
+        try copiedContexts(of: iommu)
+      } ?? []
+    unit.interruptRemapping =
+      log.attempt("struct ir_table", unit: name) { () throws(KernelError) in
+        try interruptRemapping(of: iommu, name: name)
+      } ?? nil
+    unit.invalidationQueue =
+      log.attempt("struct q_inval", unit: name) { () throws(KernelError) in
+        try invalidationQueue(
+          of: iommu, extendedCapability: unit.extendedCapability, name: name)
+      } ?? nil
+    return unit
+  }
+
+  /// The mode that the driver chose: what it wants and what the unit can do.
+  ///
+  /// Extended mode existed from Linux commit 03ecc32c5274 ("iommu/vt-d: support extended root and
+  /// context entries") (in v4.2) to v4.20; its later conditions came with v4.4.
+  private func tableMode(extendedCapability ecap: UInt64) throws(KernelError) -> LinuxTableMode {
+    if let scalable: Int32 = try image.variable("intel_iommu_sm"), scalable != 0, ecap[bit: 43] {
+      return .scalable
+    }
+    if let extended: Int32 = try image.variable("intel_iommu_ecs"), extended != 0, ecap[bit: 24] {
+      let oldPASID: Int32? = try image.variable("intel_iommu_pasid28")
+      // Without the later switch, the driver asked for the new PASID bit.
+      let usable = oldPASID.map { $0 != 0 || !ecap[bit: 28] } ?? ecap[bit: 40]
+      if usable { return .extended }
+    }
+    return .legacy
+  }
+
+  // MARK: Domain-ids
+
+  private func domainIDs(of iommu: KernelObject, capability: UInt64, name: String) -> [UInt32]? {
+    log.attempt("domain-ids", unit: name) { () throws(KernelError) -> [UInt32]? in
+      if try iommu.has("domain_ida") {
+        return log.take(
+          image.ida(at: try iommu.address(of: "domain_ida")), "domain_ida", unit: name)
+      }
+      let bitmap = try iommu.pointer("domain_ids")
+      guard bitmap.rawValue != 0 else { return nil }
+      let count = 1 << (4 + 2 * Int(capability & 7))
+      return try setBits(at: bitmap, count: count).map { UInt32($0) }
+    } ?? nil
+  }
+
+  private func copiedContexts(of iommu: KernelObject) throws(KernelError) -> [UInt16] {
+    guard try iommu.has("copied_tables") else { return [] }
+    let bitmap = try iommu.pointer("copied_tables")
+    guard bitmap.rawValue != 0 else { return [] }
+    return try setBits(at: bitmap, count: 65536).map { UInt16($0) }
+  }
+
+  private func setBits(at bitmap: KernelAddress, count: Int) throws(KernelError) -> [Int] {
+    let bytes = try image.reader.bytesAssumingZero(at: bitmap, count: (count + 7) / 8)
+    var bits: [Int] = []
+    for (index, byte) in bytes.enumerated() where byte != 0 {
+      for bit in 0..<8 where byte >> UInt8(bit) & 1 != 0 { bits.append(index * 8 + bit) }
+    }
+    return bits
+  }
+
+  // MARK: Interrupt remapping and queued invalidation
+
+  private func interruptRemapping(
+    of iommu: KernelObject, name: String
+  ) throws(KernelError) -> LinuxInterruptRemapping? {
+    guard try iommu.has("ir_table"), let table = try iommu.target("ir_table", as: "ir_table")
+    else { return nil }
+    // INTR_REMAP_TABLE_ENTRIES; the table's size is a constant of the driver.
+    let count = 65536
+    var result = LinuxInterruptRemapping(count: count)
+    result.table = log.attempt("interrupt-remapping table", unit: name) { () throws(KernelError) in
+      try image.reader.physical(try table.pointer("base"))
+    }
+    if try table.has("bitmap") {
+      result.bitmap = log.attempt("interrupt-remapping bitmap", unit: name) {
+        () throws(KernelError) in
+        let bitmap = try table.pointer("bitmap")
+        guard bitmap.rawValue != 0 else { throw KernelError(at: table.address, .nullPointer) }
+        return try image.reader.bytesAssumingZero(at: bitmap, count: count / 8)
+      }
+    }
+    return result
+  }
+
+  private func invalidationQueue(
+    of iommu: KernelObject, extendedCapability: UInt64, name: String
+  ) throws(KernelError) -> LinuxInvalidationQueue? {
+    guard let queue = try iommu.target("qi", as: "q_inval") else { return nil }
+    // QI_LENGTH
+    let count = 256
+    // Descriptors grew to 256 bits where the unit has scalable mode, used or not. Since Linux
+    // commit 5d308fc1ecf5 ("iommu/vt-d: Add 256-bit invalidation descriptor support") (in v5.0).
+    let isWide = try image.has("qi_desc", "qw2") && extendedCapability[bit: 43]
+    return LinuxInvalidationQueue(
+      base: log.attempt("invalidation queue", unit: name) { () throws(KernelError) in
+        try image.reader.physical(try queue.pointer("desc"))
+      },
+      count: count, descriptorSize: isWide ? 32 : 16,
+      freeHead: Int(truncatingIfNeeded: try queue.signed("free_head")),
+      freeTail: Int(truncatingIfNeeded: try queue.signed("free_tail")),
+      status: log.attempt("invalidation queue status", unit: name) { () throws(KernelError) in
+        let bytes = try image.reader.bytesAssumingZero(
+          at: try queue.pointer("desc_status"), count: count * 4)
+        return (0..<count).map { (try? bytes.littleEndian(at: $0 * 4)) ?? 0 }
+      })
+  }
+}
