@@ -23,6 +23,12 @@ public final class KernelImage {
 
   // MARK: Symbols
 
+  /// The symbols that this room looks for.
+  public static let symbols: Set<String> = [
+    "_stext", "page_offset_base", "vmalloc_base", "__per_cpu_offset", "__cpu_possible_mask", "prb",
+    "__start_BTF", "__stop_BTF",
+  ]
+
   /// The address of a symbol that the kernel may not have.
   public func symbol(_ name: String) -> KernelAddress? {
     symbols[name] ?? info.symbol(name)

@@ -60,7 +60,6 @@ extension LinuxIOMMU {
     "reserved_iova_list", "deferred_flush", "list_size", "intel_iommu_ops",
     "intel_fs_paging_domain_ops", "intel_ss_paging_domain_ops", "iommu_device_list",
     "iommu_group_kset", "irq_remapping_enabled", "eim_mode", "pci_root_buses",
-    "nr_cpu_ids",
   ]
 
   /// Functions that live in the compile units whose types the readers need; for a reader of DWARF

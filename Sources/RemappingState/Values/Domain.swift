@@ -119,12 +119,16 @@ public struct WalkSummary: Codable, Hashable, Sendable {
   public var aliases: Int
   /// Present entries with a reserved bit set.
   public var reservedBits: Int
+  /// Mapped bytes whose target is not memory that the dump describes: device registers, firmware
+  /// regions, or nothing at all.
+  public var bytesOutsideMemory: UInt64
   /// Whether the walk ended because its page budget was spent; the mapping is then incomplete.
   public var budgetExhausted: Bool
 
   public init(
     tables: Int = 0, unreadable: Int = 0, assumedEmpty: Int = 0, cycles: Int = 0,
-    aliases: Int = 0, reservedBits: Int = 0, budgetExhausted: Bool = false
+    aliases: Int = 0, reservedBits: Int = 0, bytesOutsideMemory: UInt64 = 0,
+    budgetExhausted: Bool = false
   ) {
     self.tables = tables
     self.unreadable = unreadable
@@ -132,6 +136,7 @@ public struct WalkSummary: Codable, Hashable, Sendable {
     self.cycles = cycles
     self.aliases = aliases
     self.reservedBits = reservedBits
+    self.bytesOutsideMemory = bytesOutsideMemory
     self.budgetExhausted = budgetExhausted
   }
 }
