@@ -59,5 +59,6 @@ let package = Package(
       name: "DumpFixtures", dependencies: ["Memory", "CZlib"], path: "Tests/DumpFixtures",
       swiftSettings: strict),
     tests("Memory"),
+    tests("KernelTypes"),
   ]
 )

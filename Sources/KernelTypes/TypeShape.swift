@@ -4,10 +4,12 @@
 public indirect enum TypeShape: Hashable, Sendable {
   /// An integer, `bool`, `char` or enumeration.
   case integer(byteCount: Int, isSigned: Bool)
-  /// A pointer; `pointee` is the C name of what it points to (`"pci_dev"`, `"void"`, `"int"`,
-  /// `"qi_desc *"`), without `struct` or `union`, and `nil` where it has none.
+  /// A pointer; `to` is the C name of what it points to (`"pci_dev"`, `"void"`, `"int"`,
+  /// `"qi_desc *"`), without `struct` or `union`, behind qualifiers and typedefs (a typedef's own
+  /// name only where the type has no other), and `nil` where it has none, as a function.
   case pointer(to: String?)
-  /// A structure or union; `name` is `nil` for an anonymous one.
+  /// A structure or union; `name` is its typedef's (`"atomic_t"`) where it has none of its own, and
+  /// `nil` where it has neither.
   case structure(name: String?, byteCount: Int)
   /// An array; `count` is `nil` where the length is not part of the type (a flexible array).
   case array(of: TypeShape, count: Int?)
@@ -32,11 +34,14 @@ public indirect enum TypeShape: Hashable, Sendable {
 
 /// One member of a structure, found by name or by path, with its place.
 public struct Member: Hashable, Sendable {
-  /// Offset in bytes from the start of the structure that was asked; for a bit-field, of the
-  /// storage unit's first byte that holds it.
+  /// Offset in bytes from the start of the structure that was asked; for a bit-field, of the byte
+  /// that holds its first bit.
   public var offset: Int
   public var shape: TypeShape
   /// For a bit-field: its bits counted from bit 0 of the little-endian integer at `offset`.
+  ///
+  /// The first is 0 to 7; the last may lie beyond 63 only where a field of more than 56 bits does not
+  /// start on a byte.
   public var bits: Range<Int>?
 
   public init(offset: Int, shape: TypeShape, bits: Range<Int>? = nil) {

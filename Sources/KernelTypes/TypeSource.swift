@@ -10,11 +10,12 @@ public protocol TypeSource: AnyObject {
 
   /// The complete definition of `struct name` or `union name`, or `nil`.
   ///
-  /// Where a name has several definitions, the first complete one in the file's order that is a
-  /// structure wins; `structures(named:)` gives them all.
+  /// Where a name has several definitions, the first complete one in the source's order that is a
+  /// structure wins, then the first union; `structures(named:)` gives them all. A typedef's name
+  /// (`"atomic_t"`) stands for the structure behind it if that has no name of its own.
   func structure(named name: String) throws(TypeError) -> StructLayout?
 
-  /// Every distinct complete definition of that name.
+  /// Every distinct complete definition of that name; two with the same layout are one.
   func structures(named name: String) throws(TypeError) -> [StructLayout]
 
   /// The value of an enumerator, such as `PT_FEAT_DMA_INCOHERENT`, or `nil`.
@@ -27,17 +28,23 @@ public enum TypeOrigin: String, Hashable, Sendable, Codable {
 }
 
 /// The layout of one structure or union.
-public struct StructLayout: Sendable {
+public struct StructLayout: Hashable, Sendable {
   public var name: String
   public var byteCount: Int
-  /// Direct members by name; anonymous structures and unions are flattened,
-  /// so that their members appear here with their offset in the whole. A named member whose own
+  public var isUnion: Bool
+  /// Direct members by name; anonymous structures and unions are flattened, so that their members
+  /// appear here with their offset in the whole.
+  ///
+  /// A named member whose own
   /// type has no name appears as itself and, with its members, as `"outer.inner"`.
   public var members: [String: Member]
 
-  public init(name: String, byteCount: Int, members: [String: Member]) {
+  public init(
+    name: String, byteCount: Int, isUnion: Bool = false, members: [String: Member]
+  ) {
     self.name = name
     self.byteCount = byteCount
+    self.isUnion = isUnion
     self.members = members
   }
 
