@@ -22,6 +22,29 @@ public protocol TypeSource: AnyObject {
   func enumerator(named name: String) throws(TypeError) -> Int64?
 }
 
+extension TypeSource {
+  /// The member at a path that may lead through structures with names of their own, such as
+  /// `"sspt.common.top_of_table"`, or `nil` where any step does not exist.
+  ///
+  /// The path follows members that are structures, not pointers or arrays.
+  public func member(_ path: String, of structure: String) throws(TypeError) -> Member? {
+    guard let layout = try self.structure(named: structure) else { return nil }
+    if let member = layout.members[path] { return member }
+    // The longest prefix first: members of structures without a name are already paths.
+    var end = path.endIndex
+    while let dot = path[..<end].lastIndex(of: ".") {
+      end = dot
+      guard let outer = layout.members[String(path[..<dot])] else { continue }
+      guard case .structure(let name?, _) = outer.shape,
+        let inner = try member(String(path[path.index(after: dot)...]), of: name)
+      else { return nil }
+      let (offset, overflow) = outer.offset.addingReportingOverflow(inner.offset)
+      return overflow ? nil : Member(offset: offset, shape: inner.shape, bits: inner.bits)
+    }
+    return nil
+  }
+}
+
 public enum TypeOrigin: String, Hashable, Sendable, Codable {
   case dwarf
   case btf

@@ -13,8 +13,8 @@ struct BTFGraph {
   private let header: BTFHeader
   /// Where each type's record starts, as byte offset into the blob; entry 0 is `void`, unused.
   let offsets: [UInt32]
-  /// Structures, unions and typedefs, in the blob's order.
-  private let named: [UInt32]
+  /// Structures, unions and typedefs with a name, in the blob's order.
+  private let named: [(hash: UInt32, id: UInt32)]
   /// Enumerations of either width.
   private let enumerations: [UInt32]
   /// Whether enumerations state their sign.
@@ -49,7 +49,7 @@ struct BTFGraph {
     var offsets: [UInt32] = [0]
     // A kernel's types take 25 bytes on average.
     offsets.reserveCapacity(header.types.count / 24 + 1)
-    var named: [UInt32] = []
+    var named: [(hash: UInt32, id: UInt32)] = []
     var enumerations: [UInt32] = []
     var hasSign = false
     var negative: Set<UInt32> = []
@@ -75,7 +75,11 @@ struct BTFGraph {
             + "\(header.types.upperBound)")
       }
       switch record.kind {
-      case .structure, .union, .typedef: named.append(id)
+      case .structure, .union, .typedef:
+        let start = header.strings.lowerBound + Int(record.nameOffset)
+        if record.nameOffset != 0, start < header.strings.upperBound {
+          named.append((Self.hash(bytes[start..<header.strings.upperBound]), id))
+        }
       case .enumeration:
         enumerations.append(id)
         hasSign = hasSign || record.kindFlag
@@ -151,6 +155,16 @@ struct BTFGraph {
     return true
   }
 
+  /// A hash of a name's first bytes, up to its end (FNV-1a).
+  private static func hash(_ name: ArraySlice<UInt8>) -> UInt32 {
+    var hash: UInt32 = 0x811c_9dc5
+    for byte in name.prefix(48) {
+      if byte == 0 { break }
+      hash = (hash ^ UInt32(byte)) &* 0x0100_0193
+    }
+    return hash
+  }
+
   /// The bytes of a name that can be searched for; `nil` where it cannot be a name.
   private static func searchable(_ name: String) -> [UInt8]? {
     let bytes = Array(name.utf8)
@@ -167,7 +181,9 @@ struct BTFGraph {
     guard let wanted = Self.searchable(name) else { return [] }
     var found: [(id: UInt32, byteCount: Int, isUnion: Bool)] = []
     var typedefs: [UInt32] = []
-    for id in named {
+    let hash = Self.hash(wanted[...])
+    for candidate in named where candidate.hash == hash {
+      let id = candidate.id
       let record = try record(id)
       guard isName(record.nameOffset, wanted) else { continue }
       if record.kind == .typedef {

@@ -7,6 +7,8 @@ struct BTFBuilder {
   /// Two bytes of sizes for each kind, as `struct btf_layout` has them; empty for no such section.
   var kindLayouts: [(once: UInt8, each: UInt8)] = []
   private(set) var count: UInt32 = 0
+  /// The last type of each name.
+  private(set) var ids: [String: UInt32] = [:]
 
   struct Field {
     var name: String
@@ -36,6 +38,7 @@ struct BTFBuilder {
     let info = UInt32(count) | kind << 24 | (flag ? 1 << 31 : 0)
     for value in [string(name), info, word] + trailer { types += Self.bytes(value) }
     self.count += 1
+    ids[name] = self.count
     return self.count
   }
 

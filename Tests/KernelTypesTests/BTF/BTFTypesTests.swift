@@ -134,6 +134,20 @@ struct BTFTypesTests {
     #expect(try types.structures(named: "irte").map(\.isUnion) == [true, false])
   }
 
+  @Test(arguments: [
+    ("outer.seq.counter", 40), ("outer.place.high", 112), ("outer", 16), ("outer.gone", nil),
+    ("gone.seq", nil), ("first.seq", nil),
+  ])
+  func followsPathsThroughStructures(_ path: String, _ offset: Int?) throws {
+    var btf = Self.everything
+    let int = btf.integer("int", 4, signed: true)
+    let inner = try #require(btf.ids["intel_iommu"])
+    _ = btf.structure(
+      "holder", 216, [.init("first", int, bit: 0), .init("outer", inner, bit: 128)])
+    let types = try BTFTypes(btf.bytes)
+    #expect(try types.member(path, of: "holder")?.offset == offset)
+  }
+
   @Test(arguments: ["irt", "intel_iommu2", "", "reg", "int", "mode", "intel\0", "u64"])
   func otherNamesHaveNoLayout(_ name: String) throws {
     let types = try BTFTypes(Self.everything.bytes)
