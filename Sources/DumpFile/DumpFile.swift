@@ -1,1 +1,143 @@
 // SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// A crash dump: the physical memory of the machine, and what the file tells about it.
+///
+/// Opening reads headers, notes and bitmaps, never the pages. Everything in a file is taken for
+/// hostile: a dump opens or throws, a page is read or has a reason why not.
+public struct DumpFile: Sendable {
+  public var format: DumpFormat
+  /// The pages; safe to use from several threads.
+  public var memory: any PhysicalMemory
+  /// ELF notes in file order, also those that a kdump-compressed dump carries.
+  public var notes: [Note]
+  /// What the kernel says about itself, `KEY=value` lines; `nil` if the dump has none.
+  public var vmcoreinfo: [UInt8]?
+  /// Where an ELF dump says that kernel virtual addresses are; empty for kdump.
+  public var virtualSegments: [VirtualSegment]
+  /// The kernel's `phys_base` as a kdump header has it.
+  public var physicalBase: UInt64?
+  /// What makedumpfile was told to leave out (`-d`), as a kdump header has it.
+  public var dumpLevel: Int?
+  /// The kernel's release, as a kdump header has it.
+  public var release: String?
+  /// When the dump was written, in seconds since 1970, as a kdump header has it.
+  public var timestamp: Int?
+  /// What is missing or damaged in the file, in sentences for the report.
+  public var obstacles: [String]
+  /// Frames with bytes in the file, ascending and disjoint.
+  ///
+  /// Unlike `memoryFrames`, which may claim any amount of memory, their number is bounded by the
+  /// file's size.
+  public var storedFrames: [Range<UInt64>]
+
+  /// Opens one dump, or all parts of a split one in any order.
+  ///
+  /// A dump that is cut or has parts missing opens, with `obstacles`.
+  ///
+  /// - Parameter paths: at least one; several only for a split dump.
+  /// - Returns: the dump, which keeps its files mapped for as long as it or a page of it lives.
+  /// - Throws: `DumpError` if a file cannot be read, is no dump, is of another architecture, or if
+  ///   several files do not make one dump.
+  public static func open(_ paths: [String]) throws(DumpError) -> DumpFile {
+    var files: [DumpBytes] = []
+    for path in paths { files.append(try DumpBytes(FileMapping(path))) }
+    return try DumpFile(files)
+  }
+
+  /// Opens dumps that are in memory already.
+  ///
+  /// - Parameter contents: the bytes of each file, and its name for messages.
+  /// - Returns: the dump with a copy of the bytes.
+  /// - Throws: what `open(_:)` throws.
+  public static func open(
+    contents: [(name: String, bytes: [UInt8])]
+  ) throws(DumpError) -> DumpFile {
+    var files: [DumpBytes] = []
+    for file in contents {
+      files.append(try DumpBytes(FileMapping(file.bytes, name: file.name)))
+    }
+    return try DumpFile(files)
+  }
+
+  init(_ files: [DumpBytes]) throws(DumpError) {
+    guard let first = files.first else {
+      throw DumpError("", .notADump, "expected the path of a dump, found none")
+    }
+    var parts: [KdumpPart] = []
+    for file in files {
+      switch try Payload(file) {
+      case .elf:
+        guard files.count == 1 else {
+          throw DumpError(
+            file.name, .mismatch,
+            "expected parts of a split kdump-compressed dump, found an ELF dump; name it alone")
+        }
+        try self.init(elf: file)
+        return
+      case .kdump:
+        parts.append(KdumpPart(file, try KdumpHeader(file)))
+      }
+    }
+    try self.init(kdump: parts, isFlattened: first.isFlattened)
+  }
+
+  private init(elf bytes: DumpBytes) throws(DumpError) {
+    let headers = try ELFHeaders(bytes)
+    let elf = ELFMemory(headers, bytes)
+    var list = NoteList()
+    list.read(headers, from: bytes)
+    var obstacles: [String] = []
+    if let obstacle = bytes.obstacle { obstacles.append(obstacle) }
+    if headers.isIncomplete {
+      obstacles.append("makedumpfile marked the dump as incomplete: it ran out of space")
+    }
+    format = bytes.isFlattened ? .flattenedELF : .elf
+    memory = elf
+    notes = list.notes
+    vmcoreinfo = list.vmcoreinfo
+    virtualSegments = elf.virtualSegments
+    self.obstacles = obstacles + list.obstacles + elf.obstacles
+    storedFrames = elf.storedFrames
+  }
+
+  private init(kdump parts: [KdumpPart], isFlattened: Bool) throws(DumpError) {
+    let set = try SplitSet(parts)
+    let kdump = KdumpMemory(set.parts)
+    memory = kdump
+    format = set.isSplit ? .splitKdump : isFlattened ? .flattenedKdump : .kdump
+    storedFrames = kdump.storedFrames
+    var list = NoteList()
+    var obstacles = set.obstacles
+    let first = set.parts[0]
+    let header = first.header
+    if let place = header.notes {
+      list.read(from: first.bytes, at: place.offset, length: place.length, alignment: 4)
+    }
+    vmcoreinfo = list.vmcoreinfo
+    if let place = header.vmcoreinfo {
+      if place.length <= NoteList.byteLimit, let length = Int(exactly: place.length),
+        let bytes = try? first.bytes.copy(at: place.offset, length: length)
+      {
+        vmcoreinfo = bytes
+      } else {
+        obstacles.append(
+          "vmcoreinfo at offset \(place.offset.hexadecimal) with \(place.length) bytes is not "
+            + "wholly in the file")
+      }
+    }
+    notes = list.notes
+    virtualSegments = []
+    physicalBase = header.physicalBase
+    dumpLevel = header.dumpLevel
+    release = header.identity.release.isEmpty ? nil : header.identity.release
+    timestamp = header.identity.timestamp == 0 ? nil : header.identity.timestamp
+    self.obstacles = obstacles + list.obstacles
+  }
+}
+
+extension NoteList {
+  /// The bytes of the kernel's note about itself.
+  var vmcoreinfo: [UInt8]? { notes.first { $0.name == "VMCOREINFO" }?.bytes }
+}

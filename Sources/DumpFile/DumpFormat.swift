@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a dump is stored.
+public enum DumpFormat: String, Hashable, Sendable, CaseIterable {
+  /// An ELF core: `/proc/vmcore`, `makedumpfile -E`, QEMU's `dump-guest-memory`, an extract.
+  case elf
+  /// The kdump-compressed format of makedumpfile and QEMU, also under its older name diskdump.
+  case kdump
+  /// An ELF core inside makedumpfile's stream format (`-F`).
+  case flattenedELF = "flattened-elf"
+  /// A kdump-compressed dump inside the stream format.
+  case flattenedKdump = "flattened-kdump"
+  /// One or more parts of a kdump-compressed dump written with `--split`.
+  case splitKdump = "split-kdump"
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CZlib
+import Glibc
+import Memory
+
+/// How a page of a kdump-compressed dump is stored.
+///
+/// zlib is linked; the others are loaded when the first page needs them, so that a machine without
+/// them still reads every other dump.
+enum Codec: Hashable, Sendable {
+  case none
+  case zlib
+  case lzo
+  case snappy
+  case zstd
+
+  private static let zlibFlag: UInt32 = 0x1
+  private static let lzoFlag: UInt32 = 0x2
+  private static let snappyFlag: UInt32 = 0x4
+  private static let zstdFlag: UInt32 = 0x20
+
+  /// Why a page cannot be decompressed.
+  enum Failure: Error, Hashable, Sendable {
+    /// The bytes are no page in this codec.
+    case corrupt(String)
+    /// The codec's library, or the codec, is not to be had.
+    case unsupported(String)
+  }
+
+  /// The codec that a page descriptor's flags name.
+  ///
+  /// Source: makedumpfile, `diskdump_mod.h`, `DUMP_DH_COMPRESSED_*`.
+  init(flags: UInt32) throws(Failure) {
+    switch flags {
+    case 0: self = .none
+    case Self.zlibFlag: self = .zlib
+    case Self.lzoFlag: self = .lzo
+    case Self.snappyFlag: self = .snappy
+    case Self.zstdFlag: self = .zstd
+    default:
+      let known = Self.zlibFlag | Self.lzoFlag | Self.snappyFlag | Self.zstdFlag
+      if flags & ~known == 0 {
+        throw .corrupt("flags \(UInt64(flags).hexadecimal) name several codecs")
+      }
+      throw .unsupported(
+        "stored in a way that is not known (page flags \(UInt64(flags).hexadecimal))")
+    }
+  }
+
+  /// Why the codec cannot be used on this machine, or `nil` if it can.
+  var obstacle: String? {
+    switch self {
+    case .none, .zlib: nil
+    // The functions are only compared with nil here.
+    case .lzo: unsafe CodecLibrary.lzo == nil ? Self.missing("lzo", "liblzo2-2") : nil
+    case .snappy: unsafe CodecLibrary.snappy == nil ? Self.missing("snappy", "libsnappy1v5") : nil
+    case .zstd: unsafe CodecLibrary.zstd == nil ? Self.missing("zstd", "libzstd1") : nil
+    }
+  }
+
+  private static func missing(_ codec: String, _ package: String) -> String {
+    "compressed with \(codec), whose library is not on this machine; install \(package)"
+  }
+
+  /// The page whose compressed bytes are `input`.
+  ///
+  /// Output never exceeds a page, whatever the bytes say.
+  func decompress(_ input: RawSpan) throws(Failure) -> Page {
+    if let obstacle { throw .unsupported(obstacle) }
+    let buffer = PageBuffer()
+    let outcome: (size: Int, code: Int)
+    // In each case `source` is `input.byteCount` readable bytes and `target` one page of writable
+    // bytes for the length of the call, and the codec is told both sizes; all four functions check
+    // them.
+    switch self {
+    case .none:
+      guard input.byteCount == Page.size else {
+        throw .corrupt("expected \(Page.size) bytes, found \(input.byteCount)")
+      }
+      outcome = unsafe input.withUnsafeBytes { source in
+        if let start = source.baseAddress {
+          unsafe buffer.base.copyMemory(from: start, byteCount: Page.size)
+        }
+        return (Page.size, 0)
+      }
+    case .zlib:
+      outcome = unsafe input.withUnsafeBytes { source in
+        var size = uLongf(Page.size)
+        let code = unsafe uncompress(
+          buffer.base.assumingMemoryBound(to: Bytef.self), &size, source.baseAddress,
+          uLong(source.count))
+        return (Int(size), Int(code))
+      }
+    case .lzo:
+      outcome = unsafe input.withUnsafeBytes { source in
+        var size = UInt(Page.size)
+        let code = unsafe CodecLibrary.lzo?(
+          source.baseAddress, UInt(source.count), buffer.base, &size, nil)
+        return (Int(size), Int(code ?? -1))
+      }
+    case .snappy:
+      outcome = unsafe input.withUnsafeBytes { source in
+        var size = Page.size
+        let code = unsafe CodecLibrary.snappy?(
+          source.baseAddress, source.count, buffer.base, &size)
+        return (size, Int(code ?? -1))
+      }
+    case .zstd:
+      outcome = unsafe input.withUnsafeBytes { source in
+        let size = unsafe CodecLibrary.zstd?(
+          buffer.base, Page.size, source.baseAddress, source.count)
+        // Errors are the highest numbers, negated codes; anything beyond a page is one.
+        guard let size, size >= 0, size <= Page.size else { return (0, size ?? -1) }
+        return (size, 0)
+      }
+    }
+    guard outcome.code == 0 else { throw .corrupt("\(self) stream is damaged (\(outcome.code))") }
+    guard outcome.size == Page.size else {
+      throw .corrupt("\(self) stream gives \(outcome.size) bytes, expected \(Page.size)")
+    }
+    return buffer.page
+  }
+}
+
+/// The storage of a page while a codec writes to it.
+@safe
+private final class PageBuffer: @unchecked Sendable {
+  // One page; written by one codec call before `page` is made from it, read-only afterwards.
+  let base: UnsafeMutableRawPointer
+
+  init() {
+    unsafe base = .allocate(byteCount: Page.size, alignment: 16)
+    // A codec that stops early must not leave another page's bytes behind.
+    unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: Page.size)
+  }
+
+  deinit { unsafe base.deallocate() }
+
+  /// The buffer as a page; the one shared page of zeros if it holds nothing else.
+  var page: Page {
+    // `self` owns the 4096 bytes, and the page owns `self`.
+    let page = unsafe Page(unsafeBase: UnsafeRawPointer(base), owner: self)
+    return page.isZero ? .zero : page
+  }
+}
+
+/// Decompression functions of libraries that are loaded at run time.
+private enum CodecLibrary {
+  typealias LZO =
+    @convention(c) (
+      UnsafeRawPointer?, UInt, UnsafeMutableRawPointer?, UnsafeMutablePointer<UInt>?,
+      UnsafeMutableRawPointer?
+    ) -> Int32
+  typealias Snappy =
+    @convention(c) (
+      UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>?
+    ) -> Int32
+  typealias Zstd =
+    @convention(c) (
+      UnsafeMutableRawPointer?, Int, UnsafeRawPointer?, Int
+    ) -> Int
+  typealias LZOInit =
+    @convention(c) (
+      UInt32, Int32, Int32, Int32, Int32, Int32, Int32, Int32, Int32, Int32
+    ) -> Int32
+
+  // Each signature is the one of the library's header (lzo1x.h, snappy-c.h, zstd.h); the sonames
+  // in `function` pin the interface they belong to.
+  static let lzo: LZO? = {
+    let begin = function("liblzo2.so.2", "__lzo_init_v2", as: LZOInit.self)
+    // The sizes of short, int, long, lzo_uint32_t, lzo_uint, lzo_bytep, char *, void * and
+    // lzo_callback_t: what the macro lzo_init() passes on x86_64 to compare with the library's.
+    guard let begin, begin(1, 2, 4, 8, 4, 8, 8, 8, 8, 48) == 0 else {
+      return nil
+    }
+    return unsafe function("liblzo2.so.2", "lzo1x_decompress_safe", as: LZO.self)
+  }()
+  static let snappy: Snappy? = unsafe function(
+    "libsnappy.so.1", "snappy_uncompress", as: Snappy.self)
+  static let zstd: Zstd? = unsafe function("libzstd.so.1", "ZSTD_decompress", as: Zstd.self)
+
+  /// A function of a library, which stays loaded; `nil` if either is not there.
+  private static func function<F>(_ library: String, _ name: String, as type: F.Type) -> F? {
+    // Both strings are terminated and live during the calls.
+    guard let handle = unsafe dlopen(library, RTLD_NOW | RTLD_LOCAL),
+      let symbol = unsafe dlsym(handle, name)
+    else { return nil }
+    // `F` is a C function type, which is one pointer, and names the function's true signature.
+    return unsafe unsafeBitCast(symbol, to: type)
+  }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+
+/// A bitmap of a kdump-compressed dump: one bit for each frame, lowest bit of the lowest byte first.
+struct FrameBitmap: Sendable {
+  /// Bytes between two stored counts: a rank costs one load and at most 64 counted words, and the
+  /// counts take 1/64 of the bitmap.
+  private static let blockSize: UInt64 = 512
+  private static let framesPerBlock = blockSize * 8
+
+  private let bytes: DumpBytes
+  private let offset: UInt64
+  /// Frames that the bitmap speaks of, from 0 on; all their bits lie inside the dump.
+  let frameCount: UInt64
+
+  /// `frameCount` is what the headers say; it is cut to the bits that the dump holds.
+  init(_ bytes: DumpBytes, at offset: UInt64, frameCount: UInt64) {
+    self.bytes = bytes
+    self.offset = offset
+    var available = (frameCount / 8) + (frameCount % 8 == 0 ? 0 : 1)
+    // A flattened dump may claim zeros without end; what is counted stays within the file's size.
+    available = min(available, bytes.fileByteCount)
+    if let missing = bytes.missing(at: offset, length: available) {
+      available = missing > offset ? missing - offset : 0
+    }
+    // At most the file's size times 8: file sizes are below 2⁶³, mappings far below 2⁶⁰.
+    self.frameCount = min(frameCount, available.multipliedReportingOverflow(by: 8).partialValue)
+  }
+
+  /// Whether the bit of `frame`, which must be below `frameCount`, is set.
+  func contains(_ frame: UInt64) -> Bool {
+    guard frame < frameCount,
+      let byte: UInt8 = try? bytes.littleEndian(at: offset + frame / 8)
+    else { return false }
+    return byte & (1 << UInt8(frame % 8)) != 0
+  }
+
+  /// Offset in the dump of the byte that holds the bit of `frame`.
+  func byteOffset(of frame: UInt64) -> UInt64 { offset &+ frame / 8 }
+
+  /// For each block the number of set bits before it, and the number of all set bits at the end.
+  func cumulativeCounts() -> [UInt64] {
+    var counts: [UInt64] = [0]
+    var sum: UInt64 = 0
+    var first: UInt64 = 0
+    while first < frameCount {
+      let end = min(first + Self.framesPerBlock, frameCount)
+      sum += count(first..<end)
+      counts.append(sum)
+      first = end
+    }
+    return counts
+  }
+
+  /// The number of set bits below `frame`; `counts` is the result of `cumulativeCounts()`.
+  func rank(_ frame: UInt64, _ counts: [UInt64]) -> UInt64 {
+    let frame = min(frame, frameCount)
+    // The block index is at most frameCount / 4096, one less than the count of `counts`.
+    let block = frame / Self.framesPerBlock
+    guard let index = Int(exactly: block), index < counts.count else { return counts.last ?? 0 }
+    return counts[index] + count(block * Self.framesPerBlock..<frame)
+  }
+
+  /// The number of set bits of frames in one block.
+  private func count(_ frames: Range<UInt64>) -> UInt64 {
+    guard !frames.isEmpty else { return 0 }
+    // A block has 512 bytes, and its frames start at a multiple of 4096.
+    let length = Int((frames.upperBound - frames.lowerBound + 7) / 8)
+    let lastBits = frames.upperBound % 8
+    let result = try? bytes.withBytes(at: offset + frames.lowerBound / 8, length: length) {
+      bytes -> UInt64 in
+      var sum = 0
+      var position = 0
+      // The loop bounds keep both loads inside the span, so none can fail.
+      while position + 8 <= length - (lastBits == 0 ? 0 : 1) {
+        sum += ((try? bytes.littleEndian(at: position, as: UInt64.self)) ?? 0).nonzeroBitCount
+        position += 8
+      }
+      while position < length {
+        var byte = (try? bytes.littleEndian(at: position, as: UInt8.self)) ?? 0
+        if position == length - 1, lastBits != 0 { byte &= (1 << UInt8(lastBits)) - 1 }
+        sum += byte.nonzeroBitCount
+        position += 1
+      }
+      return UInt64(sum)
+    }
+    return result ?? 0
+  }
+
+  /// The runs of set bits, ascending and disjoint; at most `limit`, the rest is left out.
+  func runs(limit: Int) -> [Range<UInt64>] {
+    var result: [Range<UInt64>] = []
+    var start: UInt64?
+    var first: UInt64 = 0
+    while first < frameCount {
+      let end = min(first + 64, frameCount)
+      var word = word(first)
+      if end - first < 64 { word &= (1 << (end - first)) - 1 }
+      // Whole words of one kind are the rule.
+      if word == 0, start == nil || end - first < 64 {
+        if let begin = start { result.append(begin..<first) }
+        start = nil
+      } else if !(word == .max && start != nil) {
+        for bit in 0..<end - first {
+          let isSet = word & (1 << bit) != 0
+          if isSet, start == nil { start = first + bit }
+          if !isSet, let begin = start {
+            result.append(begin..<first + bit)
+            start = nil
+          }
+        }
+      }
+      guard result.count < limit else { return Array(result.prefix(limit)) }
+      first = end
+    }
+    if let begin = start { result.append(begin..<frameCount) }
+    return result
+  }
+
+  /// The bits of 64 frames from `first` on, a multiple of 64; bits beyond the dump are zero.
+  private func word(_ first: UInt64) -> UInt64 {
+    let place = offset + first / 8
+    if let word: UInt64 = try? bytes.littleEndian(at: place) { return word }
+    var word: UInt64 = 0
+    for index in 0..<8 as Range<UInt64> {
+      guard let byte: UInt8 = try? bytes.littleEndian(at: place + index) else { break }
+      word |= UInt64(byte) << (8 * index)
+    }
+    return word
+  }
+}

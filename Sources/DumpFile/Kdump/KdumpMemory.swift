@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import Synchronization
+
+/// Physical memory as a kdump-compressed dump stores it, in one file or in several.
+final class KdumpMemory: PhysicalMemory {
+  /// Real machines have a few dozen ranges of memory; a bitmap with more than this is damaged.
+  private static let rangeLimit = 1 << 20
+
+  /// By frames, ascending and disjoint.
+  private let parts: [KdumpPart]
+  private let cache = PageCache()
+  private let ranges = Mutex<[Range<UInt64>]?>(nil)
+
+  /// - Parameter parts: ascending and disjoint by their frames, at least one.
+  init(_ parts: [KdumpPart]) {
+    self.parts = parts
+  }
+
+  /// Runs of the first bitmap; at most 1,048,576, a damaged bitmap's further ones are left out.
+  var memoryFrames: [Range<UInt64>] {
+    ranges.withLock { cached in
+      if let cached { return cached }
+      let best = parts.map(\.memory).max { $0.frameCount < $1.frameCount }
+      let runs = best?.runs(limit: Self.rangeLimit) ?? []
+      cached = runs
+      return runs
+    }
+  }
+
+  /// Frames of the second bitmap, ascending and disjoint.
+  var storedFrames: [Range<UInt64>] {
+    var result: [Range<UInt64>] = []
+    for part in parts {
+      for run in part.dumped.runs(limit: Self.rangeLimit) {
+        let clamped = run.clamped(to: part.frames)
+        if !clamped.isEmpty { result.append(clamped) }
+      }
+    }
+    return result
+  }
+
+  func page(_ frame: UInt64) throws(MemoryError) -> Page {
+    let index: Int
+    let descriptor: KdumpPart.Descriptor
+    switch find(frame) {
+    case .failure(let unreadable): throw error(frame, unreadable.absence)
+    case .success(let place): (index, descriptor) = place
+    }
+    let bytes = parts[index].bytes
+    do {
+      let codec = try Codec(flags: descriptor.flags)
+      guard codec != .none else {
+        guard descriptor.size == UInt32(Page.size) else {
+          throw Codec.Failure.corrupt(
+            "page is stored as it is in \(descriptor.size) bytes, expected \(Page.size)")
+        }
+        return try bytes.page(at: descriptor.offset)
+      }
+      let key = PageCache.Key(
+        part: index, offset: descriptor.offset, size: descriptor.size, flags: descriptor.flags)
+      if let page = cache.page(key) { return page }
+      let result: Result<Page, Codec.Failure> = try bytes.withBytes(
+        at: descriptor.offset, length: Int(descriptor.size)
+      ) { span in
+        do throws(Codec.Failure) {
+          return .success(try codec.decompress(span))
+        } catch {
+          return .failure(error)
+        }
+      }
+      let page = try result.get()
+      cache.insert(page, key)
+      return page
+    } catch Codec.Failure.corrupt(let what) {
+      throw self.error(frame, .corrupt(fileOffset: descriptor.offset, what))
+    } catch Codec.Failure.unsupported(let what) {
+      throw self.error(frame, .unsupported(what))
+    } catch {
+      throw self.error(frame, .truncated(fileOffset: descriptor.offset))
+    }
+  }
+
+  func absence(_ frame: UInt64) -> Absence? {
+    switch find(frame) {
+    case .failure(let unreadable): unreadable.absence
+    case .success(let place):
+      if let codec = try? Codec(flags: place.descriptor.flags) {
+        codec.obstacle.map(Absence.unsupported)
+      } else {
+        nil
+      }
+    }
+  }
+
+  private func error(_ frame: UInt64, _ absence: Absence) -> MemoryError {
+    MemoryError(at: PhysicalAddress((frame & (UInt64.max >> 12)) << 12), absence)
+  }
+
+  /// The part and the descriptor of a frame, or why there is none.
+  private func find(
+    _ frame: UInt64
+  ) -> Result<(index: Int, descriptor: KdumpPart.Descriptor), KdumpPart.Unreadable> {
+    guard let index = parts.firstIndex(where: { $0.frames.contains(frame) }) else {
+      return .failure(.init(absenceWithoutPart(frame)))
+    }
+    let part = parts[index]
+    guard frame < part.dumped.frameCount else {
+      return .failure(.init(beyondBitmap(frame, part)))
+    }
+    guard part.dumped.contains(frame) else {
+      guard frame < part.memory.frameCount else {
+        return .failure(.init(.truncated(fileOffset: part.memory.byteOffset(of: frame))))
+      }
+      return .failure(.init(part.memory.contains(frame) ? .excluded : .notInDump))
+    }
+    return part.descriptor(frame).map { (index, $0) }
+  }
+
+  /// Why a frame below the limit has no bit in the second bitmap.
+  private func beyondBitmap(_ frame: UInt64, _ part: KdumpPart) -> Absence {
+    let hasRoom = frame / 8 < part.header.identity.bitmapBlocks * KdumpHeader.blockSize
+    return hasRoom ? .truncated(fileOffset: part.dumped.byteOffset(of: frame)) : .notInDump
+  }
+
+  /// Why a frame belongs to none of the files: it is no memory, was left out, or is in another file.
+  private func absenceWithoutPart(_ frame: UInt64) -> Absence {
+    guard let part = parts.first, frame < part.header.identity.frameLimit,
+      part.header.splitFrames != nil
+    else { return .notInDump }
+    if frame < part.dumped.frameCount, !part.dumped.contains(frame) {
+      return frame < part.memory.frameCount && part.memory.contains(frame) ? .excluded : .notInDump
+    }
+    return .unsupported("in a part of the split dump that was not given")
+  }
+}
