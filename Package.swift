@@ -18,9 +18,11 @@ func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
+) -> Target {
   .testTarget(
-    name: name + "Tests", dependencies: [.byName(name: name)] + dependencies,
+    name: name + "Tests", dependencies: [.byName(name: name)] + dependencies, exclude: exclude,
     swiftSettings: strict)
 }
 
@@ -58,7 +60,11 @@ let package = Package(
     .target(
       name: "DumpFixtures", dependencies: ["Memory", "CZlib"], path: "Tests/DumpFixtures",
       swiftSettings: strict),
+    .target(
+      name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
+      path: "Tests/StateFixtures", swiftSettings: strict),
     tests("Memory"),
     tests("KernelTypes"),
+    tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
   ]
 )

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// What the readers and the table walk could not, or need not, resolve.
+struct MissingText {
+  private let observations: [Observation]
+
+  init(_ state: RemappingState) { observations = state.observations }
+
+  func write(to page: TextPage) throws(OutputError) {
+    if observations.isEmpty { try page.paragraph("nothing", indent: 2) }
+    for observation in observations.prefix(page.shown(observations.count)) {
+      try page.field(observation.kind.rawValue, sentence(observation), labelWidth: 16)
+    }
+    try page.cut(observations.count, "observations", indent: 2)
+  }
+
+  private func sentence(_ observation: Observation) -> String {
+    var place: [String] = []
+    if let unit = observation.unit { place.append(unit) }
+    if let device = observation.device { place.append("\(device)") }
+    if let id = observation.domainID { place.append("domain-id \(id)") }
+    var text = place.isEmpty ? "" : place.joined(separator: " ") + ": "
+    text += observation.subject
+    if let address = observation.address { text += " at \(address)" }
+    if let word = observation.word { text += ", word \(word)" }
+    if !observation.detail.isEmpty { text += ": \(observation.detail)" }
+    if observation.count != 1 { text += " (\(observation.count) times)" }
+    return text
+  }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// Which dump, which kernel, and the verdict in one line.
+struct SummaryText {
+  let document: ReportDocument
+  private var state: RemappingState { document.state }
+
+  init(_ document: ReportDocument) { self.document = document }
+
+  func write(to page: TextPage) throws(OutputError) {
+    let dump = state.dump
+    try page.field(
+      "dump", "\(dump.file) (\(dump.format), pages of \(Quantity.bytes(size(dump.pageSize))))")
+    var kernel = dump.release ?? "unknown release"
+    if let buildID = dump.buildID { kernel += ", build id \(buildID)" }
+    if let offset = dump.kaslrOffset { kernel += ", moved by \(offset)" }
+    try page.field("kernel", kernel)
+    try page.field("panic", dump.panic ?? "no panic message found")
+    try page.field("crash time", dump.crashTime.map(Quantity.time) ?? "unknown")
+    try page.field("types from", types(dump.typesFrom))
+    try page.field("units", units)
+    try page.field("in flight", inFlight)
+    let count = state.observations.reduce(0) { $0.addingClamped($1.count) }
+    try page.field(
+      "missing or odd", count == 0 ? "nothing" : Quantity.count(count, "observation"))
+    try page.field("verdict", verdict, labelStyle: verdictStyle)
+  }
+
+  private func size(_ bytes: Int) -> UInt64 { UInt64(max(0, bytes)) }
+
+  private func types(_ origin: String?) -> String {
+    switch origin {
+    case "dwarf": "DWARF"
+    case "btf": "BTF"
+    case let other?: other
+    case nil: "nowhere: the kernel's structures could not be read, only the hardware's tables"
+    }
+  }
+
+  private var units: String {
+    guard !state.units.isEmpty else { return "none found" }
+    let translating = state.units.count { $0.translationEnabled == true }
+    let remapping = state.units.count { $0.interruptRemappingEnabled == true }
+    return "\(state.units.count), of which \(translating) translate DMA and \(remapping) remap"
+      + " interrupts"
+  }
+
+  private var inFlight: String {
+    let domains = state.domains.filter(\.inFlight)
+    guard !domains.isEmpty else { return "no domain" }
+    let bytes = domains.reduce(0 as UInt64) { sum, domain in
+      sum.addingClamped(domain.mapping?.bytes ?? 0)
+    }
+    return "\(Quantity.count(domains.count, "domain")), \(Quantity.bytes(bytes)) mapped"
+  }
+
+  private var verdict: String {
+    let counts = Finding.Severity.allCases.map { severity in
+      document.findings.count { $0.severity == severity }
+    }
+    if counts.allSatisfy({ $0 == 0 }) { return "no finding" }
+    return [
+      Quantity.count(counts[0], "error"), Quantity.count(counts[1], "warning"),
+      Quantity.count(counts[2], "note"),
+    ].joined(separator: ", ")
+  }
+
+  private var verdictStyle: TextPage.Style {
+    let worst = Finding.Severity.allCases.first { severity in
+      document.findings.contains { $0.severity == severity }
+    }
+    return worst?.style ?? .bold
+  }
+}
+
+extension FixedWidthInteger {
+  /// The sum, or the largest value where it does not fit: counts in a report that was read back may
+  /// be anything.
+  func addingClamped(_ other: Self) -> Self {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? .max : sum
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// One block per remapping unit.
+struct UnitsText {
+  let state: RemappingState
+
+  init(_ state: RemappingState) { self.state = state }
+
+  func write(to page: TextPage) throws(OutputError) {
+    if state.units.isEmpty { try page.paragraph("none found", indent: 2) }
+    for (index, unit) in state.units.prefix(page.shown(state.units.count)).enumerated() {
+      if index > 0 { try page.blank() }
+      try write(unit, to: page)
+    }
+    try page.cut(state.units.count, "units", indent: 2)
+  }
+
+  private func write(_ unit: Unit, to page: TextPage) throws(OutputError) {
+    try page.paragraph("\(unit.name): \(headline(unit))", indent: 2, hanging: 2, style: .bold)
+    func field(_ label: String, _ value: String) throws(OutputError) {
+      try page.field(label, value, indent: 4)
+    }
+    try field("registers", "segment \(unit.segment), base \(unit.registerBase)")
+    try field(
+      "capabilities", "CAP \(unit.capability), ECAP \(unit.extendedCapability)")
+    if let root = unit.rootTable {
+      try field("root table", "\(root)" + (unit.rootFrom.map(origin) ?? ""))
+    } else {
+      try field("root table", "none")
+    }
+    try field("domain-ids", domainIDs(unit.domainIDs, page))
+    if let levels = unit.levels { try field("second stage", "\(levels) levels") }
+    if !unit.scope.isEmpty || unit.includeAll == true {
+      var scope = unit.scope.map { $0?.description ?? "(absent device)" }
+      if unit.includeAll == true { scope.append("every device of no other unit") }
+      try field("scope", page.list(scope))
+    }
+    if let object = unit.kernelObject {
+      let sequence = unit.sequence.map { ", sequence \($0)" } ?? ""
+      try field("intel_iommu", "\(object)\(sequence)")
+    }
+    if let command = unit.globalCommand { try field("gcmd", "\(command)") }
+    if unit.inherited == true {
+      try field("inherited", "this kernel took the unit over with translation enabled")
+    }
+    if !unit.copiedContexts.isEmpty {
+      try field("copied contexts", page.list(unit.copiedContexts.map(\.description)))
+    }
+  }
+
+  private func headline(_ unit: Unit) -> String {
+    var parts = ["\(unit.tableMode.rawValue) tables"]
+    parts.append("translation \(state(unit.translationEnabled))")
+    parts.append("interrupt remapping \(state(unit.interruptRemappingEnabled))")
+    if unit.ignored == true { parts.append("ignored by Linux") }
+    return parts.joined(separator: ", ")
+  }
+
+  private func state(_ flag: Bool?) -> String {
+    switch flag {
+    case true?: "on"
+    case false?: "off"
+    case nil: "unknown"
+    }
+  }
+
+  private func origin(_ origin: RootOrigin) -> String {
+    switch origin {
+    case .kernel: " (from the kernel's intel_iommu)"
+    case .carved: " (found by its shape in memory)"
+    case .given: " (given by the user)"
+    }
+  }
+
+  private func domainIDs(_ ids: DomainIDs, _ page: TextPage) -> String {
+    guard let used = ids.used else { return "\(ids.supported) supported, used ones unreadable" }
+    return "\(used.count) of \(ids.supported) used: \(page.list(Quantity.ranges(used)))"
+  }
+}
