@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+public import RemappingState
+
+/// One thing that can be wrong with a state, and how to tell.
+///
+/// A rule sees one state and returns values. It never reads memory, so it also runs on a state that
+/// came out of a JSON report.
+public protocol AuditRule: Sendable {
+  /// Stable and unique: `subject.problem`. Scripts match on it.
+  static var id: String { get }
+  /// The severity of the rule's findings; where a rule grades them, the worst.
+  static var severity: Finding.Severity { get }
+  /// What the rule looks for, in one sentence.
+  static var summary: String { get }
+
+  init()
+
+  /// What is wrong, in the state's order; empty where nothing is.
+  func check(_ state: RemappingState) -> [Finding]
+}
+
+extension AuditRule {
+  /// A finding of this rule.
+  func finding(
+    _ message: Finding.Message, severity: Finding.Severity = Self.severity, unit: String? = nil,
+    device: DeviceName? = nil, evidence: [Evidence] = []
+  ) -> Finding {
+    Finding(
+      rule: Self.id, severity: severity, unit: unit, device: device, message: message.text,
+      evidence: evidence)
+  }
+}
+
+extension Finding {
+  /// A rule's wording, kept at the end of its file.
+  struct Message: ExpressibleByStringInterpolation {
+    var text: String
+
+    init(stringLiteral text: String) { self.text = text }
+  }
+}

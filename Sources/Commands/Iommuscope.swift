@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Report
+
+/// The program behind `main`.
+public enum Iommuscope {
+  /// Help is wrapped like reports, whatever the terminal, so that it can be quoted.
+  private static let columns = 100
+
+  /// Runs one command line, without the program's name, and never ends the process.
+  public static func run(_ arguments: [String], in environment: Environment) -> ExitStatus {
+    var console = Console(environment)
+    do {
+      var command = try RootCommand.parseAsRoot(arguments)
+      guard let verb = command as? any Verb else {
+        guard !(command is RootCommand) else {
+          // No verb at all: the help, but as an error.
+          try? environment.standardError.write(
+            Array((RootCommand.helpMessage(columns: columns) + "\n").utf8))
+          return .usage
+        }
+        // One of the parser's own, such as `help`; it throws what is to be printed.
+        try command.run()
+        return .done
+      }
+      console = verb.messages.console(in: environment)
+      defer { console.endProgress() }
+      return try verb.run(in: environment, console: console)
+    } catch let failure as CommandFailure {
+      console.error(failure.description)
+      return .failed
+    } catch let failure as OutputError {
+      console.error(failure.description)
+      return .failed
+    } catch {
+      return end(with: error, in: environment, console: console)
+    }
+  }
+
+  /// Prints what the argument parser threw: help, version, completions, or wrong usage.
+  private static func end(
+    with error: any Error, in environment: Environment, console: Console
+  ) -> ExitStatus {
+    let text = Array((RootCommand.fullMessage(for: error, columns: columns) + "\n").utf8)
+    switch RootCommand.exitCode(for: error) {
+    case .success:
+      do {
+        try environment.standardOutput.write(text)
+      } catch OutputError.closed {
+      } catch {
+        console.error(error.description)
+        return .failed
+      }
+      return .done
+    case .validationFailure:
+      try? environment.standardError.write(text)
+      return .usage
+    default:
+      console.error("\(error)")
+      return .failed
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Report
+
+/// Where a result goes.
+struct DestinationOptions: ParsableArguments {
+  @Option(
+    name: [.short, .long],
+    help: ArgumentHelp(
+      "Write the result to a file, whole or not at all, instead of standard output.",
+      valueName: "file"),
+    completion: .file())
+  var output: String?
+
+  /// Lets `body` write the result; never over one of `inputs`.
+  ///
+  /// A reader that has gone is no error.
+  func write(
+    in environment: Environment, keeping inputs: [String] = [],
+    _ body: (any ByteSink) throws -> Void
+  ) throws {
+    do {
+      guard let output else {
+        try body(environment.standardOutput)
+        return
+      }
+      let file = try OutputFile(output, keeping: inputs)
+      try body(file.sink)
+      try file.commit()
+    } catch OutputError.closed {}
+  }
+}
+
+/// What a result looks like.
+struct FormatOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Form of the result.", valueName: "format"))
+  var format: OutputFormat = .text
+
+  @Option(
+    help: ArgumentHelp(
+      "Colour in text; auto colours on a terminal, unless NO_COLOR is set.", valueName: "when"))
+  var color: ColorChoice = .auto
+
+  func useColor(in environment: Environment, toFile: Bool) -> Bool {
+    switch color {
+    case .always: true
+    case .never: false
+    case .auto:
+      environment.outputIsTerminal && !toFile
+        && (environment.variables["NO_COLOR"] ?? "").isEmpty
+        && environment.variables["TERM"] != "dumb"
+    }
+  }
+}
+
+enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
+  case text
+  case json
+}
+
+enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
+  case auto
+  case always
+  case never
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Report
+
+extension Iommuscope {
+  /// Runs the process's own command line.
+  ///
+  /// - Returns: the process's exit status.
+  public static func runProcess() -> Int32 {
+    // A reader that has gone is seen as an error of `write`, not as a deadly signal.
+    signal(SIGPIPE, SIG_IGN)
+    // A standard descriptor that came closed must not be given to the next file we open.
+    for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) == -1 {
+      _ = unsafe open("/dev/null", O_RDONLY)
+    }
+    let environment = Environment(
+      standardOutput: DescriptorSink(STDOUT_FILENO, name: "standard output"),
+      standardError: DescriptorSink(STDERR_FILENO, name: "standard error"),
+      outputIsTerminal: isatty(STDOUT_FILENO) == 1, errorIsTerminal: isatty(STDERR_FILENO) == 1,
+      variables: variables(["NO_COLOR", "TERM"]), engines: .production)
+    return run(Array(CommandLine.arguments.dropFirst()), in: environment).rawValue
+  }
+
+  private static func variables(_ names: [String]) -> [String: String] {
+    var result: [String: String] = [:]
+    for name in names {
+      // The string stays valid until the environment changes, which nothing here does.
+      if let value = unsafe getenv(name) { result[name] = unsafe String(cString: value) }
+    }
+    return result
+  }
+}

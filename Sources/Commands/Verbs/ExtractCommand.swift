@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+/// `extract`: a small dump with only the pages that the analysis needs.
+struct ExtractCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "extract",
+    abstract: "A small ELF vmcore with only the pages that the analysis needs.",
+    usage: "iommuscope extract <dump> ... --output <file> [<options>]",
+    discussion: "The report of the new dump is the same as the original's.",
+    // Listed when its engine exists.
+    shouldDisplay: false)
+
+  @Argument(
+    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    completion: .file())
+  var dumps: [String]
+
+  @OptionGroup(title: "Reading the dump") var input: InputOptions
+
+  @Option(
+    name: [.short, .long],
+    help: ArgumentHelp("The new dump.", valueName: "file"),
+    completion: .file())
+  var output: String
+
+  @OptionGroup(title: "Messages") var messages: MessageOptions
+
+  func run(in environment: Environment, console: Console) throws -> ExitStatus {
+    try environment.engines.extractor.extract(
+      input.request(dumps), to: output, console: console)
+    return .done
+  }
+}
