@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// An entry of a first-stage table: x86 paging with 4 or 5 levels.
+///
+/// Source: VT-d specification, section 9.7. 8 bytes, 512 per table.
+///
+///      63 62   52 51            12 11 10  9  8  7  6  5  4   3  2  1  0
+///    |XD|  IGN   |     ADDR       |IG|EA| IGN |PS| D| A|PCD|PWT|US|RW| P|
+public struct FirstStageEntry: TableEntry, RawRepresentable {
+  public var rawValue: UInt64
+
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+  public init(words: [UInt64]) { rawValue = words.first ?? 0 }
+  public var words: [UInt64] { [rawValue] }
+  public static let bitCount = 64
+
+  public static let layout: [BitField] = [
+    BitField("P", 0, "present"),
+    BitField("RW", 1, "writable"),
+    BitField("US", 2, "accessible to requests with user privilege"),
+    BitField("PWT", 3, "write-through"),
+    BitField("PCD", 4, "cache disable"),
+    BitField("A", 5, "accessed"),
+    BitField("D", 6, "dirty, in leaves"),
+    BitField("PS", 7, "maps a page at levels 2 and 3; PAT at level 1"),
+    BitField("G", 8, "global, in leaves"),
+    .ignored(9...9),
+    BitField("EA", 10, "extended accessed"),
+    .ignored(11...11),
+    BitField("ADDR", 12...51, "table or page; bit 12 of a large page is PAT"),
+    .ignored(52...62),
+    BitField("XD", 63, "execute disable"),
+  ]
+
+  public var isPresent: Bool { rawValue[bit: 0] }
+  public var isWritable: Bool { rawValue[bit: 1] }
+  public var isUser: Bool { rawValue[bit: 2] }
+  public var access: PagingAccess { isPresent ? PagingAccess(entry: rawValue) : [] }
+  public var accessed: Bool { rawValue[bit: 5] }
+  public var dirty: Bool { rawValue[bit: 6] }
+  public var pageSize: Bool { rawValue[bit: 7] }
+  public var executeDisable: Bool { rawValue[bit: 63] }
+  /// ADDR, bits 51:12 in place.
+  public var address: PhysicalAddress { PhysicalAddress(rawValue & 0xf_ffff_ffff_f000) }
+
+  /// The reserved bits that are set in a present entry of a table at `level`, 1 being the last.
+  ///
+  /// With `nil` for the unit only those bits count that no unit allows.
+  public func reservedBits(level: Int, unit: UnitCapabilities?) -> EntryMask {
+    EntryMask([PagingRules(stage: .first, unit: unit).reservedBits(rawValue, level: level)])
+  }
+}

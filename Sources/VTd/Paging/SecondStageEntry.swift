@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// An entry of a second-stage table.
+///
+/// There is no present bit: an entry is present if it grants reading or writing. A page that only
+/// execution is granted for counts as not present here, because no request of a PCI device executes.
+///
+/// Source: VT-d specification, section 9.8. 8 bytes, 512 per table.
+///
+///      63  62 61  52 51            12 11 10  9  8  7 6      3 2  1  0
+///    |IGN|TM| IGN   |     ADDR       |SN|IG| D| A|PS| EMT IP | X| W| R|
+public struct SecondStageEntry: TableEntry, RawRepresentable {
+  public var rawValue: UInt64
+
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+  public init(words: [UInt64]) { rawValue = words.first ?? 0 }
+  public var words: [UInt64] { [rawValue] }
+  public static let bitCount = 64
+
+  public static let layout: [BitField] = [
+    BitField("R", 0, "read"),
+    BitField("W", 1, "write"),
+    BitField("X", 2, "execute"),
+    BitField("EMT", 3...5, "extended memory type of a leaf, if enabled"),
+    BitField("IPAT", 6, "ignore PAT in a leaf, if enabled"),
+    BitField("PS", 7, "maps a page at levels 2 and 3"),
+    BitField("A", 8, "accessed, if enabled"),
+    BitField("D", 9, "dirty, if enabled"),
+    .ignored(10...10),
+    BitField("SNP", 11, "snoop, in leaves of units that have it"),
+    BitField("ADDR", 12...51, "table or page"),
+    .ignored(52...61),
+    BitField("TM", 62, "transient mapping, in leaves of units with device TLBs"),
+    .ignored(63...63),
+  ]
+
+  public var isPresent: Bool { rawValue & 3 != 0 }
+  public var access: PagingAccess { PagingAccess(entry: rawValue) }
+  public var pageSize: Bool { rawValue[bit: 7] }
+  public var accessed: Bool { rawValue[bit: 8] }
+  public var dirty: Bool { rawValue[bit: 9] }
+  public var snoop: Bool { rawValue[bit: 11] }
+  public var transientMapping: Bool { rawValue[bit: 62] }
+  /// ADDR, bits 51:12 in place.
+  public var address: PhysicalAddress { PhysicalAddress(rawValue & 0xf_ffff_ffff_f000) }
+
+  /// The reserved bits that are set in a present entry of a table at `level`, 1 being the last.
+  ///
+  /// With `nil` for the unit only those bits count that no unit allows.
+  public func reservedBits(level: Int, unit: UnitCapabilities?) -> EntryMask {
+    EntryMask([PagingRules(stage: .second, unit: unit).reservedBits(rawValue, level: level)])
+  }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a unit can do: the yardstick for bits that are reserved on some units only.
+public struct UnitCapabilities: Hashable, Sendable {
+  public var capability: Capability
+  public var extendedCapability: ExtendedCapability
+  /// Width in bits of host physical addresses, from the ACPI DMAR table (its field plus one).
+  ///
+  /// 52, the architectural maximum, where the table is not at hand: then no address bit that a page
+  /// table can hold counts as reserved.
+  public var hostAddressWidth: Int
+
+  public init(
+    capability: Capability, extendedCapability: ExtendedCapability, hostAddressWidth: Int = 52
+  ) {
+    self.capability = capability
+    self.extendedCapability = extendedCapability
+    self.hostAddressWidth = hostAddressWidth
+  }
+
+  /// The bits of a 64-bit address that lie above the host address width.
+  public var bitsBeyondHostAddressWidth: UInt64 {
+    hostAddressWidth >= 64 ? 0 : ~0 << UInt64(max(12, hostAddressWidth))
+  }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// What a context does with a request.
+public enum TranslationKind: String, Hashable, Sendable {
+  case secondStage = "second-stage"
+  case firstStage = "first-stage"
+  case nested
+  case passThrough = "pass-through"
+  /// No translation: a reserved type, or no PASID entry to go on with.
+  case none
+}
+
+/// One way into translation, as hardware reads it.
+///
+/// A present context entry (legacy, extended mode), a present PASID entry (scalable mode), or a
+/// present scalable context entry below which no PASID entry is present.
+public struct ContextPath: Hashable, Sendable {
+  public var bus: UInt8
+  /// Device in bits 7:3, function in bits 2:0.
+  public var devfn: UInt8
+  /// Scalable mode: the PASID of the entry, `nil` if there is none; other modes: `nil`.
+  public var pasid: UInt32?
+  public var kind: TranslationKind
+  /// As the entry has it, also in reserved types; `nil` without PASID entry.
+  public var domainID: UInt16?
+  /// Levels of `table`; may be a number that cannot be walked.
+  ///
+  /// `nil` for pass-through and none.
+  public var levels: Int?
+  /// Page-aligned.
+  ///
+  /// The first-stage table, guest-physical, in nested translation; `nil` for pass-through and none.
+  public var table: PhysicalAddress?
+  /// Nested translation: the second-stage table; `nil` otherwise.
+  public var secondStage: StageRoot?
+  /// FPD of this entry.
+  public var faultProcessingDisabled: Bool
+  /// FPD of this entry or of one on the way to it: no qualified fault is reported.
+  public var faultsSuppressed: Bool
+  /// Whether requests without PASID take this way: always in legacy and extended mode, for the
+  /// PASID that the context entry names as RID_PASID in scalable mode.
+  public var servesRequestsWithoutPASID: Bool
+  /// Whether the PASID entry lets requests with supervisor privilege in (SRE); `false` elsewhere.
+  public var supervisorRequests: Bool
+  /// Address of the entry.
+  public var entry: PhysicalAddress
+  /// The entry as read, lowest word first: 2 legacy, 4 extended or a context without PASID entry,
+  /// 8 of a PASID entry.
+  public var words: [UInt64]
+  /// The reserved bits that are set in the entry.
+  public var reservedBits: EntryMask
+  /// The fields whose value the unit does not allow.
+  public var violations: [FieldViolation]
+
+  /// The requester id: bus in bits 15:8, devfn in bits 7:0.
+  public var sourceID: UInt16 { UInt16(bus) << 8 | UInt16(devfn) }
+
+  /// The tables to walk; `nil` if nothing is translated, or if the levels are none that exist.
+  ///
+  /// Pages closed to user privilege are included: see `AddressSpace.userOnly`.
+  public var addressSpace: AddressSpace? {
+    guard let table, let levels else { return nil }
+    let root = StageRoot(table: table, levels: levels)
+    switch kind {
+    case .secondStage:
+      return (2...5).contains(levels) ? AddressSpace(stage: .second, root: root) : nil
+    case .firstStage:
+      return (4...5).contains(levels) ? AddressSpace(stage: .first, root: root) : nil
+    case .nested:
+      guard let secondStage, (4...5).contains(levels), (2...5).contains(secondStage.levels) else {
+        return nil
+      }
+      return AddressSpace(stage: .first, root: root, nesting: secondStage)
+    case .passThrough, .none: return nil
+    }
+  }
+}
+
+extension ContextPath {
+  /// The way of a present context entry in legacy mode.
+  public init(
+    bus: UInt8, devfn: UInt8, _ context: ContextEntry, at entry: PhysicalAddress,
+    unit: UnitCapabilities
+  ) {
+    let kind = Self.kind(context.translationType)
+    self.init(
+      bus: bus, devfn: devfn, pasid: nil, kind: kind, domainID: context.domainID,
+      levels: kind == .secondStage ? context.levels : nil,
+      table: kind == .secondStage ? context.secondStageTable : nil, secondStage: nil,
+      faultProcessingDisabled: context.faultProcessingDisabled,
+      faultsSuppressed: context.faultProcessingDisabled, servesRequestsWithoutPASID: true,
+      supervisorRequests: false, entry: entry, words: context.words,
+      reservedBits: context.reservedBits(unit), violations: context.violations(unit))
+  }
+
+  /// The way of requests without PASID through a present context entry in extended mode.
+  public init(
+    bus: UInt8, devfn: UInt8, _ context: ExtendedContextEntry, at entry: PhysicalAddress,
+    unit: UnitCapabilities
+  ) {
+    let kind: TranslationKind =
+      switch context.translationType {
+      case .guest, .guestDeviceTLB: .passThrough
+      default: Self.kind(context.translationType)
+      }
+    self.init(
+      bus: bus, devfn: devfn, pasid: nil, kind: kind, domainID: context.domainID,
+      levels: kind == .secondStage ? context.levels : nil,
+      table: kind == .secondStage ? context.secondStageTable : nil, secondStage: nil,
+      faultProcessingDisabled: context.faultProcessingDisabled,
+      faultsSuppressed: context.faultProcessingDisabled, servesRequestsWithoutPASID: true,
+      supervisorRequests: false, entry: entry, words: context.words,
+      reservedBits: context.reservedBits(unit), violations: context.violations(unit))
+  }
+
+  /// A present scalable context entry below which no PASID entry is present.
+  public init(
+    bus: UInt8, devfn: UInt8, _ context: ScalableContextEntry, at entry: PhysicalAddress,
+    unit: UnitCapabilities
+  ) {
+    self.init(
+      bus: bus, devfn: devfn, pasid: nil, kind: .none, domainID: nil, levels: nil, table: nil,
+      secondStage: nil, faultProcessingDisabled: context.faultProcessingDisabled,
+      faultsSuppressed: context.faultProcessingDisabled, servesRequestsWithoutPASID: true,
+      supervisorRequests: false, entry: entry, words: context.words,
+      reservedBits: context.reservedBits(unit), violations: context.violations(unit))
+  }
+
+  /// The way of a present PASID entry.
+  public init(
+    bus: UInt8, devfn: UInt8, pasid: UInt32, _ entry: PASIDEntry, at address: PhysicalAddress,
+    below context: ScalableContextEntry, directoryEntry: PASIDDirectoryEntry,
+    unit: UnitCapabilities
+  ) {
+    let kind: TranslationKind
+    var root: StageRoot?
+    var second: StageRoot?
+    switch entry.translationType {
+    case .firstStage:
+      kind = .firstStage
+      root = StageRoot(table: entry.firstStageTable, levels: entry.firstStageLevels)
+    case .secondStage:
+      kind = .secondStage
+      root = StageRoot(table: entry.secondStageTable, levels: entry.secondStageLevels)
+    case .nested:
+      kind = .nested
+      root = StageRoot(table: entry.firstStageTable, levels: entry.firstStageLevels)
+      second = StageRoot(table: entry.secondStageTable, levels: entry.secondStageLevels)
+    case .passThrough: kind = .passThrough
+    default: kind = .none
+    }
+    self.init(
+      bus: bus, devfn: devfn, pasid: pasid, kind: kind, domainID: entry.domainID,
+      levels: root?.levels, table: root?.table, secondStage: second,
+      faultProcessingDisabled: entry.faultProcessingDisabled,
+      faultsSuppressed: entry.faultProcessingDisabled || directoryEntry.faultProcessingDisabled
+        || context.faultProcessingDisabled,
+      servesRequestsWithoutPASID: context.requesterPASID == pasid,
+      supervisorRequests: entry.supervisorRequestEnable, entry: address, words: entry.words,
+      reservedBits: entry.reservedBits(unit), violations: entry.violations(unit))
+  }
+
+  private static func kind(_ type: TranslationType) -> TranslationKind {
+    switch type {
+    case .secondStage, .secondStageDeviceTLB: .secondStage
+    case .passThrough: .passThrough
+    default: .none
+    }
+  }
+}
