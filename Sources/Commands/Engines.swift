@@ -13,7 +13,7 @@ public struct Engines: Sendable {
   }
 
   /// The engines of the real program: the one place where they are plugged in.
-  public static let production = Engines(states: NotBuiltYet(), extractor: NotBuiltYet())
+  public static let production = Engines(states: StateReader(), extractor: NotBuiltYet())
 }
 
 /// Turns a dump into its remapping state.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Memory
+internal import Memory
 
 /// A System.map: one `address type name` per line, link-time addresses.
 public enum SystemMap {

@@ -29,11 +29,15 @@ public struct Context: Codable, Hashable, Sendable {
   public var entry: PhysicalAddress
   /// Nested translation: the second-stage table and its levels; `nil` otherwise.
   public var secondStage: StageTable?
+  /// Whether requests without PASID come through here: all of them in legacy mode, in scalable mode
+  /// those of the PASID that the context entry names (RID_PASID).
+  public var servesRequestsWithoutPASID: Bool
 
   public init(
     unit: String, device: PCIFunction, pasid: UInt32?, translation: Translation,
     domainID: UInt32?, levels: Int?, table: PhysicalAddress?, faultProcessingDisabled: Bool,
-    raw: [HexWord], entry: PhysicalAddress, secondStage: StageTable? = nil
+    raw: [HexWord], entry: PhysicalAddress, secondStage: StageTable? = nil,
+    servesRequestsWithoutPASID: Bool = true
   ) {
     self.unit = unit
     self.device = device
@@ -46,6 +50,7 @@ public struct Context: Codable, Hashable, Sendable {
     self.raw = raw
     self.entry = entry
     self.secondStage = secondStage
+    self.servesRequestsWithoutPASID = servesRequestsWithoutPASID
   }
 }
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Memory
-
 /// Everything one dump says about its remapping units at the time of the crash.
 ///
 /// Two witnesses speak here and are never patched into agreement: `contexts` and the mappings of

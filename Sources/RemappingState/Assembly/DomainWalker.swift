@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Memory
+internal import VTd
+
+/// Walks each address space once, however many contexts reach it.
+struct DomainWalker {
+  struct Result {
+    var mapping: Mapping
+    var summary: WalkSummary
+  }
+
+  let memory: any PhysicalMemory
+  private let memoryRanges: RangeSet
+  private var results: [Key: Result] = [:]
+  private(set) var observations: [Observation] = []
+
+  private struct Key: Hashable {
+    var space: AddressSpace
+    // What counts as reserved depends on the unit.
+    var capability: HexWord?
+    var extendedCapability: HexWord?
+  }
+
+  init(_ memory: any PhysicalMemory) {
+    self.memory = memory
+    memoryRanges = RangeSet(
+      memory.memoryFrames.lazy.filter { !$0.isEmpty }.map {
+        ($0.lowerBound << 12)...(($0.upperBound - 1) << 12 | 0xfff)
+      })
+  }
+
+  /// What the tables map.
+  ///
+  /// - Parameters:
+  ///   - unit: whose capabilities say which bits are reserved; `nil` if unknown.
+  ///   - domainID: for observations only.
+  mutating func walk(_ space: AddressSpace, unit: Unit?, domainID: UInt32?) -> Result {
+    let key = Key(
+      space: space, capability: unit?.capability, extendedCapability: unit?.extendedCapability)
+    if let known = results[key] { return known }
+    var collector = RunCollector()
+    let statistics = PageTableWalk(
+      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }
+    ).run(&collector)
+    var summary = WalkSummary(
+      tables: statistics.tables, unreadable: statistics.unreadable,
+      assumedEmpty: statistics.assumedZero, cycles: statistics.cycles,
+      aliases: statistics.aliases, reservedBits: statistics.reservedBits,
+      budgetExhausted: !statistics.exhausted.isEmpty || collector.runsDropped > 0)
+    for run in collector.runs {
+      let target = run.physical.rawValue
+      for gap in memoryRanges.gaps(in: target...max(target, target &+ run.length &- 1)) {
+        summary.bytesOutsideMemory += gap.upperBound - gap.lowerBound + 1
+      }
+    }
+    note(collector, space: space, unit: unit, domainID: domainID)
+    let result = Result(
+      mapping: Mapping(
+        leaves: collector.leaves, bytes: collector.bytes, runs: collector.runs.map { Run($0) }),
+      summary: summary)
+    results[key] = result
+    return result
+  }
+
+  private mutating func note(
+    _ collector: RunCollector, space: AddressSpace, unit: Unit?, domainID: UInt32?
+  ) {
+    // A few of a kind show what is wrong; their number is in the last one's count.
+    let shown = 8
+    var seen: [PagingObstacle.Category: Int] = [:]
+    for obstacle in collector.obstacles {
+      let category = obstacle.kind.category
+      let total = collector.obstacleCounts[category] ?? 1
+      let number = seen[category, default: 0] + 1
+      seen[category] = number
+      guard number <= shown else { continue }
+      var observation = Observation(obstacle, stage: space.stage)
+      observation.unit = unit?.name
+      observation.domainID = domainID
+      if number == shown { observation.count = total - shown + 1 }
+      observations.append(observation)
+    }
+  }
+}
+
+extension Run {
+  init(_ run: MappedRun) {
+    self.init(
+      iova: run.iova, length: HexWord(run.length), physical: run.physical,
+      access: run.access == .all ? .readWrite : run.access == .write ? .write : .read)
+  }
+}
+
+extension Observation {
+  init(_ obstacle: PagingObstacle, stage: PagingStage) {
+    let kind: Kind
+    let detail: String
+    switch obstacle.kind {
+    case .unreadable(let error):
+      kind = .unreadable
+      detail = error.description
+    case .assumedZero:
+      kind = .assumedZero
+      detail = "a hole of the ELF dump, taken for an empty table"
+    case .cycle:
+      kind = .cycle
+      detail = "the table lies on its own path"
+    case .alias(let level):
+      kind = .alias
+      detail = "the table page was met before, at level \(level)"
+    case .reservedBits(let bits):
+      kind = .reservedBits
+      detail = "reserved bits \(bits.hexadecimal)"
+    case .misalignedSuperpage(let bits):
+      kind = .reservedBits
+      detail = "a large page that is not aligned, bits \(bits.hexadecimal)"
+    case .beyondHostAddressWidth(let bits):
+      kind = .reservedBits
+      detail = "an address beyond the host address width, bits \(bits.hexadecimal)"
+    case .secondStage(let ending, let guest):
+      kind = .unreadable
+      detail = "the second stage ends at guest address \(guest.hexadecimal): \(ending)"
+    case .budgetExhausted(let part):
+      kind = .budget
+      detail = "the walk's budget of \(part.rawValue) is spent; the mapping is incomplete"
+    case .unsupportedLevels(let levels):
+      kind = .malformed
+      detail = "no tables have \(levels) levels"
+    }
+    self.init(
+      kind, subject: "\(stage) table, level \(obstacle.level), IOVA \(obstacle.iova)",
+      address: obstacle.entry.map { HexWord($0.rawValue) },
+      word: obstacle.entry == nil ? nil : HexWord(obstacle.word), detail: detail)
+  }
+}

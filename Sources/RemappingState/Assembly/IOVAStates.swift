@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import LinuxIOMMU
+internal import Memory
+
+extension IOVASpace {
+  /// The allocator's nodes with their states, and what is mapped outside them.
+  ///
+  /// - Parameters:
+  ///   - allocator: as the kernel holds it.
+  ///   - mapping: what the tables map; `nil` if unknown, then no node is live.
+  ///   - reserved: ranges that are kept out of use.
+  init(_ allocator: LinuxIOVAAllocator, mapping: Mapping?, reserved: RangeSet) {
+    let runs = mapping?.runs ?? []
+    var nodes: [ClosedRange<UInt64>] = []
+    nodes.reserveCapacity(allocator.nodes.count)
+    allocated = []
+    allocated.reserveCapacity(allocator.nodes.count)
+    // Nodes and runs both ascend, so one pass over the runs serves all nodes.
+    var next = 0
+    for node in allocator.nodes {
+      let start = node.low &* allocator.granule
+      let end = node.high &* allocator.granule | (allocator.granule - 1)
+      guard start <= end else { continue }
+      while next < runs.count, runs[next].addresses.upperBound < start { next += 1 }
+      let hasLeaf = next < runs.count && runs[next].iova.rawValue <= end
+      let state: IOVARange.State =
+        if reserved.overlaps(start...end) {
+          .reserved
+        } else if let isPending = allocator.queued[node.low] {
+          isPending ? .pending : .flushed
+        } else if allocator.cached.contains(node.low) {
+          .cached
+        } else {
+          hasLeaf ? .live : .unmapped
+        }
+      allocated.append(
+        IOVARange(start: IOVirtualAddress(start), end: IOVirtualAddress(end), state: state))
+      nodes.append(start...end)
+    }
+    let covered = RangeSet(nodes)
+    unallocated = RangeSet(runs.flatMap { covered.gaps(in: $0.addresses) }).ranges.map {
+      AddressRange(
+        start: IOVirtualAddress($0.lowerBound), end: IOVirtualAddress($0.upperBound))
+    }
+  }
+}

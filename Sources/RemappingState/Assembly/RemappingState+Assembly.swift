@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import LinuxIOMMU
+public import Memory
+
+extension RemappingState {
+  /// The state of one dump: the kernel's belief, and the hardware's tables read from its roots.
+  ///
+  /// - Parameters:
+  ///   - dump: what the report says about the dump itself.
+  ///   - memory: where the tables are.
+  ///   - kernel: what the kernel believed; where the root pointers come from.
+  public init(_ dump: DumpSummary, memory: any PhysicalMemory, kernel: LinuxIOMMU) {
+    var assembler = Assembler(memory: memory, kernel: kernel)
+    self = assembler.assemble(dump)
+  }
+}

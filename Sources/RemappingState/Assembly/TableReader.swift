@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Memory
+internal import VTd
+
+/// Reads the contexts of units as the hardware would, and keeps what was met on the way.
+struct TableReader {
+  let memory: any PhysicalMemory
+  private(set) var observations: [Observation] = []
+
+  init(_ memory: any PhysicalMemory) {
+    self.memory = memory
+  }
+
+  /// Every present context of the unit, by device and PASID; none if it has no root table.
+  mutating func contexts(of unit: Unit) -> [Context] {
+    guard let root = unit.rootTable else { return [] }
+    let reading = TranslationTables(
+      memory: memory, rootTable: root, mode: TranslationTableMode(unit.tableMode),
+      unit: UnitCapabilities(unit)
+    ).read()
+    for obstacle in reading.obstacles { observations.append(Observation(obstacle, unit: unit)) }
+    if reading.obstaclesDropped > 0 {
+      observations.append(
+        Observation(
+          .budget, unit: unit.name, subject: "contexts",
+          detail: "further obstacles are not listed", count: reading.obstaclesDropped))
+    }
+    return reading.paths.map { Context($0, unit: unit) }.sorted {
+      ($0.device, $0.pasid.map(UInt64.init) ?? .max) < (
+        $1.device, $1.pasid.map(UInt64.init) ?? .max
+      )
+    }
+  }
+}
+
+extension UnitCapabilities {
+  init(_ unit: Unit) {
+    self.init(
+      capability: Capability(rawValue: unit.capability.rawValue),
+      extendedCapability: ExtendedCapability(rawValue: unit.extendedCapability.rawValue))
+  }
+}
+
+extension TranslationTableMode {
+  init(_ mode: TableMode) {
+    self =
+      switch mode {
+      case .legacy: .legacy
+      case .extended: .extended
+      case .scalable: .scalable
+      }
+  }
+}
+
+extension Context {
+  init(_ path: ContextPath, unit: Unit) {
+    self.init(
+      unit: unit.name,
+      device: PCIFunction(segment: unit.segment, bus: path.bus, devfn: path.devfn),
+      pasid: path.pasid, translation: Translation(path.kind),
+      domainID: path.domainID.map(UInt32.init), levels: path.levels, table: path.table,
+      faultProcessingDisabled: path.faultProcessingDisabled, raw: path.words.map { HexWord($0) },
+      entry: path.entry,
+      secondStage: path.secondStage.map { StageTable(table: $0.table, levels: $0.levels) },
+      servesRequestsWithoutPASID: path.servesRequestsWithoutPASID)
+  }
+
+  /// The tables to walk; `nil` if nothing is translated.
+  var addressSpace: AddressSpace? {
+    guard let table, let levels else { return nil }
+    let root = StageRoot(table: table, levels: levels)
+    switch translation {
+    case .secondStage: return AddressSpace(stage: .second, root: root)
+    case .firstStage: return AddressSpace(stage: .first, root: root)
+    case .nested:
+      return secondStage.map {
+        AddressSpace(
+          stage: .first, root: root, nesting: StageRoot(table: $0.table, levels: $0.levels))
+      }
+    case .passThrough, .none: return nil
+    }
+  }
+}
+
+extension Translation {
+  init(_ kind: TranslationKind) {
+    self =
+      switch kind {
+      case .secondStage: .secondStage
+      case .firstStage: .firstStage
+      case .nested: .nested
+      case .passThrough: .passThrough
+      case .none: .none
+      }
+  }
+}
+
+extension Observation {
+  init(_ obstacle: ContextObstacle, unit: Unit) {
+    let device = obstacle.bus.flatMap { bus in
+      obstacle.devfn.map {
+        DeviceName.pci(PCIFunction(segment: unit.segment, bus: bus, devfn: $0))
+      }
+    }
+    let place = obstacle.bus.map { " of bus \($0.hexadecimalDigits)" } ?? ""
+    let kind: Kind
+    let detail: String
+    switch obstacle.kind {
+    case .unreadable(let error):
+      kind = .unreadable
+      detail = error.absence.description
+    case .assumedZero:
+      kind = .assumedZero
+      detail = "a hole of the ELF dump, taken for zeros"
+    case .reservedBits(let mask):
+      kind = .reservedBits
+      detail = "reserved bits \(mask)"
+    case .violations(let violations):
+      kind = .reservedBits
+      detail = violations.map(\.description).joined(separator: "; ")
+    case .shared(let firstBus):
+      kind = .alias
+      detail = "the page is also used for bus \(firstBus.hexadecimalDigits)"
+    case .budgetExhausted(let part):
+      kind = .budget
+      detail = "more \(part.rawValue) than a unit can have; the rest was not read"
+    case .unsupportedMode(let mode):
+      kind = .malformed
+      detail = "the unit reads no tables in mode \(mode)"
+    }
+    self.init(
+      kind, unit: unit.name, device: device, subject: obstacle.structure.rawValue + place,
+      address: HexWord(obstacle.address.rawValue), detail: detail)
+  }
+}
+
+extension UInt8 {
+  fileprivate var hexadecimalDigits: String {
+    (self < 16 ? "0" : "") + String(self, radix: 16)
+  }
+}
