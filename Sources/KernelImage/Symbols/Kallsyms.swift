@@ -53,28 +53,38 @@ struct Kallsyms {
   }
 
   /// Finds the wanted names in one pass.
+  ///
+  /// A name's hash is put together from the hashes of its tokens, so that the text of a name is only
+  /// made where the hash is a wanted one.
   func symbols(_ wanted: Set<String>) throws(KernelError) -> SymbolTable {
     var byHash: [UInt64: [String]] = [:]
-    for name in wanted.union(["_stext"]) { byHash[Self.hash(name.utf8), default: []].append(name) }
+    for name in wanted.union(["_stext"]) {
+      byHash[PolynomialHash(name.utf8).value, default: []].append(name)
+    }
+    let hashes = tokens.map { PolynomialHash($0) }
+    // The first character of a symbol is its type letter, not part of the name.
+    let firstHashes = tokens.map { PolynomialHash($0.dropFirst()) }
 
-    // Of each token only its effect on the hash is needed until a name may be a wanted one.
     var matches: [(index: Int, name: String)] = []
     var cursor = ByteCursor(space, at: names)
-    var expanded: [UInt8] = []
-    for symbol in 0..<count {
+    var symbol: [UInt8] = []
+    for index in 0..<count {
       var length = Int(try cursor.next())
       if length & 0x80 != 0 {
         // Long names take two length bytes. Since Linux commit 73bbb94466fd (in v6.1).
         length = length & 0x7f | Int(try cursor.next()) << 7
       }
-      expanded.removeAll(keepingCapacity: true)
-      for _ in 0..<length { expanded += tokens[Int(try cursor.next())] }
-      // The first character is the symbol's type letter.
-      let name = expanded.dropFirst()
-      if let candidates = byHash[Self.hash(name)],
-        let match = candidates.first(where: { $0.utf8.elementsEqual(name) })
-      {
-        matches.append((symbol, match))
+      symbol.removeAll(keepingCapacity: true)
+      var hash = PolynomialHash()
+      for position in 0..<length {
+        let token = try cursor.next()
+        symbol.append(token)
+        hash.append(position == 0 ? firstHashes[Int(token)] : hashes[Int(token)])
+      }
+      guard let candidates = byHash[hash.value] else { continue }
+      let name = symbol.flatMap { tokens[Int($0)] }.dropFirst()
+      if let match = candidates.first(where: { $0.utf8.elementsEqual(name) }) {
+        matches.append((index, match))
       }
     }
 
@@ -123,12 +133,26 @@ struct Kallsyms {
     default: return nil
     }
   }
+}
 
-  /// FNV-1a.
-  private static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return hash
+/// A hash of text that two halves' hashes can be joined to.
+private struct PolynomialHash {
+  private(set) var value: UInt64 = 0
+  private var power: UInt64 = 1
+  private static let base: UInt64 = 0x100_0000_01b3
+
+  init() {}
+
+  init(_ text: some Sequence<UInt8>) {
+    for byte in text {
+      value = value &* Self.base &+ UInt64(byte) &+ 1
+      power = power &* Self.base
+    }
+  }
+
+  mutating func append(_ other: PolynomialHash) {
+    value = value &* other.power &+ other.value
+    power = power &* other.power
   }
 }
 
