@@ -64,7 +64,4 @@ let package = Package(
       name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
       path: "Tests/StateFixtures", swiftSettings: strict),
     tests("Memory"),
-    tests("KernelTypes"),
-    tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
-  ]
-)
+    tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),

@@ -12,8 +12,6 @@ public protocol AuditRule: Sendable {
   static var id: String { get }
   /// The severity of the rule's findings; where a rule grades them, the worst.
   static var severity: Finding.Severity { get }
-  /// What the rule looks for, in one sentence.
-  static var summary: String { get }
 
   init()
 
@@ -39,5 +37,12 @@ extension Finding {
     var text: String
 
     init(stringLiteral text: String) { self.text = text }
+
+    /// So that a long sentence can be broken into lines.
+    static func + (a: Self, b: Self) -> Self {
+      var sum = a
+      sum.text += b.text
+      return sum
+    }
   }
 }

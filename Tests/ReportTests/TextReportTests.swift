@@ -55,6 +55,38 @@ struct TextReportTests {
     try expectGolden(try text(Self.sample), "sample.txt")
   }
 
+  @Test func rendersAStateInTrouble() throws {
+    var state = RemappingState.sample
+    state.dump.typesFrom = "dwarf"
+    state.units[0].translationEnabled = false
+    state.units[0].interruptRemappingEnabled = nil
+    state.units[0].ignored = true
+    state.units[0].inherited = true
+    state.units[0].copiedContexts = ["0000:00:02.0"]
+    state.units[0].domainIDs.used = nil
+    state.units[1].rootTable = nil
+    state.units[1].rootFrom = nil
+    state.contexts[0].faultProcessingDisabled = true
+    state.contexts[1].translation = .nested
+    state.contexts[1].secondStage = StageTable(table: 0x50_0000, levels: 3)
+    state.domains[1].walk = WalkSummary(
+      tables: 9, unreadable: 1, assumedEmpty: 2, cycles: 1, aliases: 3, reservedBits: 1,
+      budgetExhausted: true)
+    state.domains[1].iova?.unallocated = [AddressRange(start: 0x1000, end: 0x2fff)]
+    state.domains[2].mapping?.runs = []
+    state.observations = [
+      Observation(
+        .unreadable, unit: "dmar0", device: "0000:00:02.0", domainID: 5,
+        subject: "second-stage table, level 1", address: 0x30_5000, word: 0x30_5003,
+        detail: "physical page 0x305000 is excluded by the dump's filter"),
+      Observation(
+        .malformed, subject: "dmar_rmrr_units", detail: "the list does not close", count: 3),
+    ]
+    let sections = Set(ReportSection.allCases).subtracting([.devices, .interrupts])
+    try expectGolden(
+      try text(ReportDocument(state: state, findings: []), sections: sections), "trouble.txt")
+  }
+
   @Test func rendersAStateOfNothing() throws {
     let empty = RemappingState(dump: DumpSummary(file: "torn.vmcore", format: "elf"))
     try expectGolden(try text(ReportDocument(state: empty, findings: [])), "empty.txt")

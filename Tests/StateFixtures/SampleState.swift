@@ -153,7 +153,7 @@ extension Domain {
             IOVARange(start: 0, end: 0xff_ffff, state: .reserved),
             IOVARange(start: 0xfee0_0000, end: 0xfeef_ffff, state: .reserved),
           ], unallocated: []),
-        walk: WalkSummary(tables: 3, assumedEmpty: 1)),
+        walk: WalkSummary(tables: 3)),
       Domain(
         unit: "dmar0", domainID: 7, type: .unmanaged, kernelObject: 0xffff_8881_0300_0000,
         stage: .second, table: 0x50_0000, levels: 4, devices: ["0000:00:03.0"], inFlight: true,

@@ -80,7 +80,7 @@ struct DomainsText {
   private func account(_ walk: WalkSummary) -> String {
     var parts = ["\(Quantity.count(walk.tables, "table")) read"]
     if walk.unreadable > 0 {
-      parts.append("\(walk.unreadable) unreadable: their part of the address space is unknown")
+      parts.append("\(walk.unreadable) unreadable, so part of the address space is unknown")
     }
     if walk.assumedEmpty > 0 { parts.append("\(walk.assumedEmpty) taken for empty") }
     if walk.cycles > 0 { parts.append(Quantity.count(walk.cycles, "cycle")) }

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// A device's context entry carries the domain-id that the kernel gave to the device's domain.
+///
+/// Copied entries keep the previous kernel's id until the device is attached anew.
+///
+/// Source: `domain_id_iommu`, `intel_pasid_setup_second_level`. Severity: error; the kernel flushes
+/// another id than the one under which the IOTLB caches.
+struct DomainIDMismatch: AuditRule {
+  static let id = "context.domain-id-mismatch"
+  static let severity = Finding.Severity.error
+
+  func check(_ state: RemappingState) -> [Finding] {
+    let copied = Dictionary(
+      state.units.map { ($0.name, Set($0.copiedContexts)) }, uniquingKeysWith: { $0.union($1) })
+    return state.devices.flatMap { device -> [Finding] in
+      guard let unit = device.unit, let expected = device.domainID else { return [] }
+      return ([device.device] + device.aliases).compactMap { name in
+        guard let function = name.function, copied[unit]?.contains(name) != true,
+          let context = state.context(of: function, on: unit), let have = context.domainID,
+          have != expected
+        else { return nil }
+        return finding(
+          .mismatch(have, expected), unit: unit, device: name,
+          evidence: [context.evidence] + device.evidence)
+      }
+    }
+  }
+}
+
+extension Finding.Message {
+  fileprivate static func mismatch(_ have: UInt32, _ expected: UInt32) -> Self {
+    "the hardware uses domain-id \(have), the kernel believes in \(expected)"
+  }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// The kernel's structures do not contradict themselves.
+///
+/// A list that was being changed at the moment of the crash may look damaged.
+///
+/// Source: `lib/list_debug.c` checks alike. Severity: warning; memory was overwritten, or the crash
+/// came in the middle of an update.
+struct StructureMalformed: AuditRule {
+  static let id = "kernel.malformed"
+  static let severity = Finding.Severity.warning
+
+  func check(_ state: RemappingState) -> [Finding] {
+    let lost = state.observations.filter { $0.kind == .malformed }
+    guard let first = lost.first else { return [] }
+    return [
+      finding(
+        .contradictory(lost.subjects),
+        evidence: [Evidence(what: first.subject, address: first.address)])
+    ]
+  }
+}
+
+extension Finding.Message {
+  fileprivate static func contradictory(_ subjects: String) -> Self {
+    "kernel structures contradict themselves: \(subjects)"
+  }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// The kernel's structures are in the dump, unless its filter, its length or its state say why not.
+///
+/// Source: `Absence`. Severity: warning; what hangs on the structure is unknown.
+struct StructureUnreadable: AuditRule {
+  static let id = "kernel.unreadable"
+  static let severity = Finding.Severity.warning
+
+  func check(_ state: RemappingState) -> [Finding] {
+    let lost = state.observations.filter {
+      $0.kind == .unreadable && $0.cause == .other && $0.isKernelStructure
+    }
+    guard let first = lost.first else { return [] }
+    return [
+      finding(
+        .unread(lost.subjects),
+        evidence: [Evidence(what: first.subject, address: first.address)])
+    ]
+  }
+}
+
+extension Finding.Message {
+  fileprivate static func unread(_ subjects: String) -> Self {
+    "kernel structures could not be read: \(subjects)"
+  }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// No translation table contains itself.
+///
+/// Source: VT-d specification, section 3.7. Severity: error; the tables are damaged.
+struct TableCycle: AuditRule {
+  static let id = "domain.table-cycle"
+  static let severity = Finding.Severity.error
+
+  func check(_ state: RemappingState) -> [Finding] {
+    state.domains.compactMap { domain in
+      guard let walk = domain.walk, walk.cycles > 0 else { return nil }
+      return finding(
+        .tableCycle(domain, walk), unit: domain.unit,
+        device: domain.devices.count == 1 ? domain.devices.first : nil,
+        evidence: state.evidence(.cycle, in: domain))
+    }
+  }
+}
+
+extension Finding.Message {
+  fileprivate static func tableCycle(_ domain: Domain, _ walk: WalkSummary) -> Self {
+    "the tables of \(domain.name) contain themselves in \(walk.cycles) "
+      + (walk.cycles == 1 ? "place" : "places")
+  }
+}
