@@ -64,4 +64,11 @@ let package = Package(
       name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
       path: "Tests/StateFixtures", swiftSettings: strict),
     tests("Memory"),
+    tests("KernelTypes"),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
+    tests(
+      "Commands",
+      ["Audit", "Memory", "RemappingState", "Report", "StateFixtures", argumentParser]),
+    tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
+  ]
+)

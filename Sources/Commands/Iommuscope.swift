@@ -9,7 +9,7 @@ public enum Iommuscope {
   private static let columns = 100
 
   /// Runs one command line, without the program's name, and never ends the process.
-  public static func run(_ arguments: [String], in environment: Environment) -> ExitStatus {
+  public static func run(_ arguments: [String], in environment: Environment) -> Outcome {
     var console = Console(environment)
     do {
       var command = try RootCommand.parseAsRoot(arguments)
@@ -41,7 +41,7 @@ public enum Iommuscope {
   /// Prints what the argument parser threw: help, version, completions, or wrong usage.
   private static func end(
     with error: any Error, in environment: Environment, console: Console
-  ) -> ExitStatus {
+  ) -> Outcome {
     let text = Array((RootCommand.fullMessage(for: error, columns: columns) + "\n").utf8)
     switch RootCommand.exitCode(for: error) {
     case .success:

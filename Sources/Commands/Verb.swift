@@ -6,5 +6,5 @@ import ArgumentParser
 protocol Verb: ParsableCommand {
   var messages: MessageOptions { get }
 
-  func run(in environment: Environment, console: Console) throws -> ExitStatus
+  func run(in environment: Environment, console: Console) throws -> Outcome
 }

@@ -27,7 +27,7 @@ struct ExtractCommand: Verb {
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
-  func run(in environment: Environment, console: Console) throws -> ExitStatus {
+  func run(in environment: Environment, console: Console) throws -> Outcome {
     try environment.engines.extractor.extract(
       input.request(dumps), to: output, console: console)
     return .done

@@ -33,7 +33,7 @@ struct ReportCommand: Verb {
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
-  func run(in environment: Environment, console: Console) throws -> ExitStatus {
+  func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request(dumps)
     let state = try environment.engines.states.state(of: request, console: console)
     console.endProgress()

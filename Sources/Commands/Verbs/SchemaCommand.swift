@@ -21,7 +21,7 @@ struct SchemaCommand: Verb {
     case report
   }
 
-  func run(in environment: Environment, console: Console) throws -> ExitStatus {
+  func run(in environment: Environment, console: Console) throws -> Outcome {
     try destination.write(in: environment) { sink in
       switch document {
       case .report: try sink.write(Array(ReportDocument.jsonSchema.utf8))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// How the process ends; nothing else is ever returned.
-public enum ExitStatus: Int32, CaseIterable, Sendable {
+public enum Outcome: Int32, CaseIterable, Sendable {
   /// Done, also when parts of the dump were missing and the report says so.
   case done = 0
   /// Something was found that the caller asked to be told about (`--fail-on`).

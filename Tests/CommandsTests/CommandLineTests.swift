@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import RemappingState
+import Report
+import StateFixtures
+import Testing
+
+@testable import Commands
+
+struct CommandLineTests {
+  // MARK: Help and version
+
+  @Test func theRootsHelpListsWhatWorks() {
+    let run = CommandRun("--help")
+    #expect(run.status == .done)
+    #expect(
+      run.output == """
+        OVERVIEW: Tells the state of Intel VT-d remapping units in a Linux crash dump.
+
+        The result goes to standard output, everything else to standard error. Exit status: 0 done, also
+        when parts of the dump were missing and the report says so; 1 something was found that was asked
+        for (--fail-on); 2 could not be done; 64 wrong usage.
+
+        USAGE: iommuscope <subcommand>
+
+        OPTIONS:
+          --version               Show the version.
+          -h, --help              Show help information.
+
+        SUBCOMMANDS:
+          report                  Everything about the remapping units at the time of the crash.
+          schema                  The JSON Schema (draft 2020-12) of a document.
+
+          See 'iommuscope help <subcommand>' for detailed help.
+
+        """)
+    #expect(CommandRun("-h").output == run.output)
+    #expect(CommandRun("help").output == run.output)
+  }
+
+  @Test func theReportsHelp() {
+    let run = CommandRun("report", "--help")
+    #expect(run.status == .done)
+    #expect(
+      run.output == """
+        OVERVIEW: Everything about the remapping units at the time of the crash.
+
+        Sections of the text: summary, units, contexts, domains, devices, reserved, iova, interrupts,
+        findings, missing. JSON always holds everything.
+
+        USAGE: iommuscope report <dump> ... [<options>]
+
+        ARGUMENTS:
+          <dump>                  The dump, or all files of a split one.
+
+        READING THE DUMP:
+          --vmlinux <file>        The crashed kernel's vmlinux, with symbols, DWARF or both.
+          --symbols <file>        The crashed kernel's System.map.
+          --types <source>        Where struct layouts come from; auto prefers DWARF, then the dump's own
+                                  BTF. (values: auto, dwarf, btf; default: auto)
+
+        SHAPING THE RESULT:
+          --format <format>       Form of the result. (values: text, json; default: text)
+          --color <when>          Colour in text; auto colours on a terminal, unless NO_COLOR is set.
+                                  (values: auto, always, never; default: auto)
+          --sections <list>       Only these sections of the text, separated by commas, or all.
+          --limit <rows>          Rows of each list in the text; 0 for all. (default: 20)
+          -o, --output <file>     Write the result to a file, whole or not at all, instead of standard
+                                  output.
+
+        JUDGING THE RESULT:
+          --fail-on <severity>    Exit with 1 if there is a finding of this severity or a worse one.
+                                  (values: error, warning)
+
+        MESSAGES:
+          -q, --quiet             No warnings and no progress; errors stay.
+          -v, --verbose           Say what is being done.
+
+        OPTIONS:
+          --version               Show the version.
+          -h, --help              Show help information.
+
+
+        """)
+    #expect(CommandRun("help", "report").output == run.output)
+  }
+
+  @Test func theSchemasHelp() {
+    let run = CommandRun("schema", "--help")
+    #expect(run.status == .done)
+    #expect(run.output.contains("<document>              Which document. (values: report)"))
+  }
+
+  @Test func theVersionNamesTheLibrariesToo() {
+    let run = CommandRun("--version")
+    #expect(run.status == .done)
+    let lines = run.output.split(separator: "\n")
+    #expect(lines.first == "iommuscope \(Tool.current.version)")
+    #expect(
+      lines.dropFirst().compactMap { $0.split(separator: " ").first } == [
+        "elfutils", "zlib", "lzo", "snappy", "zstd",
+      ])
+    #expect(run.errors.isEmpty)
+  }
+
+  // MARK: Exit status
+
+  @Test(arguments: [
+    [], ["frobnicate"], ["--frobnicate"], ["report"], ["report", "d", "--format", "html"],
+    ["report", "d", "--format", "xml"], ["report", "d", "--sections", "summary,frob"],
+    ["report", "d", "--sections", ""], ["report", "d", "--limit", "-1"],
+    ["report", "d", "--limit", "many"], ["report", "d", "--color", "sometimes"],
+    ["report", "d", "--fail-on", "info"], ["report", "d", "--types", "stabs"],
+    ["report", "d", "--quiet", "--verbose"], ["report", "d", "--output"], ["schema"],
+    ["schema", "inherit"], ["extract", "d"], ["report", "--frob", "d"],
+  ])
+  func wrongUsageIs64(_ arguments: [String]) {
+    let errors = MemorySink()
+    let output = MemorySink()
+    let engine = PreparedEngine(state: .sample)
+    let status = Iommuscope.run(
+      arguments,
+      in: Environment(
+        standardOutput: output, standardError: errors,
+        engines: Engines(states: engine, extractor: engine)))
+    #expect(status == .usage)
+    #expect(output.bytes.isEmpty)
+    #expect(!errors.bytes.isEmpty)
+  }
+
+  @Test func anUnknownSectionIsToldTheKnownOnes() {
+    let run = CommandRun("report", "d", "--sections", "summary,frob")
+    #expect(
+      run.errors.contains(
+        "no section is called 'frob'; there are summary, units, contexts, domains, devices,"))
+  }
+
+  @Test func whatCannotBeDoneIs2WithOneSentence() {
+    let run = CommandRun("report", "missing.vmcore", state: nil)
+    #expect(run.status == .failed)
+    #expect(run.output.isEmpty)
+    #expect(run.errors == "iommuscope: cannot read missing.vmcore: no\\u{1b}such file\n")
+  }
+
+  @Test func whatHasNoEngineYetSaysSo() {
+    let errors = MemorySink()
+    let status = Iommuscope.run(
+      ["report", "d"],
+      in: Environment(
+        standardOutput: MemorySink(), standardError: errors,
+        engines: Engines(states: NotBuiltYet(), extractor: NotBuiltYet())))
+    #expect(status == .failed)
+    #expect(errors.text == "iommuscope: not built yet\n")
+  }
+
+  @Test(arguments: [
+    (Finding.Severity.error, "error", Outcome.found), (.error, "warning", .found),
+    (.warning, "error", .done), (.warning, "warning", .found), (.info, "warning", .done),
+  ])
+  func failsOnFindingsWhereAsked(
+    _ worst: Finding.Severity, _ threshold: String, _ expected: Outcome
+  ) {
+    var state = RemappingState.sample
+    switch worst {
+    case .error: state.domains[1].walk?.cycles = 1
+    case .warning: state.domains[1].walk?.aliases = 1
+    case .info: state.domains[1].walk?.assumedEmpty = 1
+    }
+    #expect(CommandRun("report", "d", state: state).status == .done)
+    let run = CommandRun("report", "d", "--fail-on", threshold, state: state)
+    #expect(run.status == expected)
+    #expect(run.output.contains(worst.rawValue))
+  }
+
+  @Test func everyOutcomeIsDocumented() {
+    #expect(Outcome.allCases.map(\.rawValue) == [0, 1, 2, 64])
+    for status in Outcome.allCases {
+      #expect(CommandRun("--help").output.contains("\(status.rawValue) "))
+    }
+  }
+
+  // MARK: Output
+
+  @Test func textIsTheDefaultAndJSONIsOneDocument() {
+    #expect(CommandRun("report", "d").output.hasPrefix("SUMMARY\n"))
+    let json = CommandRun("report", "d", "--format", "json").output
+    #expect(json.hasPrefix("{\n  \"schema\": \"iommuscope-report/1\",\n"))
+    #expect(json.hasSuffix("\n}\n"))
+    #expect(CommandRun("report", "d", "--format", "json").output == json)
+  }
+
+  @Test func sectionsAndLimitShapeTheText() {
+    let run = CommandRun("report", "d", "--sections", "devices,units", "--limit", "1")
+    #expect(run.output.hasPrefix("REMAPPING UNITS\n"))
+    #expect(run.output.contains("... 5 more of 6 devices; --limit 0 shows all\n"))
+    #expect(!run.output.contains("FINDINGS"))
+    #expect(
+      CommandRun("report", "d", "--sections", "all", "--limit", "0").output
+        == CommandRun("report", "d").output)
+  }
+
+  @Test(
+    arguments: [
+      (["--color", "always"], false, [:], true), (["--color", "never"], true, [:], false),
+      ([], true, [:], true), ([], false, [:], false), ([], true, ["NO_COLOR": "1"], false),
+      ([], true, ["NO_COLOR": ""], true), ([], true, ["TERM": "dumb"], false),
+      (["--color", "always"], false, ["NO_COLOR": "1"], true),
+      (["--color", "always", "--format", "json"], true, [:], false),
+    ] as [([String], Bool, [String: String], Bool)])
+  func coloursWhereItIsSeen(
+    _ options: [String], _ isTerminal: Bool, _ variables: [String: String], _ expected: Bool
+  ) {
+    let output = MemorySink()
+    let engine = PreparedEngine(state: .sample)
+    _ = Iommuscope.run(
+      ["report", "d"] + options,
+      in: Environment(
+        standardOutput: output, standardError: MemorySink(), outputIsTerminal: isTerminal,
+        variables: variables, engines: Engines(states: engine, extractor: engine)))
+    #expect(output.bytes.contains(0x1b) == expected)
+  }
+
+  @Test(arguments: [["report", "d"], ["report", "d", "--format", "json"], ["schema", "report"]])
+  func aReaderThatHasGoneIsNoError(_ arguments: [String]) {
+    let errors = MemorySink()
+    let engine = PreparedEngine(state: .sample)
+    let status = Iommuscope.run(
+      arguments,
+      in: Environment(
+        standardOutput: BrokenSink(.closed), standardError: errors,
+        engines: Engines(states: engine, extractor: engine)))
+    #expect(status == .done)
+    #expect(errors.bytes.isEmpty)
+  }
+
+  @Test(arguments: [["report", "d"], ["report", "d", "--format", "json"], ["--help"]])
+  func aFullDiskIsAnError(_ arguments: [String]) {
+    let errors = MemorySink()
+    let engine = PreparedEngine(state: .sample)
+    let status = Iommuscope.run(
+      arguments,
+      in: Environment(
+        standardOutput: BrokenSink(.failed("cannot write standard output: no space left")),
+        standardError: errors, engines: Engines(states: engine, extractor: engine)))
+    #expect(status == .failed)
+    #expect(errors.text == "iommuscope: cannot write standard output: no space left\n")
+  }
+
+  @Test func theSchemaIsPrinted() {
+    let run = CommandRun("schema", "report")
+    #expect(run.status == .done)
+    #expect(run.output == ReportDocument.jsonSchema)
+  }
+
+  // MARK: Messages
+
+  @Test func standardErrorIsSilentWhereAllIsWell() {
+    #expect(CommandRun("report", "d").errors.isEmpty)
+  }
+
+  @Test func verboseTellsAndPassesTheRequest() {
+    let run = CommandRun(
+      "report", "a", "b", "--vmlinux", "v", "--types", "btf", "--verbose", errorIsTerminal: false)
+    #expect(run.errors == "iommuscope: request [\"a\", \"b\"] v btf\n")
+  }
+
+  @Test func onlyATerminalSeesProgressAndItIsWipedAway() {
+    let run = CommandRun("report", "d", errorIsTerminal: true)
+    #expect(run.errors == "\rreading d\r         \r")
+    #expect(CommandRun("report", "d", "--quiet", errorIsTerminal: true).errors.isEmpty)
+  }
+
+  @Test func gapsAreWarnedAboutUnlessQuiet() {
+    var state = RemappingState.sample
+    state.observations = [Observation(.unreadable, subject: "struct iova")]
+    #expect(
+      CommandRun("report", "d", state: state).errors
+        == "iommuscope: warning: parts of the dump are missing; the section `missing` lists them\n")
+    #expect(CommandRun("report", "d", "-q", state: state).errors.isEmpty)
+  }
+
+  @Test func extractHandsOverItsRequest() {
+    #expect(
+      CommandRun("extract", "a", "b", "-o", "c").errors
+        == "iommuscope: extracted [\"a\", \"b\"] to c\n")
+  }
+}
