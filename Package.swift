@@ -70,5 +70,6 @@ let package = Package(
       "Commands",
       ["Audit", "Memory", "RemappingState", "Report", "StateFixtures", argumentParser]),
     tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
+    tests("VTd", ["Memory"]),
   ]
 )
