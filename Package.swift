@@ -71,5 +71,6 @@ let package = Package(
       ["Audit", "Memory", "RemappingState", "Report", "StateFixtures", argumentParser]),
     tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
     tests("VTd", ["Memory"]),
+    tests("DumpFile", ["Memory", "DumpFixtures"]),
   ]
 )

@@ -31,6 +31,11 @@ public struct DumpFile: Sendable {
   /// Unlike `memoryFrames`, which may claim any amount of memory, their number is bounded by the
   /// file's size.
   public var storedFrames: [Range<UInt64>]
+  /// What an extract remembers of its original; `nil` for every other dump.
+  ///
+  /// Of an extract, the properties above but `format`, `notes` and `storedFrames` are the
+  /// original's.
+  public var extract: ExtractNote?
 
   /// Opens one dump, or all parts of a split one in any order.
   ///
@@ -100,6 +105,18 @@ public struct DumpFile: Sendable {
     virtualSegments = elf.virtualSegments
     self.obstacles = obstacles + list.obstacles + elf.obstacles
     storedFrames = elf.storedFrames
+    if let own = list.notes.first(where: { $0.name == ExtractNote.name }) {
+      let note = try ExtractNote(own, path: bytes.name)
+      memory = ExtractMemory(elf, note)
+      virtualSegments = note.virtualSegments
+      physicalBase = note.physicalBase
+      dumpLevel = note.dumpLevel
+      release = note.release
+      timestamp = note.timestamp
+      // Damage to the extract comes on top of what was wrong with the original.
+      self.obstacles += note.obstacles
+      extract = note
+    }
   }
 
   private init(kdump parts: [KdumpPart], isFlattened: Bool) throws(DumpError) {

@@ -35,13 +35,13 @@ final class ELFMemory: PhysicalMemory {
 
     for (index, segment) in headers.segments.enumerated() where segment.type == UInt32(PT_LOAD) {
       let size = max(segment.memorySize, segment.fileSize)
-      if segment.fileSize > segment.memorySize { oversized.add(index) }
       guard size > 0 else { continue }
       let (end, overflow) = segment.physical.addingReportingOverflow(size)
       guard !overflow, end <= Self.physicalLimit else {
         dropped.add(index)
         continue
       }
+      if segment.fileSize > segment.memorySize { oversized.add(index) }
       if segment.virtual >= Self.kernelHalf {
         virtual.append(
           VirtualSegment(
@@ -132,8 +132,7 @@ final class ELFMemory: PhysicalMemory {
 
   private func locate(_ frame: UInt64) -> Location {
     guard frame < Self.physicalLimit >> 12 else {
-      let address = PhysicalAddress(frame & (UInt64.max >> 12) << 12)
-      return .absent(MemoryError(at: address, .notInDump))
+      return .absent(MemoryError(at: PhysicalAddress(frame: frame), .notInDump))
     }
     let start = frame << 12
     let end = start + UInt64(Page.size)

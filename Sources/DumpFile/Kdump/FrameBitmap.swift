@@ -97,18 +97,17 @@ struct FrameBitmap: Sendable {
       let end = min(first + 64, frameCount)
       var word = word(first)
       if end - first < 64 { word &= (1 << (end - first)) - 1 }
-      // Whole words of one kind are the rule.
-      if word == 0, start == nil || end - first < 64 {
-        if let begin = start { result.append(begin..<first) }
-        start = nil
-      } else if !(word == .max && start != nil) {
-        for bit in 0..<end - first {
-          let isSet = word & (1 << bit) != 0
-          if isSet, start == nil { start = first + bit }
-          if !isSet, let begin = start {
-            result.append(begin..<first + bit)
-            start = nil
-          }
+      // From one change of the bits to the next; most words have none.
+      var bit: UInt64 = 0
+      while bit < 64 {
+        let rest = (start == nil ? word : ~word) >> bit
+        guard rest != 0 else { break }
+        bit += UInt64(rest.trailingZeroBitCount)
+        if let begin = start {
+          result.append(begin..<first + bit)
+          start = nil
+        } else {
+          start = first + bit
         }
       }
       guard result.count < limit else { return Array(result.prefix(limit)) }

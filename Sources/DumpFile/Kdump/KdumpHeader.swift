@@ -168,12 +168,3 @@ struct KdumpHeader: Hashable, Sendable {
     }
   }
 }
-
-extension String {
-  /// The text with control characters replaced, for messages.
-  var sanitized: String {
-    String(
-      String.UnicodeScalarView(
-        unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? "?" : $0 }))
-  }
-}

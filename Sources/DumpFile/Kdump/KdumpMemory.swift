@@ -95,7 +95,7 @@ final class KdumpMemory: PhysicalMemory {
   }
 
   private func error(_ frame: UInt64, _ absence: Absence) -> MemoryError {
-    MemoryError(at: PhysicalAddress((frame & (UInt64.max >> 12)) << 12), absence)
+    MemoryError(at: PhysicalAddress(frame: frame), absence)
   }
 
   /// The part and the descriptor of a frame, or why there is none.
