@@ -254,6 +254,19 @@ struct ObstacleTests {
     #expect(statistics == WalkStatistics())
   }
 
+  @Test(arguments: [
+    (PagingObstacle.Kind.reservedBits(0x880), "reserved bits 11, 7 are set"),
+    (.alias(firstLevel: 2), "table was met before as a table of level 2"),
+    (.budgetExhausted(.revisits), "the walk was cut, its budget of revisits is spent"),
+    (
+      .unreadable(MemoryError(at: PhysicalAddress(0x2000), .notInDump)),
+      "table cannot be read: physical page 0x2000 is not memory that this dump describes"
+    ),
+  ])
+  func obstaclesReadAsHalfSentences(_ kind: PagingObstacle.Kind, _ text: String) {
+    #expect(kind.description == text)
+  }
+
   @Test func obstaclesOfOneCategoryDoNotHideAnother() {
     var words: [UInt64: UInt64] = [0x1000: 0x2003, 0x1008: 0x3003]
     for index: UInt64 in 0..<512 { words[0x2000 + index * 8] = 0x8083 }
