@@ -71,6 +71,7 @@ let package = Package(
       ["Audit", "Memory", "RemappingState", "Report", "StateFixtures", argumentParser]),
     tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
     tests("VTd", ["Memory"]),
+    tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
     tests("DumpFile", ["Memory", "DumpFixtures"]),
   ]
 )

@@ -55,8 +55,9 @@ import Testing
     let dump = try original.open()
     let frames = Self.image.frameSample.filter { $0 < 1 << 52 && $0 % 5 != 0 } + [0x1000]
     let symbols = [
-      "init_top_pgt": KernelAddress(0xffff_ffff_8100_0000), "odd name\n\\": KernelAddress(1),
-      "\u{301}combining": KernelAddress(2), "": KernelAddress(3),
+      "init_top_pgt": [KernelAddress(0xffff_ffff_8100_0000)], "odd name\n\\": [KernelAddress(1)],
+      "identity_domain": [KernelAddress(8), KernelAddress(7)],
+      "\u{301}combining": [KernelAddress(2)], "": [KernelAddress(3)],
     ]
     let facts = ["a": "1", "text": "two lines\r\nand a \\", "": "empty key", "empty": ""]
     let probed = Self.image.frameSample.filter { $0 < 1 << 52 && $0 % 5 == 0 }

@@ -24,7 +24,7 @@ public import Memory
 ///     timestamp NUMBER                     seconds since 1970
 ///     release TEXT
 ///     obstacle TEXT
-///     symbol ADDRESS TEXT                  a symbol that the analysis used
+///     symbol ADDRESS TEXT                  a symbol that the analysis used; names may repeat
 ///     fact KEY TEXT                        anything else, KEY without spaces
 ///
 /// REASON is `excluded`, `zero-or-excluded`, `not-in-dump`, `truncated OFFSET`, `corrupt OFFSET
@@ -59,8 +59,9 @@ public struct ExtractNote: Hashable, Sendable {
   public var timestamp: Int?
   public var release: String?
   public var obstacles: [String] = []
-  /// The symbols that the analysis used, by name.
-  public var symbols: [String: KernelAddress] = [:]
+  /// The symbols that the analysis used, by name; static ones of one name may stand at several
+  /// addresses.
+  public var symbols: [String: [KernelAddress]] = [:]
   /// Whatever else the writer wants to keep; keys without spaces.
   public var facts: [String: String] = [:]
 
@@ -94,8 +95,8 @@ public struct ExtractNote: Hashable, Sendable {
     if let timestamp { line("timestamp", String(timestamp)) }
     if let release { line("release", release.escaped) }
     for obstacle in obstacles { line("obstacle", obstacle.escaped) }
-    for (name, address) in symbols.sorted(by: { $0.key < $1.key }) {
-      line("symbol", address.description, name.escaped)
+    for (name, addresses) in symbols.sorted(by: { $0.key < $1.key }) {
+      for address in addresses { line("symbol", address.description, name.escaped) }
     }
     for (key, value) in facts.sorted(by: { $0.key < $1.key }) {
       line("fact", key.escaped.replacing(" ", with: "_"), value.escaped)
@@ -156,7 +157,7 @@ public struct ExtractNote: Hashable, Sendable {
     case "obstacle": Self.append(fields.text(), to: &obstacles)
     case "symbol":
       if let address = fields.hexadecimal(), let name = fields.text() {
-        symbols.updateValue(KernelAddress(address), forKey: name) == nil
+        Self.append(KernelAddress(address), to: &symbols[name, default: []])
       } else {
         false
       }

@@ -35,7 +35,7 @@ public struct ExtractWriter: Sendable {
   ///   - facts: whatever else should be kept; spaces in keys become underscores.
   public init(
     _ dump: DumpFile, frames: some Sequence<UInt64>, probed: some Sequence<UInt64> = [],
-    symbols: [String: KernelAddress] = [:], facts: [String: String] = [:]
+    symbols: [String: [KernelAddress]] = [:], facts: [String: String] = [:]
   ) {
     memory = dump.memory
     vmcoreinfo = dump.vmcoreinfo
