@@ -142,6 +142,9 @@ import Testing
           #expect(found == Observation(original.memory, frame))
         }
         #expect(cut.memory.absence(frame) == found.absence)
+        if found.absence == nil {
+          #expect(cut.storedFrames.contains { $0.contains(frame) })
+        }
       }
     }
   }
