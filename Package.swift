@@ -73,5 +73,8 @@ let package = Package(
     tests("VTd", ["Memory"]),
     tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
     tests("DumpFile", ["Memory", "DumpFixtures"]),
+    .testTarget(
+      name: "KernelTypesTests", dependencies: ["KernelTypes"], exclude: ["Fixtures"],
+      swiftSettings: strict),
   ]
 )
