@@ -64,7 +64,6 @@ let package = Package(
       name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
       path: "Tests/StateFixtures", swiftSettings: strict),
     tests("Memory"),
-    tests("KernelTypes"),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
     tests(
       "Commands",

@@ -26,7 +26,8 @@ public final class KernelImage {
   /// The symbols that this room looks for.
   public static let symbols: Set<String> = [
     "_stext", "page_offset_base", "vmalloc_base", "__per_cpu_offset", "__cpu_possible_mask", "prb",
-    "__start_BTF", "__stop_BTF",
+    "__start_BTF", "__stop_BTF", "_text", "_etext", "_end", "crashk_res", "crashk_low_res",
+    "iomem_resource", "cma_areas", "cma_area_count", "vmemmap_base", "mem_section", "max_pfn",
   ]
 
   /// The address of a symbol that the kernel may not have.

@@ -69,8 +69,10 @@ extension LinuxIOMMU {
   public static let sources: [String] = [
     "drivers/iommu/intel/iommu.c", "drivers/iommu/intel-iommu.c", "drivers/iommu/intel/dmar.c",
     "drivers/iommu/dmar.c", "drivers/iommu/iommu.c", "drivers/iommu/dma-iommu.c",
-    "drivers/iommu/iova.c", "drivers/iommu/intel/pasid.c", "drivers/iommu/intel-pasid.c",
-    "drivers/pci/probe.c", "kernel/printk/printk.c",
+    "drivers/iommu/iova.c", "drivers/iommu/intel/irq_remapping.c",
+    "drivers/iommu/intel_irq_remapping.c", "drivers/iommu/intel/pasid.c",
+    "drivers/iommu/intel-pasid.c", "drivers/pci/probe.c", "kernel/printk/printk.c",
+    "drivers/base/core.c", "lib/idr.c",
   ]
 }
 
