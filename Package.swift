@@ -75,5 +75,8 @@ let package = Package(
     .testTarget(
       name: "KernelTypesTests", dependencies: ["KernelTypes"], exclude: ["Fixtures"],
       swiftSettings: strict),
+      name: "KernelFixtures", dependencies: ["Memory", "KernelTypes", "KernelImage"],
+      path: "Tests/KernelFixtures", swiftSettings: strict),
+    tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
   ]
 )
