@@ -103,7 +103,8 @@ public final class KernelImage {
           let inner = try structure(name),
           let rest = try member(String(path[path.index(after: dot)...]), of: inner)
         else { return nil }
-        return Member(offset: outer.offset + rest.offset, shape: rest.shape, bits: rest.bits)
+        let (offset, overflow) = outer.offset.addingReportingOverflow(rest.offset)
+        return overflow ? nil : Member(offset: offset, shape: rest.shape, bits: rest.bits)
       }
       split = dot
     }
@@ -133,7 +134,9 @@ public final class KernelImage {
     guard let member = try member(path, of: layout) else {
       throw KernelError(.noMember(structure: name, member: path))
     }
-    return KernelObject(
-      self, layout, at: KernelAddress(address.rawValue &- UInt64(member.offset)))
+    guard let offset = UInt64(exactly: member.offset), offset <= address.rawValue else {
+      throw KernelError(at: address, .malformed("struct \(name) over the end of memory"))
+    }
+    return KernelObject(self, layout, at: KernelAddress(address.rawValue - offset))
   }
 }
