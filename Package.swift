@@ -78,5 +78,6 @@ let package = Package(
       name: "KernelFixtures", dependencies: ["Memory", "KernelTypes", "KernelImage"],
       path: "Tests/KernelFixtures", swiftSettings: strict),
     tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
+    tests("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage", "KernelFixtures"]),
   ]
 )

@@ -58,11 +58,15 @@ public final class FixtureMemory: PhysicalMemory {
   /// Writes bytes, making pages of zeros where there were none.
   public func write(_ bytes: [UInt8], at address: PhysicalAddress) {
     state.withLock { state in
-      for (index, byte) in bytes.enumerated() {
-        let place = address.rawValue + UInt64(index)
-        state.frames[place >> 12, default: [UInt8](repeating: 0, count: Page.size)][
-          Int(place & 0xfff)] = byte
-        state.pages[place >> 12] = nil
+      var done = 0
+      while done < bytes.count {
+        let place = PhysicalAddress(address.rawValue + UInt64(done))
+        let count = min(Page.size - place.pageOffset, bytes.count - done)
+        state.frames[place.frame, default: [UInt8](repeating: 0, count: Page.size)]
+          .replaceSubrange(
+            place.pageOffset..<place.pageOffset + count, with: bytes[done..<done + count])
+        state.pages[place.frame] = nil
+        done += count
       }
     }
   }

@@ -42,6 +42,12 @@ public final class RemappingKernel {
     public var locals: [[FixtureObject]] = []
     /// Queues by CPU, or the single one.
     public var queues: [FixtureObject] = []
+
+    public init(space: FixtureObject, owner: FixtureObject, cookie: FixtureObject? = nil) {
+      self.space = space
+      self.owner = owner
+      self.cookie = cookie
+    }
   }
 
   public private(set) var units: [Unit] = []
@@ -115,7 +121,7 @@ public final class RemappingKernel {
 
   @discardableResult
   public func addUnit(
-    capability: UInt64 = 0x00d2_008c_4066_0462, extended: UInt64 = 0xf0_20df,
+    capability: UInt64 = 0x00d2_008c_4066_0464, extended: UInt64 = 0xf0_20df,
     ids: [UInt32] = [0, 1], copied: [Int] = [], includeAll: Bool = true,
     scope: [FixtureObject?] = []
   ) -> Unit {
