@@ -44,7 +44,10 @@ extension RemappingState {
   var devicesAreComplete: Bool {
     !observations.contains { observation in
       [.unreadable, .budget, .malformed].contains(observation.kind)
-        && ["PCI buses", "pci_root_buses"].contains(observation.subject)
+        && observation.isKernelStructure
+        && ["bus", "struct device", "struct pci_dev"].contains {
+          observation.subject.contains($0)
+        }
     }
   }
 
