@@ -48,12 +48,13 @@ let package = Package(
     room("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage"]),
     room("RemappingState", ["Memory", "KernelImage", "KernelTypes", "VTd", "LinuxIOMMU"]),
     room("Audit", ["Memory", "RemappingState"]),
-    room("Report", ["Memory", "RemappingState"]),
+    room("StateDiff", ["Memory", "RemappingState"]),
+    room("Report", ["Memory", "RemappingState", "StateDiff"]),
     room(
       "Commands",
       [
         "Memory", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
-        "Audit", "Report", argumentParser,
+        "Audit", "StateDiff", "Report", argumentParser,
       ]),
     .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
 
@@ -68,8 +69,9 @@ let package = Package(
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
     tests(
       "Commands",
-      ["Audit", "Memory", "RemappingState", "Report", "StateFixtures", argumentParser]),
-    tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
+      ["Audit", "Memory", "RemappingState", "Report", "StateDiff", "StateFixtures", argumentParser]),
+    tests("StateDiff", ["Memory", "RemappingState", "StateFixtures"]),
+    tests("Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures"], exclude: ["Golden"]),
     tests("VTd", ["Memory"]),
   ]
 )
