@@ -73,5 +73,10 @@ let package = Package(
     tests("StateDiff", ["Memory", "RemappingState", "StateFixtures"]),
     tests("Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures"], exclude: ["Golden"]),
     tests("VTd", ["Memory"]),
+    tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
+    tests("DumpFile", ["Memory", "DumpFixtures"]),
+    .testTarget(
+      name: "KernelTypesTests", dependencies: ["KernelTypes"], exclude: ["Fixtures"],
+      swiftSettings: strict),
   ]
 )

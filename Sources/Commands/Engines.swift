@@ -13,7 +13,7 @@ public struct Engines: Sendable {
   }
 
   /// The engines of the real program: the one place where they are plugged in.
-  public static let production = Engines(states: StateReader(), extractor: NotBuiltYet())
+  public static let production = Engines(states: StateReader(), extractor: ExtractEngine())
 }
 
 /// Turns a dump into its remapping state.
@@ -62,17 +62,4 @@ public enum TypePreference: String, CaseIterable, Hashable, Sendable {
   case auto
   case dwarf
   case btf
-}
-
-/// Stands in for an engine that is still to come.
-struct NotBuiltYet: StateSource, DumpExtractor {
-  func state(of request: DumpRequest, console: Console) throws(CommandFailure) -> RemappingState {
-    throw CommandFailure("not built yet")
-  }
-
-  func extract(
-    _ request: DumpRequest, to path: String, console: Console
-  ) throws(CommandFailure) {
-    throw CommandFailure("not built yet")
-  }
 }

@@ -41,3 +41,11 @@ public struct DumpError: Error, Hashable, Sendable, CustomStringConvertible {
 
   public var description: String { "\(path): \(message)" }
 }
+
+extension String {
+  /// The text with control characters replaced: names from a dump go into messages.
+  var sanitized: String {
+    let safe = unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? "?" : $0 }
+    return String(String.UnicodeScalarView(safe))
+  }
+}

@@ -26,11 +26,13 @@ public struct DumpFile: Sendable {
   public var timestamp: Int?
   /// What is missing or damaged in the file, in sentences for the report.
   public var obstacles: [String]
-  /// Frames with bytes in the file, ascending and disjoint.
+  /// Runs of frames with bytes in the file.
+  public var storedFrames: StoredFrames
+  /// What an extract remembers of its original; `nil` for every other dump.
   ///
-  /// Unlike `memoryFrames`, which may claim any amount of memory, their number is bounded by the
-  /// file's size.
-  public var storedFrames: [Range<UInt64>]
+  /// Of an extract, the properties above but `format`, `notes` and `storedFrames` are the
+  /// original's.
+  public var extract: ExtractNote?
 
   /// Opens one dump, or all parts of a split one in any order.
   ///
@@ -99,7 +101,19 @@ public struct DumpFile: Sendable {
     vmcoreinfo = list.vmcoreinfo
     virtualSegments = elf.virtualSegments
     self.obstacles = obstacles + list.obstacles + elf.obstacles
-    storedFrames = elf.storedFrames
+    storedFrames = StoredFrames(elf)
+    if let own = list.notes.first(where: { $0.name == ExtractNote.name }) {
+      let note = try ExtractNote(own, path: bytes.name)
+      memory = ExtractMemory(elf, note)
+      virtualSegments = note.virtualSegments
+      physicalBase = note.physicalBase
+      dumpLevel = note.dumpLevel
+      release = note.release
+      timestamp = note.timestamp
+      // Damage to the extract comes on top of what was wrong with the original.
+      self.obstacles += note.obstacles
+      extract = note
+    }
   }
 
   private init(kdump parts: [KdumpPart], isFlattened: Bool) throws(DumpError) {
@@ -107,7 +121,7 @@ public struct DumpFile: Sendable {
     let kdump = KdumpMemory(set.parts)
     memory = kdump
     format = set.isSplit ? .splitKdump : isFlattened ? .flattenedKdump : .kdump
-    storedFrames = kdump.storedFrames
+    storedFrames = StoredFrames(kdump)
     var list = NoteList()
     var obstacles = set.obstacles
     let first = set.parts[0]

@@ -102,12 +102,12 @@ final class LayoutBuilder<Graph: TypeGraph> {
     throw TypeError("a chain of typedefs and qualifiers is longer than \(Self.chainLimit) steps")
   }
 
-  /// The aggregate that a typedef names without the aggregate having a name of its own, or `nil`.
-  func anonymousAggregate(
+  /// The complete aggregate that a typedef names, or `nil`.
+  func aggregate(
     behind id: Graph.ID
   ) throws(TypeError) -> (id: Graph.ID, byteCount: Int)? {
     let (target, node, _) = try resolve(id)
-    guard case .aggregate(name: nil, let byteCount, isComplete: true) = node else { return nil }
+    guard case .aggregate(_, let byteCount, isComplete: true) = node else { return nil }
     return (target, byteCount)
   }
 
@@ -117,18 +117,20 @@ final class LayoutBuilder<Graph: TypeGraph> {
     }
     let (_, node, typedef) = try resolve(id)
     switch node {
-    case .integer(_, let byteCount, let isSigned):
-      return .integer(byteCount: byteCount, isSigned: isSigned)
+    case .integer(let name, let byteCount, let isSigned):
+      return .integer(byteCount: byteCount, isSigned: isSigned && name != "char")
     case .pointer(let target):
       return .pointer(to: try pointee(target))
     case .aggregate(let name, let byteCount, isComplete: true):
       return .structure(name: name ?? typedef, byteCount: byteCount)
-    case .array(let element, let counts):
-      guard depth + counts.count <= Self.depthLimit else {
-        throw TypeError("arrays are nested deeper than \(Self.depthLimit) levels")
+    case .array(let element, let count):
+      let inner = try shape(of: element, depth: depth + 1)
+      guard case .array(let innermost, let innerCount) = inner else {
+        return .array(of: inner, count: count)
       }
-      let innermost = try shape(of: element, depth: depth + counts.count)
-      return counts.reversed().reduce(innermost) { .array(of: $0, count: $1) }
+      guard let count, let innerCount else { return .array(of: innermost, count: nil) }
+      let (product, overflow) = count.multipliedReportingOverflow(by: innerCount)
+      return .array(of: innermost, count: overflow ? nil : product)
     case .void, .aggregate, .alias, .other:
       return .other
     }

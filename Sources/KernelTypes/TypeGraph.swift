@@ -11,8 +11,8 @@ enum TypeNode<ID> {
   case pointer(to: ID)
   /// A structure or union; `isComplete` is false for a forward declaration.
   case aggregate(name: String?, byteCount: Int, isComplete: Bool)
-  /// An array; one count for each dimension, outermost first, `nil` for a length not in the type.
-  case array(of: ID, counts: [Int?])
+  /// An array; `nil` for a length that is not in the type, of several dimensions the product.
+  case array(of: ID, count: Int?)
   /// A typedef, which has a name, or a qualifier or attribute, which has none.
   case alias(name: String?, of: ID)
   case other

@@ -3,6 +3,9 @@
 /// What a member is made of, with typedefs, `const` and `volatile` already removed.
 public indirect enum TypeShape: Hashable, Sendable {
   /// An integer, `bool`, `char` or enumeration.
+  ///
+  /// Plain `char` counts as unsigned: its sign changed in Linux 6.2, and BTF of older kernels does
+  /// not tell it.
   case integer(byteCount: Int, isSigned: Bool)
   /// A pointer; `to` is the C name of what it points to (`"pci_dev"`, `"void"`, `"int"`,
   /// `"qi_desc *"`), without `struct` or `union`, behind qualifiers and typedefs (a typedef's own
@@ -12,6 +15,8 @@ public indirect enum TypeShape: Hashable, Sendable {
   /// `nil` where it has neither.
   case structure(name: String?, byteCount: Int)
   /// An array; `count` is `nil` where the length is not part of the type (a flexible array).
+  ///
+  /// Several dimensions are one count of all elements, which is all that BTF keeps of them.
   case array(of: TypeShape, count: Int?)
   /// Anything else: a function, a floating-point number, an incomplete type.
   case other

@@ -12,7 +12,7 @@ public protocol TypeSource: AnyObject {
   ///
   /// Where a name has several definitions, the first complete one in the source's order that is a
   /// structure wins, then the first union; `structures(named:)` gives them all. A typedef's name
-  /// (`"atomic_t"`) stands for the structure behind it if that has no name of its own.
+  /// (`"atomic_t"`) stands for the structure behind it where no structure or union has it.
   func structure(named name: String) throws(TypeError) -> StructLayout?
 
   /// Every distinct complete definition of that name; two with the same layout are one.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import LinuxIOMMU
+@testable import LinuxIOMMU
 import Memory
 import Testing
 

@@ -26,7 +26,8 @@ final class TestMemory: PhysicalMemory {
   /// - Parameter tables: words of whole pages by frame.
   init(tables: [UInt64: [UInt64]]) {
     pages = tables.mapValues { words in
-      Page(words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
+      // The bytes of the words as they lie in memory, which is little-endian as in the dump.
+      Page(unsafe words.withUnsafeBytes { unsafe [UInt8]($0) })
     }
     absences = [:]
   }

@@ -239,6 +239,30 @@ struct WalkTests {
     #expect(walk.translate(IOVirtualAddress(iova)).ending == ending)
   }
 
+  @Test(arguments: [
+    (
+      TranslationEnding.mapped(PhysicalAddress(0), pageSize: 4096, access: .read), true,
+      0x5 as UInt8?, 0x85 as UInt8?
+    ),
+    (.mapped(PhysicalAddress(0), pageSize: 4096, access: .read), false, nil, nil),
+    (.notPresent(.second, level: 2), true, 0x5, 0x79),
+    (.notPresent(.second, level: 2), false, 0x6, 0x79),
+    (.notPresent(.first, level: 1), false, 0x71, 0x71),
+    (.reserved(.second, level: 1, bits: 0x800), false, 0xc, 0x7a),
+    (.beyondWidth(.second, 39), false, 0x4, 0x84),
+    (.notCanonical, true, 0x80, 0x80),
+    (
+      .unreadable(.second, level: 2, MemoryError(at: PhysicalAddress(0), .excluded)), true, nil, nil
+    ),
+  ])
+  func faultsThatAUnitWouldRecord(
+    _ ending: TranslationEnding, _ isWrite: Bool, _ legacy: UInt8?, _ scalable: UInt8?
+  ) {
+    #expect(ending.faultReason(isWrite: isWrite, isScalable: false)?.rawValue == legacy)
+    #expect(ending.faultReason(isWrite: isWrite, isScalable: true)?.rawValue == scalable)
+    #expect(!ending.description.isEmpty)
+  }
+
   // MARK: Order of the visits
 
   @Test func visitsInOrder() {

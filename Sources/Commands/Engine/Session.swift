@@ -19,9 +19,9 @@ struct Session {
 
   /// Opens the dump and finds the kernel's symbols and types.
   ///
-  /// Symbols: those of an extract's note, the dump's own kallsyms, the vmlinux, the System.map; the
-  /// first of these that is there. Types: DWARF of the vmlinux that was given, the dump's own BTF,
-  /// the BTF or DWARF of a vmlinux found in the standard places.
+  /// Symbols: the dump's own kallsyms, an extract's note, the System.map, the vmlinux; the first of
+  /// these that is there. Types: DWARF of the vmlinux that was given, the dump's own BTF, the BTF or
+  /// DWARF of a vmlinux found in the standard places.
   ///
   /// - Parameter recording: makes the memory remember which pages were asked for.
   init(_ request: DumpRequest, recording: Bool = false) throws(CommandFailure) {
@@ -50,13 +50,14 @@ struct Session {
           + "VMCOREINFO (for QEMU, add -device vmcoreinfo)")
     }
     let reader = KernelReader(memory, space)
-    let symbols = try Self.symbols(request, dump: dump, info: info, reader: reader)
+    var search = VMLinuxSearch(request, info: info)
+    let symbols = try Self.symbols(request, dump: dump, info: info, reader: reader, &search)
     do {
       try reader.adoptDirectMap(from: symbols)
     } catch {
       remarks.append("the direct map's base could not be read, the usual one is assumed: \(error)")
     }
-    let types = try Self.types(request, symbols: symbols, reader: reader)
+    let types = try Self.types(request, symbols: symbols, reader: reader, &search)
     image = KernelImage(info: info, reader: reader, symbols: symbols, types: types)
   }
 
@@ -81,13 +82,17 @@ struct Session {
   static let wantedSymbols: Set<String> = LinuxIOMMU.symbols.union(KernelImage.symbols)
 
   private static func symbols(
-    _ request: DumpRequest, dump: DumpFile, info: VMCoreInfo, reader: KernelReader
+    _ request: DumpRequest, dump: DumpFile, info: VMCoreInfo, reader: KernelReader,
+    _ search: inout VMLinuxSearch
   ) throws(CommandFailure) -> SymbolTable {
     var reasons: [String] = []
     do throws(KernelError) {
       return try reader.kallsyms(info: info, wanted: wantedSymbols)
     } catch {
       reasons.append("the dump's own table: \(error)")
+    }
+    if let symbols = dump.extract?.symbols, !symbols.isEmpty {
+      return SymbolTable(symbols, origin: .extract)
     }
     let table: SymbolTable?
     if let path = request.symbols {
@@ -96,8 +101,17 @@ struct Session {
         throw CommandFailure(
           "\(path): expected a System.map (lines such as `ffffffff81000000 T _text`), found none")
       }
+    } else if let vmlinux = try search.vmlinux() {
+      do {
+        table = SymbolTable(
+          try vmlinux.addresses(of: wantedSymbols).mapValues { $0.map { KernelAddress($0) } },
+          origin: .vmlinux)
+      } catch {
+        throw CommandFailure("\(vmlinux.path): \(error)")
+      }
     } else {
       table = nil
+      reasons += search.reasons
     }
     guard let table, !table.addresses.isEmpty else {
       throw CommandFailure(
@@ -110,7 +124,7 @@ struct Session {
     if let expected = info.symbol("_stext"), let found = moved["_stext"], found != expected {
       throw CommandFailure(
         """
-        \(request.symbols ?? ""): not of this kernel: _stext is \(found) there and \
+        \(request.symbols ?? search.path ?? ""): not of this kernel: _stext is \(found) there and \
         \(expected) in the dump; name the file of \(info.release ?? "the crashed kernel")
         """)
     }
@@ -120,9 +134,17 @@ struct Session {
   // MARK: Types
 
   private static func types(
-    _ request: DumpRequest, symbols: SymbolTable, reader: KernelReader
+    _ request: DumpRequest, symbols: SymbolTable, reader: KernelReader,
+    _ search: inout VMLinuxSearch
   ) throws(CommandFailure) -> any TypeSource {
     var reasons: [String] = []
+    // DWARF is preferred where somebody gave it.
+    if request.types == .dwarf || request.types == .auto && request.vmlinux != nil {
+      if let vmlinux = try search.vmlinux(), vmlinux.hasDWARF {
+        return try search.dwarf(of: vmlinux)
+      }
+      reasons.append("DWARF: no vmlinux with debugging information was given or found")
+    }
     if request.types != .dwarf {
       do throws(KernelError) {
         if let bytes = try reader.btf(symbols) {
@@ -137,7 +159,16 @@ struct Session {
       } catch {
         reasons.append("BTF in the dump: \(error)")
       }
+      if let vmlinux = try search.vmlinux() {
+        do {
+          if let bytes = try vmlinux.btf() { return try BTFTypes(bytes) }
+        } catch {
+          reasons.append("BTF of \(vmlinux.path): \(error)")
+        }
+        if request.types == .auto, vmlinux.hasDWARF { return try search.dwarf(of: vmlinux) }
+      }
     }
+    reasons += search.reasons
     throw CommandFailure(
       "\(request.name): no type information; name the kernel's vmlinux with --vmlinux "
         + "(\(reasons.joined(separator: "; ")))")

@@ -8,9 +8,7 @@ struct ExtractCommand: Verb {
     commandName: "extract",
     abstract: "A small ELF vmcore with only the pages that the analysis needs.",
     usage: "iommuscope extract <dump> ... --output <file> [<options>]",
-    discussion: "The report of the new dump is the same as the original's.",
-    // Listed when its engine exists.
-    shouldDisplay: false)
+    discussion: "The report of the new dump is the same as the original's.")
 
   @Argument(
     help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),

@@ -139,9 +139,10 @@ private final class PageBuffer: @unchecked Sendable {
 
   /// The buffer as a page; the one shared page of zeros if it holds nothing else.
   var page: Page {
+    // All bytes equal the next one and the first is zero; both ranges are inside the 4096 bytes.
+    let isZero = unsafe base.load(as: UInt8.self) == 0 && memcmp(base, base + 1, Page.size - 1) == 0
     // `self` owns the 4096 bytes, and the page owns `self`.
-    let page = unsafe Page(unsafeBase: UnsafeRawPointer(base), owner: self)
-    return page.isZero ? .zero : page
+    return isZero ? .zero : unsafe Page(unsafeBase: UnsafeRawPointer(base), owner: self)
   }
 }
 

@@ -171,8 +171,7 @@ struct BTFGraph {
     return bytes.isEmpty || bytes.count > nameLimit || bytes.contains(0) ? nil : bytes
   }
 
-  /// Every definition of that name in the blob's order; of typedefs for structures without a name
-  /// only if there is none.
+  /// Every definition of that name in the blob's order; of typedefs only if there is none.
   ///
   /// Forward declarations are a kind of their own and never match.
   func aggregates(
@@ -197,7 +196,7 @@ struct BTFGraph {
     }
     guard found.isEmpty else { return found }
     for id in typedefs {
-      guard let target = try LayoutBuilder(self).anonymousAggregate(behind: id) else { continue }
+      guard let target = try LayoutBuilder(self).aggregate(behind: id) else { continue }
       let isUnion = try record(target.id).kind == .union
       found.append((target.id, target.byteCount, isUnion))
     }
@@ -255,7 +254,7 @@ extension BTFGraph: TypeGraph {
       // a flexible array.
       let count: UInt32 = try bytes.btfWord(at: record.trailer + 8)
       return .array(
-        of: try bytes.btfWord(at: record.trailer), counts: [count == 0 ? nil : Int(count)])
+        of: try bytes.btfWord(at: record.trailer), count: count == 0 ? nil : Int(count))
     case .structure, .union:
       return .aggregate(
         name: try name(record.nameOffset), byteCount: Int(record.word), isComplete: true)

@@ -105,10 +105,10 @@ struct Assembler {
         continue
       }
       for slot in 0..<perPage {
-        let low = page[word: 2 * slot]
-        guard low[bit: 0] else { continue }
+        let entry = InterruptRemapEntry(page: page, word: 2 * slot)
+        guard entry.isPresent else { continue }
         result.present += 1
-        if low[bit: 15] { result.posted += 1 }
+        if entry.isPosted { result.posted += 1 }
         let index = first + slot
         if let bitmap = table.bitmap, bitmap[index / 8] >> UInt8(index % 8) & 1 == 0,
           result.presentButFree.count < 64

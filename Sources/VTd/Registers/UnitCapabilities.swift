@@ -18,6 +18,11 @@ public struct UnitCapabilities: Hashable, Sendable {
     self.hostAddressWidth = hostAddressWidth
   }
 
+  /// A unit that can do everything, for tables whose unit is not known: only those bits count as
+  /// reserved, and only those values as not allowed, that no unit permits.
+  public static let permissive = UnitCapabilities(
+    capability: Capability(.max), extendedCapability: ExtendedCapability(.max))
+
   /// The bits of a 64-bit address that lie above the host address width.
   public var bitsBeyondHostAddressWidth: UInt64 {
     hostAddressWidth >= 64 ? 0 : ~0 << UInt64(max(12, hostAddressWidth))

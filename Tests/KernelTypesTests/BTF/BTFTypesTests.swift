@@ -74,8 +74,8 @@ struct BTFTypesTests {
       "seq": Member(offset: 24, shape: .structure(name: "atomic_t", byteCount: 4)),
       "seq.counter": Member(offset: 24, shape: Self.int),
       "name": Member(
-        offset: 28, shape: .array(of: .integer(byteCount: 1, isSigned: true), count: 16)),
-      "grid": Member(offset: 44, shape: .array(of: .array(of: Self.int, count: 3), count: 2)),
+        offset: 28, shape: .array(of: .integer(byteCount: 1, isSigned: false), count: 16)),
+      "grid": Member(offset: 44, shape: .array(of: Self.int, count: 6)),
       "mode": Member(offset: 68, shape: .integer(byteCount: 4, isSigned: false)),
       "wide": Member(offset: 72, shape: Self.word),
       "error": Member(offset: 80, shape: Self.int),

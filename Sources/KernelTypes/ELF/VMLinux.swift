@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CElfutils
+import Memory
+
+/// A kernel's ELF file: its build identifier, its symbols and its type information.
+///
+/// libelf decodes the headers; everything else is read by offset, so that only what is asked for is
+/// ever brought into memory. A small object file that only describes types serves as well.
+public final class VMLinux {
+  public let path: String
+  /// Lower-case hexadecimal, from `.note.gnu.build-id` or a note segment; `nil` without such note.
+  public let buildID: String?
+  let file: InputFile
+  /// In the file's order; the first, which ELF reserves, included.
+  let sections: [ELFSection]
+  /// An object file whose sections still have to be relocated (`ET_REL`).
+  let isRelocatable: Bool
+
+  /// Opens an x86_64 ELF file.
+  ///
+  /// - Throws: a message with the path if the file cannot be read, is of another kind, or is cut
+  ///   off so that its headers are not there.
+  public static func open(_ path: String) throws(TypeError) -> VMLinux {
+    try VMLinux(InputFile(path: path))
+  }
+
+  init(_ file: InputFile) throws(TypeError) {
+    let headers = try ELFHeaders(file)
+    self.file = file
+    path = file.path
+    sections = headers.sections
+    isRelocatable = headers.isRelocatable
+    let notes = headers.sections.filter { $0.type == ELFHeaders.note }.map(\.range)
+    var buildID: String?
+    for range in notes + headers.noteSegments where buildID == nil {
+      // A kernel's notes take 500 bytes; a larger claim is damage.
+      buildID = Self.buildID(in: try file.read(range.prefix(1 << 16)))
+    }
+    self.buildID = buildID
+  }
+
+  public var hasDWARF: Bool {
+    section(".debug_info") != nil && section(".debug_abbrev") != nil
+  }
+
+  public var hasBTF: Bool { section(".BTF") != nil }
+
+  /// The kernel's BTF, or `nil` where it has none.
+  public func btf() throws(TypeError) -> [UInt8]? {
+    try section(".BTF")?.read()
+  }
+
+  /// The first section of that name that has bytes.
+  func section(_ name: String) -> ELFSection? {
+    sections.first { $0.name == name && !$0.range.isEmpty }
+  }
+
+  /// The description of the first GNU build-id note.
+  ///
+  /// Source: ELF notes are three words (name size, description size, type), name and description,
+  /// each padded to 4 bytes; a build identifier has the name `GNU` and type 3.
+  static func buildID(in notes: [UInt8]) -> String? {
+    var offset = 0
+    while let nameSize = try? notes.littleEndian(at: offset, as: UInt32.self),
+      let size = try? notes.littleEndian(at: offset + 4, as: UInt32.self),
+      let type = try? notes.littleEndian(at: offset + 8, as: UInt32.self)
+    {
+      // Sums of 32-bit values, which an Int holds.
+      let description = offset + 12 + (Int(nameSize) + 3) & ~3
+      let end = description + Int(size)
+      guard end <= notes.count else { return nil }
+      if type == 3, nameSize == 4, Array(notes[offset + 12..<offset + 16]) == Array("GNU\0".utf8) {
+        return notes[description..<end].reduce(into: "") { text, byte in
+          text += String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+        }
+      }
+      offset = (end + 3) & ~3
+    }
+    return nil
+  }
+}
+
+extension Range where Bound == Int {
+  /// The range's first elements, at most `count`.
+  fileprivate func prefix(_ count: Int) -> Range {
+    lowerBound..<Swift.min(upperBound, lowerBound + count)
+  }
+}
