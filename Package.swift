@@ -65,7 +65,6 @@ let package = Package(
       name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
       path: "Tests/StateFixtures", swiftSettings: strict),
     tests("Memory"),
-    tests("KernelTypes"),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
     tests(
       "Commands",
@@ -78,5 +77,9 @@ let package = Package(
     .testTarget(
       name: "KernelTypesTests", dependencies: ["KernelTypes"], exclude: ["Fixtures"],
       swiftSettings: strict),
+      name: "KernelFixtures", dependencies: ["Memory", "KernelTypes", "KernelImage"],
+      path: "Tests/KernelFixtures", swiftSettings: strict),
+    tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
+    tests("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage", "KernelFixtures"]),
   ]
 )

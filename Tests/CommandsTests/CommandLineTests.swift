@@ -144,17 +144,6 @@ struct CommandLineTests {
     #expect(run.errors == "iommuscope: cannot read missing.vmcore: no\\u{1b}such file\n")
   }
 
-  @Test func whatHasNoEngineYetSaysSo() {
-    let errors = MemorySink()
-    let status = Iommuscope.run(
-      ["report", "d"],
-      in: Environment(
-        standardOutput: MemorySink(), standardError: errors,
-        engines: Engines(states: NotBuiltYet(), extractor: NotBuiltYet())))
-    #expect(status == .failed)
-    #expect(errors.text == "iommuscope: not built yet\n")
-  }
-
   @Test(arguments: [
     (Finding.Severity.error, "error", Outcome.found), (.error, "warning", .found),
     (.warning, "error", .done), (.warning, "warning", .found), (.info, "warning", .done),

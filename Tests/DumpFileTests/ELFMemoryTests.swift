@@ -212,7 +212,7 @@ import Testing
     let dump = try DumpFile.open(builder.build())
     #expect(
       dump.obstacles == [
-        "program header 0 has no usable physical range and is left out, and so 999 others"
+        "program header 0 has no usable physical range and is left out (1000 program headers in all)"
       ])
   }
 

@@ -208,7 +208,7 @@ private struct Tally {
     switch count {
     case 0: nil
     case 1: "program header \(first) \(fault)"
-    default: "program header \(first) \(fault), and so \(count - 1) others"
+    default: "program header \(first) \(fault) (\(count) program headers in all)"
     }
   }
 }

@@ -80,6 +80,14 @@ import Glibc
     unsafe _ = munmap(base, byteCount)
   }
 
+  /// Gives back the pages that reading names has touched; they are mapped again when needed.
+  ///
+  /// An index reads a name here and there in all strings, which the image would then keep resident.
+  func relax() {
+    // All pages but the first, which are unchanged pages of files.
+    unsafe _ = madvise(base + ImagePlan.page, byteCount - ImagePlan.page, MADV_DONTNEED)
+  }
+
   // MARK: Entries
 
   /// The unit's own entry.
