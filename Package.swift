@@ -70,13 +70,15 @@ let package = Package(
       "Commands",
       ["Audit", "Memory", "RemappingState", "Report", "StateDiff", "StateFixtures", argumentParser]),
     tests("StateDiff", ["Memory", "RemappingState", "StateFixtures"]),
-    tests("Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures"], exclude: ["Golden"]),
+    tests(
+      "Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures"], exclude: ["Golden"]),
     tests("VTd", ["Memory"]),
     tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
     tests("DumpFile", ["Memory", "DumpFixtures"]),
     .testTarget(
       name: "KernelTypesTests", dependencies: ["KernelTypes"], exclude: ["Fixtures"],
       swiftSettings: strict),
+    .target(
       name: "KernelFixtures", dependencies: ["Memory", "KernelTypes", "KernelImage"],
       path: "Tests/KernelFixtures", swiftSettings: strict),
     tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
