@@ -44,7 +44,9 @@ extension RemappingState {
   var devicesAreComplete: Bool {
     !observations.contains { observation in
       [.unreadable, .budget, .malformed].contains(observation.kind)
-        && ["PCI buses", "pci_root_buses"].contains(observation.subject)
+        && ["PCI buses", "pci_root_buses", "devices of bus", "struct pci_dev"].contains {
+          observation.subject.hasPrefix($0)
+        }
     }
   }
 
