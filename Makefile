@@ -37,7 +37,7 @@ lint:
 
 # Whatever `man` has to say about a page is an error.
 man-lint:
-	@for page in man/*.1; do \
+	@for page in man/*.[17]; do \
 	  said=$$(LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -E UTF-8 -l $$page 2>&1 >/dev/null); \
 	  if [ -n "$$said" ]; then echo "$$page: $$said" >&2; exit 1; fi; \
 	done
@@ -60,8 +60,9 @@ mutants: build
 
 install: build
 	install -D -m 755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/iommuscope
-	for page in man/*.1; do \
-	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1/$${page##*/} || exit 1; \
+	for page in man/*.[17]; do \
+	  install -D -m 644 $$page \
+	    $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions \

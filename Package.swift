@@ -48,12 +48,13 @@ let package = Package(
     room("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage"]),
     room("RemappingState", ["Memory", "KernelImage", "KernelTypes", "VTd", "LinuxIOMMU"]),
     room("Audit", ["Memory", "RemappingState"]),
-    room("Report", ["Memory", "RemappingState"]),
+    room("StateDiff", ["Memory", "RemappingState"]),
+    room("Report", ["Memory", "RemappingState", "StateDiff"]),
     room(
       "Commands",
       [
         "Memory", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
-        "Audit", "Report", argumentParser,
+        "Audit", "StateDiff", "Report", argumentParser,
       ]),
     .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
 
@@ -75,12 +76,14 @@ let package = Package(
     tests("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage", "KernelFixtures"]),
     tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
-    tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
+    tests("StateDiff", ["Memory", "RemappingState", "StateFixtures"]),
+    tests(
+      "Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures"], exclude: ["Golden"]),
     tests(
       "Commands",
       [
-        "Audit", "DumpFixtures", "Memory", "RemappingState", "Report", "StateFixtures",
-        argumentParser,
+        "Audit", "DumpFixtures", "Memory", "RemappingState", "Report", "StateDiff",
+        "StateFixtures", argumentParser,
       ]),
   ]
 )

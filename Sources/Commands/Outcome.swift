@@ -4,7 +4,7 @@
 public enum Outcome: Int32, CaseIterable, Sendable {
   /// Done, also when parts of the dump were missing and the report says so.
   case done = 0
-  /// Something was found that the caller asked to be told about (`--fail-on`).
+  /// Something was found that the caller asked to be told about (`--fail-on`), or two states differ.
   case found = 1
   /// Could not be done.
   case failed = 2

@@ -10,8 +10,10 @@ struct RootCommand: ParsableCommand {
     discussion: """
       The result goes to standard output, everything else to standard error. Exit status: 0 done, \
       also when parts of the dump were missing and the report says so; 1 something was found that \
-      was asked for (--fail-on); 2 could not be done; 64 wrong usage.
+      was asked for (--fail-on), or diff found a difference; 2 could not be done; 64 wrong usage.
       """,
     version: LibraryVersions.text,
-    subcommands: [ReportCommand.self, ExtractCommand.self, SchemaCommand.self])
+    subcommands: [
+      ReportCommand.self, DiffCommand.self, ExtractCommand.self, SchemaCommand.self,
+    ])
 }

@@ -24,6 +24,11 @@ public struct LinuxIOMMU: Sendable {
   public var reservedTemplate: [ClosedRange<UInt64>] = []
   public var atsrs: [LinuxATSR] = []
   public var satcs: [LinuxATSR] = []
+  /// What Linux says lies where in physical memory, from the tree of `iomem_resource`.
+  public var memoryMap: [LinuxMemoryRegion] = []
+  /// Source ids of I/O APICs and HPETs, by the unit that remaps their interrupts; `nil` where they
+  /// could not be read.
+  public var interruptSources: [KernelAddress: Set<UInt16>]?
   /// What could not be read, or contradicts itself.
   public var problems: [LinuxProblem] = []
 
@@ -59,7 +64,8 @@ extension LinuxIOMMU {
     "dmar_disabled", "dmar_policy", "intel_iommu_sm", "intel_iommu_ecs", "intel_iommu_pasid28",
     "reserved_iova_list", "deferred_flush", "list_size", "intel_iommu_ops",
     "intel_fs_paging_domain_ops", "intel_ss_paging_domain_ops", "iommu_device_list",
-    "iommu_group_kset", "irq_remapping_enabled", "eim_mode", "pci_root_buses",
+    "iommu_group_kset", "irq_remapping_enabled", "eim_mode", "pci_root_buses", "iomem_resource",
+    "vmemmap_base", "ir_ioapic", "ir_hpet",
   ]
 
   /// Source files whose compile units define most of the structures that the readers ask for; for a

@@ -33,6 +33,7 @@ extension ReportDocument: Codable {
     case reservedRegions
     case findings
     case observations
+    case memoryMap
   }
 
   public init(from decoder: any Decoder) throws {
@@ -52,7 +53,8 @@ extension ReportDocument: Codable {
       domains: try container.decode([Domain].self, forKey: .domains),
       devices: try container.decode([Device].self, forKey: .devices),
       reservedRegions: try container.decode([ReservedRegion].self, forKey: .reservedRegions),
-      observations: try container.decode([Observation].self, forKey: .observations))
+      observations: try container.decode([Observation].self, forKey: .observations),
+      memoryMap: try container.decode([MemoryRegion].self, forKey: .memoryMap))
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -67,5 +69,6 @@ extension ReportDocument: Codable {
     try container.encode(state.reservedRegions, forKey: .reservedRegions)
     try container.encode(findings, forKey: .findings)
     try container.encode(state.observations, forKey: .observations)
+    try container.encode(state.memoryMap, forKey: .memoryMap)
   }
 }

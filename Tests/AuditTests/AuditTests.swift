@@ -32,28 +32,28 @@ struct Fault: Sendable, CustomTestStringConvertible {
 }
 
 extension RemappingState {
-  fileprivate mutating func unit(_ name: String, _ change: (inout Unit) -> Void) {
+  mutating func unit(_ name: String, _ change: (inout Unit) -> Void) {
     for index in units.indices where units[index].name == name { change(&units[index]) }
   }
 
-  fileprivate mutating func context(_ device: PCIFunction, _ change: (inout Context) -> Void) {
+  mutating func context(_ device: PCIFunction, _ change: (inout Context) -> Void) {
     for index in contexts.indices where contexts[index].device == device {
       change(&contexts[index])
     }
   }
 
-  fileprivate mutating func device(_ name: DeviceName, _ change: (inout Device) -> Void) {
+  mutating func device(_ name: DeviceName, _ change: (inout Device) -> Void) {
     for index in devices.indices where devices[index].device == name { change(&devices[index]) }
   }
 
-  fileprivate mutating func domain(_ unit: String, _ id: UInt32, _ change: (inout Domain) -> Void) {
+  mutating func domain(_ unit: String, _ id: UInt32, _ change: (inout Domain) -> Void) {
     for index in domains.indices where domains[index].unit == unit && domains[index].domainID == id
     {
       change(&domains[index])
     }
   }
 
-  fileprivate mutating func dropContexts(of device: PCIFunction) {
+  mutating func dropContexts(of device: PCIFunction) {
     contexts.removeAll { $0.device == device }
   }
 }
@@ -63,7 +63,9 @@ struct AuditTests {
     unit: "dmar0", device: "0000:07:00.0", pasid: nil, translation: .passThrough, domainID: 1,
     levels: nil, table: nil, faultProcessingDisabled: false, raw: [0x9, 0x102], entry: 0x10_9000)
 
-  static let faults: [Fault] = [
+  static let faults = witnessFaults + Fault.ofTables + Fault.ofMachine
+
+  static let witnessFaults: [Fault] = [
     // MARK: The two witnesses
     Fault(
       "translation switched off under present contexts", ["unit.translation-off error"],
@@ -119,7 +121,7 @@ struct AuditTests {
       $0.dropContexts(of: "0000:00:14.0")
       $0.device("0000:00:14.0") { $0.device = "10000:e1:00.0" }
     },
-    Fault("no context on a unit without root table", []) {
+    Fault("no context on a unit without root table", ["unit.no-root-table error"]) {
       $0.dropContexts(of: "0000:00:14.0")
       $0.unit("dmar0") { $0.rootTable = nil }
     },
@@ -169,11 +171,16 @@ struct AuditTests {
     ) { $0.context("0000:00:14.0") { $0.unit = "dmar1" } },
 
     Fault(
-      "context with another domain-id than the kernel's", ["context.domain-id-mismatch error"],
+      "context with another domain-id than the kernel's",
+      ["context.domain-id-mismatch error", "domain.id-shared error"],
       "the hardware uses domain-id 6, the kernel believes in 5"
     ) { $0.context("0000:00:02.0") { $0.domainID = 6 } },
     Fault(
-      "an alias's context with another domain-id", ["context.domain-id-mismatch error"],
+      "an alias's context with another domain-id",
+      [
+        "context.domain-id-mismatch error", "domain.id-shared error",
+        "domain.table-under-two-ids error",
+      ],
       "the hardware uses domain-id 7, the kernel believes in 6"
     ) { $0.context("0000:00:1f.7") { $0.domainID = 7 } },
     Fault("another domain-id in a copied entry", []) {

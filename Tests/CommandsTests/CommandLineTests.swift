@@ -19,7 +19,7 @@ struct CommandLineTests {
 
         The result goes to standard output, everything else to standard error. Exit status: 0 done, also
         when parts of the dump were missing and the report says so; 1 something was found that was asked
-        for (--fail-on); 2 could not be done; 64 wrong usage.
+        for (--fail-on), or diff found a difference; 2 could not be done; 64 wrong usage.
 
         USAGE: iommuscope <subcommand>
 
@@ -30,6 +30,7 @@ struct CommandLineTests {
         SUBCOMMANDS:
           report                  Everything about the remapping units at the time of the crash.
           extract                 A small ELF vmcore with only the pages that the analysis needs.
+          diff                    Two states compared: dumps, or reports written earlier.
           schema                  The JSON Schema (draft 2020-12) of a document.
 
           See 'iommuscope help <subcommand>' for detailed help.
@@ -89,7 +90,7 @@ struct CommandLineTests {
   @Test func theSchemasHelp() {
     let run = CommandRun("schema", "--help")
     #expect(run.status == .done)
-    #expect(run.output.contains("<document>              Which document. (values: report)"))
+    #expect(run.output.contains("<document>              Which document. (values: report, diff)"))
   }
 
   @Test func theVersionNamesTheLibrariesToo() {
@@ -113,7 +114,8 @@ struct CommandLineTests {
     ["report", "d", "--limit", "many"], ["report", "d", "--color", "sometimes"],
     ["report", "d", "--fail-on", "info"], ["report", "d", "--types", "stabs"],
     ["report", "d", "--quiet", "--verbose"], ["report", "d", "--output"], ["schema"],
-    ["schema", "inherit"], ["extract", "d"], ["report", "--frob", "d"],
+    ["schema", "inherit"], ["extract", "d"], ["diff", "d"], ["diff", "a", "b", "c"],
+    ["diff", "a", "b", "--limit", "-1"], ["report", "--frob", "d"],
   ])
   func wrongUsageIs64(_ arguments: [String]) {
     let errors = MemorySink()

@@ -46,7 +46,7 @@ struct ReportDocumentTests {
     #expect(
       top == [
         "schema", "tool", "dump", "units", "contexts", "domains", "devices", "reservedRegions",
-        "findings", "observations",
+        "findings", "observations", "memoryMap",
       ])
   }
 

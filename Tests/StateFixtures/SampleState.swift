@@ -34,6 +34,14 @@ extension RemappingState {
         ReservedRegion(
           kind: .msi, segment: nil, base: 0xfee0_0000, end: 0xfeef_ffff,
           devices: ["0000:00:02.0"], mapped: nil),
+      ],
+      memoryMap: [
+        MemoryRegion(kind: .memory, start: 0, end: 0x9_ffff),
+        MemoryRegion(kind: .memory, start: 0x10_0000, end: 0xbd7f_ffff),
+        MemoryRegion(kind: .kernelText, start: 0x4000_0000, end: 0x40ff_ffff),
+        MemoryRegion(kind: .crashKernel, start: 0xa000_0000, end: 0xafff_ffff),
+        MemoryRegion(kind: .firmware, start: 0xbd80_0000, end: 0xbfff_ffff),
+        MemoryRegion(kind: .memory, start: 0x1_0000_0000, end: 0x7_ffff_ffff),
       ])
   }
 }
@@ -136,7 +144,7 @@ extension Domain {
             IOVARange(start: 0xffff_0000, end: 0xffff_0fff, state: .cached),
             IOVARange(start: 0xffff_1000, end: 0xffff_1fff, state: .pending),
             IOVARange(start: 0xffff_2000, end: 0xffff_2fff, state: .flushed),
-            IOVARange(start: 0xffff_4000, end: 0xffff_7fff, state: .unmapped),
+            IOVARange(start: 0xffff_4000, end: 0xffff_7fff, state: .cached),
             IOVARange(start: 0xffff_a000, end: 0xffff_dfff, state: .live),
             IOVARange(start: 0xffff_e000, end: 0xffff_efff, state: .live),
             IOVARange(start: 0xffff_f000, end: 0xffff_ffff, state: .live),

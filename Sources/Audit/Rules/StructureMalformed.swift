@@ -14,7 +14,7 @@ struct StructureMalformed: AuditRule {
   static let severity = Finding.Severity.warning
 
   func check(_ state: RemappingState) -> [Finding] {
-    let lost = state.observations.filter { $0.kind == .malformed }
+    let lost = state.observations.filter { $0.kind == .malformed && !$0.isFirmwareStructure }
     guard let first = lost.first else { return [] }
     return [
       finding(

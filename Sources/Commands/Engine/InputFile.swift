@@ -26,6 +26,27 @@ enum InputFile {
     }
   }
 
+  /// Whether the first sign in the file, which no dump begins with, opens a JSON object.
+  ///
+  /// A pipe cannot be looked at twice; what comes out of one is taken for JSON.
+  static func looksLikeJSON(_ path: String) throws(CommandFailure) -> Bool {
+    // The path is copied into a terminated string for the call.
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(path) }
+    defer { close(descriptor) }
+    var head = [UInt8](repeating: 0, count: 512)
+    // The buffer is the array's own, with its own count.
+    let count = unsafe head.withUnsafeMutableBytes {
+      unsafe pread(descriptor, $0.baseAddress, $0.count, 0)
+    }
+    guard count >= 0 else {
+      guard errno != ESPIPE else { return true }
+      throw failure(path)
+    }
+    let blanks = Array(" \t\r\n".utf8)
+    return head[..<count].first { !blanks.contains($0) } == UInt8(ascii: "{")
+  }
+
   private static func failure(_ path: String) -> CommandFailure {
     // `strerror` returns a string that stays valid until its next call on this thread.
     unsafe CommandFailure("\(path): \(String(cString: strerror(errno)))")

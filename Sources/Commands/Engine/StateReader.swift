@@ -29,7 +29,8 @@ extension Session {
         "\(name): the list of remapping units cannot be read: \(error)\(missing)")
     }
     console.progress("walking the tables")
-    var state = RemappingState(summary, memory: memory, kernel: kernel)
+    var state = RemappingState(
+      summary, memory: memory, kernel: kernel, pages: LinuxPages(image))
     state.observations =
       dump.obstacles.map { Observation(.unreadable, subject: "dump", detail: $0) }
       + state.observations

@@ -19,12 +19,14 @@ struct SchemaCommand: Verb {
 
   enum Document: String, CaseIterable, ExpressibleByArgument {
     case report
+    case diff
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     try destination.write(in: environment) { sink in
       switch document {
       case .report: try sink.write(Array(ReportDocument.jsonSchema.utf8))
+      case .diff: try sink.write(Array(DiffDocument.jsonSchema.utf8))
       }
     }
     return .done

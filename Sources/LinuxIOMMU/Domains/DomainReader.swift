@@ -164,6 +164,10 @@ final class DomainReader {
     domain.type = try type(of: object, iommuDomain)
     domain.ids =
       log.attempt("domain-ids") { () throws(KernelError) in try ids(of: object) } ?? [:]
+    domain.references =
+      log.attempt("references of a domain") { () throws(KernelError) in
+        try references(of: object)
+      } ?? [:]
     domain.apertureEnd =
       log.attempt("domain geometry") { () throws(KernelError) -> UInt64? in
         guard let iommuDomain, try iommuDomain.has("geometry.aperture_end") else { return nil }
@@ -266,6 +270,29 @@ final class DomainReader {
       }
     }
     return ids
+  }
+
+  /// How many attachments each unit's part of the domain counts.
+  private func references(of object: KernelObject) throws(KernelError) -> [Int: Int] {
+    var references: [Int: Int] = [:]
+    switch form.ids {
+    case .xarray:
+      // A damaged array was noted when its ids were read.
+      for entry in image.xarray(at: try object.address(of: "iommu_array"), limit: 1024).elements {
+        guard let sequence = Int(exactly: entry.index) else { continue }
+        let info = try image.object("iommu_domain_info", at: KernelAddress(entry.word & ~3))
+        guard try info.has("refcnt") else { continue }
+        references[sequence] = Int(truncatingIfNeeded: try info.unsigned("refcnt"))
+      }
+    case .array:
+      let length = try object.arrayCount("iommu_refcnt")
+      for sequence in sequences where (0..<length).contains(sequence) {
+        references[sequence] = Int(
+          truncatingIfNeeded: try object.element("iommu_refcnt", sequence))
+      }
+    case .single: break
+    }
+    return references
   }
 
   private func readTop(

@@ -11,6 +11,8 @@ public struct LinuxDomain: Hashable, Sendable {
   public var type: LinuxDomainType
   /// Domain-ids by the unit's `seq_id`. On a unit that is missing here the domain has no id.
   public var ids: [Int: UInt32]
+  /// How often it is attached to a unit, by the unit's `seq_id`; empty where the kernel keeps no count.
+  public var references: [Int: Int] = [:]
   /// Top of its page table as the kernel has it; `nil` for none.
   public var table: PhysicalAddress?
   public var levels: Int?

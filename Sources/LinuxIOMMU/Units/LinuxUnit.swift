@@ -52,6 +52,8 @@ public struct LinuxInterruptRemapping: Hashable, Sendable {
   public var count: Int
   /// Allocated handles, one bit each; `nil` if unreadable.
   public var bitmap: [UInt8]?
+  /// `eim_mode`: destinations are 32-bit APIC ids; `nil` where the kernel does not tell.
+  public var x2APIC: Bool?
 }
 
 /// `struct q_inval`.

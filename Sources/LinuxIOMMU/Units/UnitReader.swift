@@ -38,6 +38,7 @@ struct UnitReader {
       registerBase: PhysicalAddress(base), ignored: try drhd.unsigned("ignored") != 0,
       includeAll: try drhd.unsigned("include_all") != 0, scope: [], capability: 0,
       extendedCapability: 0, sequence: -1, tableMode: .legacy, copiedContexts: [])
+    checkFirmwareStructure(of: drhd, unit)
     unit.scope =
       log.attempt("device scope of \(unit.name)") { () throws(KernelError) in
         try names.scope(of: drhd)
@@ -90,6 +91,32 @@ struct UnitReader {
           of: iommu, extendedCapability: unit.extendedCapability, name: name)
       } ?? nil
     return unit
+  }
+
+  /// Holds the kernel's copy of the firmware's structure against what was made of it at boot.
+  ///
+  /// Since v3.14 `hdr` points to a copy right behind `struct dmar_drhd_unit`; before, it points into
+  /// the ACPI table, which a dump seldom holds.
+  ///
+  /// Source: drivers/iommu/intel/dmar.c, `dmar_parse_one_drhd`; VT-d specification, section 8.3.
+  private func checkFirmwareStructure(of drhd: KernelObject, _ unit: LinuxUnit) {
+    guard let header = try? drhd.pointer("hdr"), header.rawValue != 0,
+      let bytes = try? image.reader.bytes(at: header, count: 16),
+      let type = try? bytes.littleEndian(at: 0) as UInt16,
+      let segment = try? bytes.littleEndian(at: 6) as UInt16,
+      let base = try? bytes.littleEndian(at: 8) as UInt64
+    else { return }
+    guard type != 0 || UInt32(segment) != unit.segment || base != unit.registerBase.rawValue
+    else { return }
+    log.note(
+      KernelError(
+        at: header,
+        .malformed(
+          bytes.allSatisfy { $0 == 0 }
+            ? "the firmware's structure is all zeros"
+            : "the firmware's structure is of type \(type), segment \(segment), registers at "
+              + "\(base.hexadecimal)")),
+      "DMAR unit structure", unit: unit.name)
   }
 
   /// The mode that the driver chose: what it wants and what the unit can do.
@@ -154,6 +181,11 @@ struct UnitReader {
     result.table = log.attempt("interrupt-remapping table", unit: name) { () throws(KernelError) in
       try image.reader.physical(try table.pointer("base"))
     }
+    result.x2APIC =
+      log.attempt("eim_mode", unit: name) { () throws(KernelError) -> Bool? in
+        let mode: Int32? = try image.variable("eim_mode")
+        return mode.map { $0 != 0 }
+      } ?? nil
     if try table.has("bitmap") {
       result.bitmap = log.attempt("interrupt-remapping bitmap", unit: name) {
         () throws(KernelError) in

@@ -13,6 +13,8 @@ internal import VTd
 struct Assembler {
   let memory: any PhysicalMemory
   let kernel: LinuxIOMMU
+  /// Tells free pages; `nil` where the kernel does not tell them.
+  let pages: LinuxPages?
   private let regions: Regions
   private let fixed: RangeSet
   /// Devices by every source id that may stand for them.
@@ -22,8 +24,9 @@ struct Assembler {
   private var units: [Unit] = []
   private var observations: [Observation] = []
 
-  init(memory: any PhysicalMemory, kernel: LinuxIOMMU) {
+  init(memory: any PhysicalMemory, kernel: LinuxIOMMU, pages: LinuxPages? = nil) {
     self.memory = memory
+    self.pages = pages
     self.kernel = kernel
     regions = Regions(kernel)
     fixed = regions.fixed
@@ -52,12 +55,36 @@ struct Assembler {
     observations += tables.observations
 
     let domains = domains(units: sorted, contexts: contexts)
+    inspectTargets(domains, contexts: contexts)
     let devices = devices(units: sorted, contexts: contexts, domains: domains)
     let regions = reservedRegions(devices)
     return RemappingState(
       dump: dump, units: units, contexts: contexts, domains: domains, devices: devices,
       reservedRegions: regions,
-      observations: kernel.problems.map(Observation.init) + observations + walker.observations)
+      observations: kernel.problems.map(Observation.init) + observations + walker.observations,
+      memoryMap: MemoryRegion.regions(kernel.memoryMap))
+  }
+
+  /// Looks for tables in wrong hands and for mappings of what no driver owns.
+  private mutating func inspectTargets(_ domains: [Domain], contexts: [Context]) {
+    var tables = walker.tables
+    for unit in units {
+      tables.add(unit.rootTable, what: "root table of \(unit.name)")
+      tables.add(
+        unit.interruptRemapping?.table, pages: (unit.interruptRemapping?.entries ?? 0) / 256,
+        what: "interrupt-remapping table of \(unit.name)")
+      tables.add(
+        unit.invalidationQueue?.base, what: "invalidation queue of \(unit.name)")
+    }
+    for context in contexts {
+      tables.add(
+        context.entry.pageBase,
+        what: (context.pasid == nil ? "context table" : "PASID table") + " of \(context.unit)")
+    }
+    var inspector = TargetInspector(
+      tables: tables, pages: pages, fixed: fixed, memory: walker.memoryRanges)
+    inspector.inspect(domains)
+    observations += tables.observations + inspector.observations
   }
 
   // MARK: Units
@@ -83,7 +110,7 @@ struct Assembler {
           PCIFunction(
             segment: unit.segment, bus: UInt8($0 >> 8), devfn: UInt8(truncatingIfNeeded: $0)))
       },
-      interruptRemapping: unit.interruptRemapping.map { interruptRemapping($0) },
+      interruptRemapping: unit.interruptRemapping.map { interruptRemapping($0, of: unit) },
       invalidationQueue: unit.invalidationQueue.map {
         InvalidationQueue(
           base: $0.base, entries: $0.count, descriptorSize: $0.descriptorSize,
@@ -91,32 +118,33 @@ struct Assembler {
       })
   }
 
-  /// Counts the entries of an interrupt-remapping table as the hardware would read them.
-  private func interruptRemapping(_ table: LinuxInterruptRemapping) -> InterruptRemapping {
-    var result = InterruptRemapping(table: table.table, entries: table.count)
-    result.allocated = table.bitmap.map { $0.reduce(0) { $0 + $1.nonzeroBitCount } }
-    guard let base = table.table else { return result }
-    let perPage = Page.size / 16
-    for first in stride(from: 0, to: table.count, by: perPage) {
-      guard let address = base.advanced(by: UInt64(first) * 16),
-        let (page, _) = try? memory.pageOrAssumedZero(address.frame)
-      else {
-        result.unreadablePages += 1
-        continue
-      }
-      for slot in 0..<perPage {
-        let entry = InterruptRemapEntry(page: page, word: 2 * slot)
-        guard entry.isPresent else { continue }
-        result.present += 1
-        if entry.isPosted { result.posted += 1 }
-        let index = first + slot
-        if let bitmap = table.bitmap, bitmap[index / 8] >> UInt8(index % 8) & 1 == 0,
-          result.presentButFree.count < 64
-        {
-          result.presentButFree.append(index)
+  /// Reads an interrupt-remapping table as the hardware would.
+  private mutating func interruptRemapping(
+    _ table: LinuxInterruptRemapping, of unit: LinuxUnit
+  ) -> InterruptRemapping {
+    var sources: Set<UInt16>?
+    // With a gap in the tree of devices, nobody can be said not to exist.
+    if let others = kernel.interruptSources,
+      !kernel.problems.contains(where: {
+        $0.subject.contains("bus") || $0.subject.contains("pci")
+      })
+    {
+      sources = unit.kernelObject.flatMap { others[$0] } ?? []
+      for device in kernel.devices {
+        for function in [device.name.function].compactMap(\.self) + device.aliases
+        where function.segment == unit.segment || function.segment >= 0x10000 {
+          sources?.insert(function.sourceID)
         }
       }
     }
+    var reader = InterruptTableReader(
+      memory, sources: sources,
+      unit: UnitCapabilities(
+        capability: Capability(rawValue: unit.capability),
+        extendedCapability: ExtendedCapability(rawValue: unit.extendedCapability)),
+      name: unit.name)
+    let result = reader.read(table)
+    observations += reader.observations
     return result
   }
 
@@ -192,10 +220,12 @@ struct Assembler {
     row.type = object.map { DomainType($0.type) } ?? .unknown
     if let space = first.addressSpace {
       let result = walker.walk(
-        space, unit: units.first { $0.name == unit.name }, domainID: row.domainID)
+        space, unit: units.first { $0.name == unit.name }, domainID: row.domainID,
+        kernelObject: row.kernelObject, isOwn: row.type != .sva)
       row.mapping = result.mapping
       row.walk = result.summary
     }
+    row.references = object?.references[unit.sequence]
     row.iova = object.flatMap { iovaSpace(of: $0, mapping: row.mapping) }
     row.inFlight = row.type != .identity && isMappedBeyondFixedRegions(row.mapping)
   }
@@ -212,9 +242,13 @@ struct Assembler {
       let root = StageRoot(table: table, levels: levels)
       let result = walker.walk(
         AddressSpace(stage: stage == .first ? .first : .second, root: root),
-        unit: units.first { $0.name == unit }, domainID: id)
+        unit: units.first { $0.name == unit }, domainID: id,
+        kernelObject: domain.kernelObject, isOwn: true)
       row.mapping = result.mapping
       row.walk = result.summary
+    }
+    if let unit = units.first(where: { $0.name == unit }), let sequence = unit.sequence {
+      row.references = domain.references[sequence]
     }
     row.iova = iovaSpace(of: domain, mapping: row.mapping)
     return row

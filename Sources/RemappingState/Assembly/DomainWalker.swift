@@ -11,7 +11,10 @@ struct DomainWalker {
   }
 
   let memory: any PhysicalMemory
-  private let memoryRanges: RangeSet
+  /// Memory that the dump describes.
+  let memoryRanges: RangeSet
+  /// Whose table each table page is.
+  private(set) var tables = TableRegistry()
   private var results: [Key: Result] = [:]
   private(set) var observations: [Observation] = []
 
@@ -35,14 +38,27 @@ struct DomainWalker {
   /// - Parameters:
   ///   - unit: whose capabilities say which bits are reserved; `nil` if unknown.
   ///   - domainID: for observations only.
-  mutating func walk(_ space: AddressSpace, unit: Unit?, domainID: UInt32?) -> Result {
+  ///   - kernelObject: rows with the same one are one domain, and share their tables.
+  ///   - isOwn: whether the tables are the domain's alone; a process's are not.
+  mutating func walk(
+    _ space: AddressSpace, unit: Unit?, domainID: UInt32?, kernelObject: KernelAddress? = nil,
+    isOwn: Bool = true
+  ) -> Result {
     let key = Key(
       space: space, capability: unit?.capability, extendedCapability: unit?.extendedCapability)
     if let known = results[key] { return known }
-    var collector = RunCollector()
+    var visitor = TableCollector()
     let statistics = PageTableWalk(
       memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }
-    ).run(&collector)
+    ).run(&visitor)
+    let collector = visitor.runs
+    if isOwn {
+      tables.add(
+        visitor.tables,
+        of: TableRegistry.Owner(
+          unit: unit?.name, domainID: domainID, kernelObject: kernelObject,
+          root: space.root.table))
+    }
     var summary = WalkSummary(
       tables: statistics.tables, unreadable: statistics.unreadable,
       assumedEmpty: statistics.assumedZero, cycles: statistics.cycles,

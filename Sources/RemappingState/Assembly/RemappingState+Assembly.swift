@@ -10,8 +10,12 @@ extension RemappingState {
   ///   - dump: what the report says about the dump itself.
   ///   - memory: where the tables are.
   ///   - kernel: what the kernel believed; where the root pointers come from.
-  public init(_ dump: DumpSummary, memory: any PhysicalMemory, kernel: LinuxIOMMU) {
-    var assembler = Assembler(memory: memory, kernel: kernel)
+  ///   - pages: tells which pages the kernel held for free; `nil` if it cannot be told.
+  public init(
+    _ dump: DumpSummary, memory: any PhysicalMemory, kernel: LinuxIOMMU,
+    pages: LinuxPages? = nil
+  ) {
+    var assembler = Assembler(memory: memory, kernel: kernel, pages: pages)
     self = assembler.assemble(dump)
   }
 }

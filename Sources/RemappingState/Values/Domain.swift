@@ -27,12 +27,15 @@ public struct Domain: Codable, Hashable, Sendable {
 
   /// What the walk of `table` met; `nil` where nothing was walked.
   public var walk: WalkSummary?
+  /// How often the kernel has attached the domain to the unit; `nil` where it keeps no count.
+  public var references: Int?
 
   public init(
     unit: String?, domainID: UInt32?, type: DomainType = .unknown,
     kernelObject: KernelAddress? = nil, stage: Stage? = nil, table: PhysicalAddress? = nil,
     levels: Int? = nil, devices: [DeviceName] = [], inFlight: Bool = false,
-    mapping: Mapping? = nil, iova: IOVASpace? = nil, walk: WalkSummary? = nil
+    mapping: Mapping? = nil, iova: IOVASpace? = nil, walk: WalkSummary? = nil,
+    references: Int? = nil
   ) {
     self.unit = unit
     self.domainID = domainID
@@ -46,6 +49,7 @@ public struct Domain: Codable, Hashable, Sendable {
     self.mapping = mapping
     self.iova = iova
     self.walk = walk
+    self.references = references
   }
 }
 

@@ -37,6 +37,14 @@ public struct Observation: Codable, Hashable, Sendable {
     case malformed
     /// A present entry whose target is outside the memory that the dump describes.
     case outsideMemory = "outside-memory"
+    /// A table page that serves two domains.
+    case sharedTable = "shared-table"
+    /// A domain maps a page of the remapping unit's own tables.
+    case mapsTable = "maps-table"
+    /// A domain maps a page that the kernel's allocator holds for free.
+    case freePage = "free-page"
+    /// A present interrupt-remapping entry that cannot be what the kernel wrote.
+    case interruptEntry = "interrupt-entry"
   }
 
   public init(

@@ -22,11 +22,14 @@ public struct RemappingState: Codable, Hashable, Sendable {
   public var reservedRegions: [ReservedRegion]
   /// What the readers and the table walk met on their way and could not, or need not, resolve.
   public var observations: [Observation]
+  /// What lies where in physical memory, as far as it matters to DMA; by address. Empty where the
+  /// kernel did not tell.
+  public var memoryMap: [MemoryRegion]
 
   public init(
     dump: DumpSummary, units: [Unit] = [], contexts: [Context] = [], domains: [Domain] = [],
     devices: [Device] = [], reservedRegions: [ReservedRegion] = [],
-    observations: [Observation] = []
+    observations: [Observation] = [], memoryMap: [MemoryRegion] = []
   ) {
     self.dump = dump
     self.units = units
@@ -35,5 +38,6 @@ public struct RemappingState: Codable, Hashable, Sendable {
     self.devices = devices
     self.reservedRegions = reservedRegions
     self.observations = observations
+    self.memoryMap = memoryMap
   }
 }

@@ -15,7 +15,7 @@ extension ReportDocument {
       "additionalProperties": false,
       "required": [
         "schema", "tool", "dump", "units", "contexts", "domains", "devices", "reservedRegions",
-        "findings", "observations"
+        "findings", "observations", "memoryMap"
       ],
       "properties": {
         "schema": {"const": "iommuscope-report/1"},
@@ -48,6 +48,10 @@ extension ReportDocument {
         "observations": {
           "description": "What the readers and the table walk met and could not, or need not, resolve.",
           "type": "array", "items": {"$ref": "#/$defs/observation"}
+        },
+        "memoryMap": {
+          "description": "What lies where in physical memory, as far as it matters to DMA; by address.",
+          "type": "array", "items": {"$ref": "#/$defs/memoryRegion"}
         }
       },
       "$defs": {
@@ -262,7 +266,7 @@ extension ReportDocument {
           "additionalProperties": false,
           "required": [
             "unit", "domainID", "type", "kernelObject", "stage", "table", "levels", "devices",
-            "inFlight", "mapping", "iova", "walk"
+            "inFlight", "mapping", "iova", "walk", "references"
           ],
           "properties": {
             "unit": {"$ref": "#/$defs/textOrNull"},
@@ -288,6 +292,10 @@ extension ReportDocument {
             "walk": {
               "description": "What the walk of the table met; null where nothing was walked.",
               "anyOf": [{"$ref": "#/$defs/walk"}, {"type": "null"}]
+            },
+            "references": {
+              "description": "How often the kernel has attached the domain to the unit.",
+              "$ref": "#/$defs/numberOrNull"
             }
           }
         },
@@ -462,6 +470,20 @@ extension ReportDocument {
             }
           }
         },
+        "memoryRegion": {
+          "type": "object",
+          "additionalProperties": false,
+          "required": ["kind", "start", "end"],
+          "properties": {
+            "kind": {
+              "enum": [
+                "memory", "firmware", "acpi", "kernel-text", "kernel-data", "crash-kernel"
+              ]
+            },
+            "start": {"$ref": "#/$defs/hex"},
+            "end": {"$ref": "#/$defs/hex"}
+          }
+        },
         "observation": {
           "type": "object",
           "additionalProperties": false,
@@ -472,7 +494,8 @@ extension ReportDocument {
             "kind": {
               "enum": [
                 "unreadable", "assumed-zero", "reserved-bits", "cycle", "alias", "budget",
-                "malformed", "outside-memory"
+                "malformed", "outside-memory", "shared-table", "maps-table", "free-page",
+                "interrupt-entry"
               ]
             },
             "unit": {"$ref": "#/$defs/textOrNull"},

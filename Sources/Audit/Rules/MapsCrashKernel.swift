@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// No domain maps the memory that is set aside for the crash kernel.
+///
+/// Identity domains built of tables map all of memory and are not judged here, nor is pass-through.
+///
+/// Source: `crashk_res`, `crashk_low_res`. Severity: error where a device may write, warning where it
+/// may read; DMA in flight would overwrite the crash kernel.
+struct MapsCrashKernel: AuditRule {
+  static let id = "domain.maps-crash-kernel"
+  static let severity = Finding.Severity.error
+
+  func check(_ state: RemappingState) -> [Finding] {
+    state.mappings(of: [.crashKernel]).map { domain, overlap in
+      finding(
+        .maps(domain, overlap), severity: overlap.isWritable ? .error : .warning,
+        unit: domain.unit, device: domain.onlyDevice, evidence: domain.evidence)
+    }
+  }
+}
+
+extension Finding.Message {
+  fileprivate static func maps(_ domain: Domain, _ overlap: MappedOverlap) -> Self {
+    "\(domain.name) maps memory of the crash kernel: \(overlap)"
+  }
+}

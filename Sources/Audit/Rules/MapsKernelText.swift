@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// No domain maps the kernel's code.
+///
+/// Identity domains built of tables map all of memory and are not judged.
+///
+/// Source: `code_resource`, arch/x86/kernel/setup.c. Severity: error where a device may write,
+/// warning where it may read.
+struct MapsKernelText: AuditRule {
+  static let id = "domain.maps-kernel-text"
+  static let severity = Finding.Severity.error
+
+  func check(_ state: RemappingState) -> [Finding] {
+    state.mappings(of: [.kernelText]).map { domain, overlap in
+      finding(
+        .maps(domain, overlap), severity: overlap.isWritable ? .error : .warning,
+        unit: domain.unit, device: domain.onlyDevice, evidence: domain.evidence)
+    }
+  }
+}
+
+extension Finding.Message {
+  fileprivate static func maps(_ domain: Domain, _ overlap: MappedOverlap) -> Self {
+    "\(domain.name) maps the kernel's code: \(overlap)"
+  }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// No domain maps the window of message-signalled interrupts.
+///
+/// A write without PASID to 0xfee00000 to 0xfeefffff is an interrupt and never translated, so a
+/// buffer that is mapped there loses its data. Requests with PASID are translated as any other.
+///
+/// Source: VT-d specification, sections 3.14 and 5.1; `intel_iommu_get_resv_regions`. Severity:
+/// error.
+struct MapsMSIWindow: AuditRule {
+  static let id = "domain.maps-msi-window"
+  static let severity = Finding.Severity.error
+  private static let window: ClosedRange<UInt64> = 0xfee0_0000...0xfeef_ffff
+
+  func check(_ state: RemappingState) -> [Finding] {
+    state.domains.compactMap { domain in
+      guard domain.type != .sva, domain.type != .identity,
+        let run = domain.mapping?.runs.first(where: { $0.sources.overlaps(Self.window) })
+      else { return nil }
+      return finding(
+        .maps(domain, run), unit: domain.unit, device: domain.onlyDevice,
+        evidence: domain.evidence)
+    }
+  }
+}
+
+extension Finding.Message {
+  fileprivate static func maps(_ domain: Domain, _ run: Run) -> Self {
+    "\(domain.name) maps part of the interrupt window, from \(run.iova) on; writes there raise"
+      + " interrupts instead"
+  }
+}

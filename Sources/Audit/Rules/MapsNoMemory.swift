@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// What a DMA domain maps is memory.
+///
+/// Reserved regions are mapped for firmware, and a device may be given another one's registers
+/// (peer-to-peer), so this alone proves nothing.
+///
+/// Source: `iomem_resource`; `dma_map_resource`. Severity: info.
+struct MapsNoMemory: AuditRule {
+  static let id = "domain.maps-no-memory"
+  static let severity = Finding.Severity.info
+
+  func check(_ state: RemappingState) -> [Finding] {
+    let memory = PhysicalRanges(state.memoryMap, [.memory])
+    guard !memory.isEmpty else { return [] }
+    return state.domains.compactMap { domain in
+      guard domain.isDMA, let runs = domain.mapping?.runs else { return nil }
+      let outside = runs.filter {
+        !state.isFixed($0) && !memory.covers($0.targets.lowerBound, $0.targets.upperBound)
+      }
+      guard let first = outside.first else { return nil }
+      return finding(
+        .maps(domain, outside.count, first), unit: domain.unit, device: domain.onlyDevice,
+        evidence: domain.evidence)
+    }
+  }
+}
+
+extension Finding.Message {
+  fileprivate static func maps(_ domain: Domain, _ count: Int, _ first: Run) -> Self {
+    let ranges = count == 1 ? "1 range that is" : "\(count) ranges that are"
+    return "\(domain.name) maps \(ranges) not memory; the first is IOVA \(first.iova) to physical"
+      + " \(first.physical)"
+  }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+
+/// No domain maps a table of the remapping units.
+///
+/// Identity domains built of tables map all of memory and are not judged.
+///
+/// Source: `iommu_alloc_pages_node`, which takes tables from the kernel's own memory. Severity:
+/// error; a device that writes there rewrites its own rights.
+struct MapsTables: AuditRule {
+  static let id = "domain.maps-tables"
+  static let severity = Finding.Severity.error
+
+  func check(_ state: RemappingState) -> [Finding] {
+    state.observations.compactMap { observation in
+      guard observation.kind == .mapsTable else { return nil }
+      return finding(
+        .maps(observation), unit: observation.unit, device: observation.device,
+        evidence: [observation.evidence])
+    }
+  }
+}
+
+extension Finding.Message {
+  fileprivate static func maps(_ observation: Observation) -> Self {
+    let domain = observation.domainID.map { "domain-id \($0)" } ?? "a domain"
+    let pages = observation.count == 1 ? "1 table page" : "\(observation.count) table pages"
+    return "\(domain) maps \(pages) of the remapping unit; the first is a \(observation.subject),"
+      + " \(observation.detail)"
+  }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Audit
+import RemappingState
+import Report
+import StateDiff
+
+/// `diff`: two states compared.
+struct DiffCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Two states compared: dumps, or reports written earlier.",
+    usage: "iommuscope diff <old> <new> [<options>]",
+    discussion: """
+      Each side is a dump or a JSON report (`report --format json`), in any mixture and of any two \
+      kernels of one machine. Exit status: 0 equal, 1 different, 2 failed.
+      """)
+
+  @Argument(
+    help: ArgumentHelp("The dump or report before.", valueName: "old"), completion: .file())
+  var old: String
+
+  @Argument(
+    help: ArgumentHelp("The dump or report after.", valueName: "new"), completion: .file())
+  var new: String
+
+  @OptionGroup(title: "Comparing") var comparison: ComparisonOptions
+
+  @OptionGroup(title: "Reading the dumps") var input: InputOptions
+
+  @OptionGroup(title: "Reading the dumps") var sides: SideOptions
+
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+
+  @OptionGroup(title: "Shaping the result") var length: LengthOptions
+
+  @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
+
+  @OptionGroup(title: "Messages") var messages: MessageOptions
+
+  func run(in environment: Environment, console: Console) throws -> Outcome {
+    var oldRequest = input.request([old])
+    oldRequest.vmlinux = sides.oldVmlinux ?? oldRequest.vmlinux
+    oldRequest.symbols = sides.oldSymbols ?? oldRequest.symbols
+    var newRequest = input.request([new])
+    newRequest.vmlinux = sides.newVmlinux ?? newRequest.vmlinux
+    newRequest.symbols = sides.newSymbols ?? newRequest.symbols
+    let before = try side(oldRequest, in: environment, console: console)
+    let after = try side(newRequest, in: environment, console: console)
+    console.endProgress()
+    let diff = StateDiff(from: before, to: after, options: comparison.options)
+    let document = DiffDocument(old: before.state.dump, new: after.state.dump, diff: diff)
+    try destination.write(in: environment, keeping: oldRequest.inputs + newRequest.inputs) { sink in
+      switch form.format {
+      case .text:
+        let color = form.useColor(in: environment, toFile: destination.output != nil)
+        try DiffText(limit: length.rows, color: color).write(document, to: sink)
+      case .json: try JSONTextEncoder().encode(document, to: sink)
+      }
+    }
+    return diff.isEmpty ? .done : .found
+  }
+
+  /// What a dump says now, or what a report said when it was written: its findings are carried over.
+  private func side(
+    _ request: DumpRequest, in environment: Environment, console: Console
+  ) throws(CommandFailure) -> StateDiff.Side {
+    if try InputFile.looksLikeJSON(request.name) {
+      console.progress("reading \(request.name)")
+      let bytes = try InputFile.bytes(request.name, limit: Self.reportLimit)
+      do {
+        let report = try ReportReader.document(bytes)
+        return StateDiff.Side(report.state, findings: report.findings)
+      } catch {
+        throw CommandFailure("\(request.name): \(error)")
+      }
+    }
+    let state = try environment.engines.states.state(of: request, console: console)
+    return StateDiff.Side(state, findings: Audit.findings(of: state))
+  }
+
+  /// Bytes; a report of a million runs has a tenth of it.
+  private static let reportLimit = 1 << 30
+}
+
+/// What counts as a difference.
+struct ComparisonOptions: ParsableArguments {
+  @Flag(help: "Compare what is mapped with which access, not which page it is.")
+  var ignorePhysical = false
+
+  @Flag(help: "Compare also where tables and entries lie, and the entries' words.")
+  var addresses = false
+
+  var options: DiffOptions { DiffOptions(ignorePhysical: ignorePhysical, addresses: addresses) }
+}
+
+/// What only one of two dumps is read with, where their kernels differ.
+struct SideOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("The vmlinux of the old dump alone.", valueName: "file"),
+    completion: .file())
+  var oldVmlinux: String?
+
+  @Option(
+    help: ArgumentHelp("The vmlinux of the new dump alone.", valueName: "file"),
+    completion: .file())
+  var newVmlinux: String?
+
+  @Option(
+    help: ArgumentHelp("The System.map of the old dump alone.", valueName: "file"),
+    completion: .file())
+  var oldSymbols: String?
+
+  @Option(
+    help: ArgumentHelp("The System.map of the new dump alone.", valueName: "file"),
+    completion: .file())
+  var newSymbols: String?
+}
+
+/// How long the lists of a text are.
+struct LengthOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Rows of each list in the text; 0 for all.", valueName: "rows"))
+  var limit: Int = 20
+
+  /// Rows per list; `nil` for all.
+  var rows: Int? { limit == 0 ? nil : limit }
+
+  func validate() throws {
+    if limit < 0 {
+      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
+    }
+  }
+}

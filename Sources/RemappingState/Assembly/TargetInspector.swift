@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import LinuxIOMMU
+internal import Memory
+
+/// Looks at what domains map: pages that are tables, and pages that are free.
+///
+/// Only domains whose mappings drivers or users asked for are looked at. Identity domains built of
+/// tables map all of memory, and a process's tables map what the process may touch.
+struct TargetInspector {
+  let tables: TableRegistry
+  let pages: LinuxPages?
+  /// Ranges that are mapped for firmware.
+  let fixed: RangeSet
+  /// Memory that the dump describes; nothing else has a `struct page` worth looking at.
+  let memory: RangeSet
+  private(set) var observations: [Observation] = []
+
+  /// Pages that are looked up in one state; one costs a few reads of the dump.
+  private static let pageLimit = 1 << 20
+
+  init(tables: TableRegistry, pages: LinuxPages?, fixed: RangeSet, memory: RangeSet) {
+    self.tables = tables
+    self.pages = pages
+    self.fixed = fixed
+    self.memory = memory
+  }
+
+  mutating func inspect(_ domains: [Domain]) {
+    let frames = tables.frames
+    var known: [UInt64: Bool] = [:]
+    var seen: Set<PhysicalAddress> = []
+    for domain in domains {
+      guard [.dma, .dmaFQ, .unmanaged, .unknown].contains(domain.type),
+        let runs = domain.mapping?.runs
+      else { continue }
+      // A domain on two units is two rows with one table.
+      if let table = domain.table, !seen.insert(table).inserted { continue }
+      inspectTables(domain, runs, frames)
+      inspectPages(domain, runs, &known)
+    }
+  }
+
+  private mutating func inspectTables(_ domain: Domain, _ runs: [Run], _ frames: [UInt64]) {
+    var count = 0
+    var first: Observation?
+    for run in runs where !isFixed(run) {
+      let last = run.targets.upperBound >> 12
+      var index = Self.index(notBelow: run.targets.lowerBound >> 12, in: frames)
+      while index < frames.count, frames[index] <= last {
+        count += 1
+        if first == nil {
+          let frame = frames[index]
+          let offset = (frame << 12) &- run.targets.lowerBound
+          first = Observation(
+            .mapsTable, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
+            subject: tables.describe(frame), address: HexWord(frame << 12),
+            detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
+              + run.access.rawValue)
+        }
+        index += 1
+      }
+    }
+    if var first {
+      first.count = count
+      observations.append(first)
+    }
+  }
+
+  private mutating func inspectPages(
+    _ domain: Domain, _ runs: [Run], _ known: inout [UInt64: Bool]
+  ) {
+    guard let pages else { return }
+    var count = 0
+    var first: Observation?
+    walk: for run in runs where !isFixed(run) {
+      let frames = run.targets.lowerBound >> 12...run.targets.upperBound >> 12
+      for frame in frames where memory.overlaps(frame << 12...frame << 12) {
+        let isFree: Bool
+        if let answer = known[frame] {
+          isFree = answer
+        } else {
+          guard known.count < Self.pageLimit else {
+            observations.append(
+              Observation(
+                .budget, unit: domain.unit, domainID: domain.domainID, subject: "struct page",
+                detail: "more than \(Self.pageLimit) pages are mapped; whether the rest is free was"
+                  + " not looked up"))
+            break walk
+          }
+          isFree = pages.isFree(frame) ?? false
+          known[frame] = isFree
+        }
+        guard isFree else { continue }
+        count += 1
+        if first == nil {
+          let offset = (frame << 12) &- run.targets.lowerBound
+          first = Observation(
+            .freePage, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
+            subject: "free page", address: HexWord(frame << 12),
+            detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
+              + run.access.rawValue)
+        }
+      }
+    }
+    if var first {
+      first.count = count
+      observations.append(first)
+    }
+  }
+
+  private func isFixed(_ run: Run) -> Bool {
+    // What an ISA bridge gets is fixed even where the bridge's own structure could not be read.
+    run.iova.rawValue == run.physical.rawValue
+      && (fixed.gaps(in: run.addresses).isEmpty
+        || Regions.isaWindow.contains(run.addresses.upperBound))
+  }
+
+  private static func index(notBelow frame: UInt64, in frames: [UInt64]) -> Int {
+    var low = 0
+    var high = frames.count
+    while low < high {
+      let middle = (low + high) / 2
+      if frames[middle] < frame { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
+
+extension Run {
+  /// First to last physical address, both inclusive.
+  var targets: ClosedRange<UInt64> {
+    physical.rawValue...max(physical.rawValue, physical.rawValue &+ length.rawValue &- 1)
+  }
+}
+
+extension Domain {
+  /// The device whose domain this is, if it is one's alone.
+  var onlyDevice: DeviceName? { devices.count == 1 ? devices.first : nil }
+}

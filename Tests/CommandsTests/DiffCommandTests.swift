@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import RemappingState
+import Report
+import StateFixtures
+import Testing
+
+@testable import Commands
+
+struct DiffCommandTests {
+  /// A file in a folder of its own.
+  private func file(_ text: String) throws -> String {
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let url = folder.appending(path: "side")
+    try Data(text.utf8).write(to: url)
+    return url.path
+  }
+
+  private func report(_ state: RemappingState, findings: [Finding] = []) throws -> String {
+    let sink = MemorySink()
+    try JSONTextEncoder().encode(ReportDocument(state: state, findings: findings), to: sink)
+    return try file(sink.text)
+  }
+
+  @Test func aReportStandsInForItsDump() throws {
+    let dump = try file("KDUMP")
+    let run = CommandRun("diff", try report(.sample), dump)
+    #expect(run.status == .done)
+    #expect(run.output.contains("result            equal\n"))
+    #expect(run.errors.isEmpty)
+  }
+
+  @Test func differentStatesAre1() throws {
+    var state = RemappingState.sample
+    state.contexts.removeFirst()
+    let old = try report(.sample)
+    let run = CommandRun("diff", old, try report(state))
+    #expect(run.status == .found)
+    #expect(run.output.contains("gone      dmar0 0000:00:02.0: second-stage, domain-id 5"))
+    let json = CommandRun("diff", old, try report(state), "--format", "json")
+    #expect(json.status == .found)
+    #expect(json.output.hasPrefix("{\n  \"schema\": \"iommuscope-diff/1\",\n"))
+  }
+
+  @Test func findingsOfAReportAreCarriedOver() throws {
+    let finding = Finding(rule: "old.rule", severity: .warning, message: "as it was written")
+    let run = CommandRun("diff", try report(.sample), try report(.sample, findings: [finding]))
+    #expect(run.status == .found)
+    #expect(run.output.contains("new warning       old.rule: as it was written"))
+  }
+
+  @Test(arguments: [
+    "{\"schema\": \"iommuscope-report/2\"}", "{\"schema\": \"iommuscope-diff/1\"}", "{", "{}",
+    " \n {\"schema\": \"iommuscope-report/1\"}",
+    "{\"schema\":" + String(repeating: "[", count: 100_000),
+  ])
+  func otherDocumentsAre2(_ text: String) throws {
+    let run = CommandRun("diff", try file(text), try report(.sample))
+    #expect(run.status == .failed)
+    #expect(run.output.isEmpty)
+    #expect(run.errors.split(separator: "\n").count == 1)
+  }
+
+  @Test func aMissingFileIs2() throws {
+    let run = CommandRun("diff", "/nonexistent/side", try report(.sample))
+    #expect(run.status == .failed)
+    #expect(run.errors.contains("No such file"))
+  }
+
+  @Test func anUnreadableDumpIs2() throws {
+    let run = CommandRun("diff", try report(.sample), try file("ELF"), state: nil)
+    #expect(run.status == .failed)
+  }
+
+  @Test func theSchemaIsPrinted() {
+    #expect(CommandRun("schema", "diff").output == DiffDocument.jsonSchema)
+  }
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Memory
+import RemappingState
+import Report
+import StateDiff
+import StateFixtures
+import Testing
+
+struct DiffDocumentTests {
+  /// The sample after a bad day: a context gone, a page moved, a leak, a region lost.
+  static var changed: RemappingState {
+    var state = RemappingState.sample
+    state.dump.file = "after.vmcore"
+    state.units[0].translationEnabled = false
+    state.contexts.removeFirst()
+    for index in state.domains.indices where state.domains[index].domainID == 5 {
+      state.domains[index].mapping?.runs[1].physical = 0x8_0000_0000
+      state.domains[index].mapping?.runs.removeLast()
+      state.domains[index].iova?.allocated += (0..<40 as Range<UInt64>).map { number in
+        let start = 0xfff0_0000 + number * 0x1000
+        return IOVARange(
+          start: IOVirtualAddress(start), end: IOVirtualAddress(start + 0xfff), state: .live)
+      }
+    }
+    state.reservedRegions[1].mapped = .absent
+    return state
+  }
+
+  static let document = DiffDocument(
+    old: RemappingState.sample.dump, new: changed.dump,
+    diff: StateDiff(
+      from: StateDiff.Side(.sample),
+      to: StateDiff.Side(
+        changed,
+        findings: [
+          Finding(
+            rule: "unit.translation-off", severity: .error, unit: "dmar0", message: "it is off")
+        ])))
+
+  private func json(_ document: DiffDocument) throws -> [String: Any] {
+    let sink = MemorySink()
+    try JSONTextEncoder().encode(document, to: sink)
+    return try #require(
+      try JSONSerialization.jsonObject(with: Data(sink.text.utf8)) as? [String: Any])
+  }
+
+  @Test func theTextTellsWhatBrokeFirst() throws {
+    let sink = MemorySink()
+    try DiffText(limit: 2).write(Self.document, to: sink)
+    #expect(
+      sink.text == """
+        DIFFERENCES
+          old               sample.vmcore, 6.1.0-56-amd64, 2026-11-22 10:12:13 UTC (1795342333)
+          new               after.vmcore, 6.1.0-56-amd64, 2026-11-22 10:12:13 UTC (1795342333)
+          result            1 new error, 1 unit differs, 1 context gone, 1 reserved region differs, 1 domain
+                            differs
+
+        FINDINGS
+          new error         unit.translation-off dmar0: it is off
+
+        REMAPPING UNITS
+          changed   0 0xfed90000: translationEnabled yes -> no
+
+        CONTEXTS: what the hardware would see
+          gone      dmar0 0000:00:02.0: second-stage, domain-id 5
+
+        RESERVED REGIONS
+          changed   0 0xbd800000 0xbd801fff rmrr: mapped identity -> absent
+
+        ALLOCATORS: live mappings, the largest growth first
+          Unit   Device        Old ranges  New ranges  Old bytes  New bytes      Growth
+          dmar0  0000:00:02.0           3          43      24576     188416  +160.0 KiB
+
+        DOMAINS AND THEIR MAPPINGS
+          changed   dmar0 0000:00:02.0: iova.live 3 ranges of 24576 bytes -> 43 ranges of 188416 bytes
+
+          dmar0 0000:00:02.0: 1 range removed (4.0 KiB), 1 range moved (12.0 KiB)
+            Change        Start         End  Bytes  Old            New
+            moved    0xffffa000  0xffffcfff  12288  0x123456000 r  0x800000000 r
+            removed  0xfffff000  0xffffffff   4096  0x8000 w       -
+
+        """)
+    for line in sink.text.split(separator: "\n") { #expect(line.utf8.count <= 100) }
+  }
+
+  @Test func equalStatesAreOneSentence() throws {
+    let sink = MemorySink()
+    let side = StateDiff.Side(RemappingState.sample)
+    try DiffText().write(
+      DiffDocument(
+        old: side.state.dump, new: side.state.dump, diff: StateDiff(from: side, to: side)),
+      to: sink)
+    #expect(sink.text.split(separator: "\n").last == "  result            equal")
+  }
+
+  @Test func hostileNamesStayInside() throws {
+    let sink = MemorySink()
+    let diff = StateDiff(from: StateDiff.Side(.hostile), to: StateDiff.Side(.sample))
+    try DiffText(limit: nil).write(
+      DiffDocument(
+        old: RemappingState.hostile.dump, new: RemappingState.sample.dump, diff: diff), to: sink)
+    for line in sink.text.split(separator: "\n") {
+      #expect(line.utf8.count <= 100)
+      #expect(line.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f })
+    }
+  }
+
+  @Test func hasTheKeysOfTheContract() throws {
+    let document = try json(Self.document)
+    #expect(document["schema"] as? String == "iommuscope-diff/1")
+    #expect(document["equal"] as? Bool == false)
+    let domains = try #require(document["domains"] as? [String: Any])
+    let changes = try #require(domains["changed"] as? [[String: Any]])
+    let mapping = try #require(changes.first { $0["field"] as? String == "mapping" })
+    #expect(Set(mapping.keys) == ["key", "field", "start", "end", "old", "new"])
+    #expect(mapping["start"] as? String == "0xffffa000")
+    #expect(mapping["old"] as? [String: String] == ["physical": "0x123456000", "access": "r"])
+    let removed = try #require(changes.last)
+    #expect(removed["new"] is NSNull)
+    let field = try #require(changes.first)
+    #expect(Set(field.keys) == ["key", "field", "old", "new"])
+  }
+
+  @Test func theSchemaNamesExactlyTheKeysThatAreWritten() throws {
+    let schema = try #require(
+      try JSONSerialization.jsonObject(with: Data(DiffDocument.jsonSchema.utf8))
+        as? [String: Any])
+    #expect(schema["title"] as? String == DiffDocument.schema)
+    let properties = try #require(schema["properties"] as? [String: Any])
+    let document = try json(Self.document)
+    #expect(Set(properties.keys) == Set(document.keys))
+    #expect(Set(schema["required"] as? [String] ?? []) == Set(document.keys))
+    let definitions = try #require(schema["$defs"] as? [String: Any])
+    var references: Set<String> = []
+    func collect(_ value: Any) {
+      if let object = value as? [String: Any] {
+        if let reference = object["$ref"] as? String { references.insert(reference) }
+        object.values.forEach(collect)
+      } else if let array = value as? [Any] {
+        array.forEach(collect)
+      }
+    }
+    collect(schema)
+    for reference in references {
+      #expect(definitions[String(reference.dropFirst("#/$defs/".count))] != nil)
+    }
+  }
+}
+
+struct ReportReaderTests {
+  private func bytes(_ document: ReportDocument) throws -> [UInt8] {
+    let sink = MemorySink()
+    try JSONTextEncoder().encode(document, to: sink)
+    return sink.bytes
+  }
+
+  @Test func readsWhatTheReportWrote() throws {
+    for state in [RemappingState.sample, .hostile] {
+      let document = ReportDocument(state: state, findings: ReportDocumentTests.findings)
+      #expect(try ReportReader.document(try bytes(document)) == document)
+    }
+  }
+
+  @Test(arguments: [
+    #"{"schema": "iommuscope-report/2"}"#, #"{"schema": "iommuscope-diff/1", "units": 1}"#,
+  ])
+  func refusesAnotherSchemaByName(_ text: String) {
+    #expect {
+      try ReportReader.document(Array(text.utf8))
+    } throws: { error in
+      if case .otherSchema? = error as? ReportReadingError { true } else { false }
+    }
+  }
+
+  static let broken: [String] = [
+    "", "{", "[]", "null", "{}", #"{"schema": 1}"#, #"{"schema": "iommuscope-report/1"}"#,
+    #"{"schema": "iommuscope-report/1", "tool": {"name": "x"#,
+    String(repeating: "[", count: 200_000),
+    String(repeating: #"{"schema":"#, count: 200_000),
+    #"{"schema": "iommuscope-report/1", "x": "# + String(repeating: "[", count: 200_000),
+    "{\"schema\": \"\u{0}\"", "\u{feff}{",
+  ]
+
+  @Test(arguments: broken) func refusesWhatIsNoReport(_ text: String) {
+    #expect(throws: ReportReadingError.self) { try ReportReader.document(Array(text.utf8)) }
+  }
+
+  /// Every cut and many altered bytes of a real document end in a document or an error.
+  @Test func survivesDamage() throws {
+    let whole = try bytes(ReportDocument(state: .sample, findings: ReportDocumentTests.findings))
+    for length in stride(from: 0, to: whole.count, by: 97) {
+      #expect(throws: ReportReadingError.self) {
+        try ReportReader.document(Array(whole[..<length]))
+      }
+    }
+    for position in stride(from: 0, to: whole.count, by: 61) {
+      for byte in [UInt8(ascii: "9"), UInt8(ascii: "["), UInt8(ascii: "\""), 0xff] {
+        var altered = whole
+        altered[position] = byte
+        guard let document = try? ReportReader.document(altered) else { continue }
+        // What still reads also compares.
+        _ = StateDiff(from: StateDiff.Side(.sample), to: StateDiff.Side(document.state)).isEmpty
+      }
+    }
+  }
+
+  @Test func saysWhereTheDocumentIsWrong() throws {
+    let text = String(
+      decoding: try bytes(ReportDocument(state: .sample, findings: [])), as: UTF8.self)
+    let broken = text.replacing("\"iova\": \"0xbd800000\"", with: "\"iova\": 17")
+    #expect {
+      try ReportReader.document(Array(broken.utf8))
+    } throws: { error in
+      "\(error)".contains("domains[1].mapping.runs[0].iova")
+    }
+  }
+}
