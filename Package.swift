@@ -48,12 +48,14 @@ let package = Package(
     room("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage"]),
     room("RemappingState", ["Memory", "KernelImage", "KernelTypes", "VTd", "LinuxIOMMU"]),
     room("Audit", ["Memory", "RemappingState"]),
-    room("Report", ["Memory", "RemappingState"]),
+    room("TableCopy", ["Memory", "VTd"]),
+    room("Inheritance", ["Memory", "VTd", "TableCopy", "RemappingState"]),
+    room("Report", ["Memory", "RemappingState", "Inheritance"]),
     room(
       "Commands",
       [
         "Memory", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
-        "Audit", "Report", argumentParser,
+        "Audit", "TableCopy", "Inheritance", "Report", argumentParser,
       ]),
     .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
 
@@ -65,6 +67,7 @@ let package = Package(
       path: "Tests/StateFixtures", swiftSettings: strict),
     tests("Memory"),
     tests("KernelTypes"),
+    tests("TableCopy", ["Memory", "VTd"]),
     tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
   ]
 )
