@@ -13,5 +13,7 @@ struct RootCommand: ParsableCommand {
       was asked for (--fail-on); 2 could not be done; 64 wrong usage.
       """,
     version: LibraryVersions.text,
-    subcommands: [ReportCommand.self, ExtractCommand.self, SchemaCommand.self])
+    subcommands: [
+      ReportCommand.self, InheritCommand.self, ExtractCommand.self, SchemaCommand.self,
+    ])
 }

@@ -72,12 +72,15 @@ extension DeviceFacts {
         }
       }
       let indices = own.compactMap { spaces.index(of: $0) }
+      let inFlight = indices.contains { spaces[$0].inFlight }
       return DeviceFacts(
         name: .pci(function), function: function, unit: unit, driver: device?.driver,
-        attaches: attaches(function, driver: device?.driver, options),
+        attaches: attaches(
+          function, driver: device?.driver, mapsNothing: situation == .translated && !inFlight,
+          options),
         situation: situation, spaces: indices,
         isFirstStage: primary?.translation == .firstStage || primary?.translation == .nested,
-        inFlight: indices.contains { spaces[$0].inFlight },
+        inFlight: inFlight,
         hasFirmwareRegions: device?.reservedRegions.contains { $0.kind == .rmrr } ?? false,
         resetObstacle: resetObstacle(function, facts),
         hasErrorFinding: errors.contains(.pci(function))
@@ -88,10 +91,12 @@ extension DeviceFacts {
   // `none` alone would be read as the absence of a value.
   private static let noTranslation = Translation.none
 
+  /// Linux attaches a device when its driver first maps something. A driver that had nothing mapped in
+  /// the crashed kernel, such as a port's, is not taken to map anything in the crash kernel either.
   private static func attaches(
-    _ function: PCIFunction, driver: String?, _ options: ForecastOptions
+    _ function: PCIFunction, driver: String?, mapsNothing: Bool, _ options: ForecastOptions
   ) -> Bool {
-    guard let wanted = options.drivers else { return driver != nil }
+    guard let wanted = options.drivers else { return driver != nil && !mapsNothing }
     return wanted.contains { word in
       if let named = PCIFunction(word) { return named == function }
       // Modules and drivers differ in their dashes.

@@ -24,6 +24,14 @@ public struct TableCopier {
     pageTables = PageTableCopier(arena, budget: budget.walk)
   }
 
+  /// Runs one copy and counts the pages that it took.
+  private mutating func counted(_ body: (inout TableCopier) -> UnitCopy) -> UnitCopy {
+    let before = arena.pages
+    var copy = body(&self)
+    copy.pages = arena.pages.subtracting(before)
+    return copy
+  }
+
   // MARK: Every level
 
   /// Copies the root, context and PASID tables and every page table below them.
@@ -31,11 +39,15 @@ public struct TableCopier {
   /// - Parameter dropsBadEntries: leaves out contexts that fail a sanity check, instead of copying
   ///   them for hardware to fault on as it did on the original.
   public mutating func copyAll(_ unit: UnitTables, dropsBadEntries: Bool = false) -> UnitCopy {
-    let before = arena.pages
+    counted { $0.everything(unit, dropsBadEntries) }
+  }
+
+  private mutating func everything(
+    _ unit: UnitTables, _ dropsBadEntries: Bool
+  ) -> UnitCopy {
     let reading = unit.read(budget.contexts)
     var copy = UnitCopy()
     note(reading, in: &copy)
-    defer { copy.pages = arena.pages.subtracting(before) }
     guard let root = arena.allocate(.rootTable) else {
       copy.noteBudget(arena)
       return copy
@@ -256,9 +268,11 @@ public struct TableCopier {
   /// Copies the root and context tables and leaves everything below in the old memory, as Linux
   /// does, entry by entry as its code reads them.
   public mutating func copyContexts(_ unit: UnitTables, rule: ContextCopyRule) -> UnitCopy {
-    let before = arena.pages
+    counted { $0.contexts(unit, rule) }
+  }
+
+  private mutating func contexts(_ unit: UnitTables, _ rule: ContextCopyRule) -> UnitCopy {
     var copy = UnitCopy()
-    defer { copy.pages = arena.pages.subtracting(before) }
     let reading = unit.read(budget.contexts)
     note(reading, in: &copy)
     checkDomainIDs(reading, &copy)
@@ -386,9 +400,11 @@ public struct TableCopier {
   /// hardware then drops requests without a record. With absent root entries instead, each request
   /// would be reported, because that fault cannot be silenced.
   public mutating func block(_ unit: UnitTables, except kept: Set<UInt16>) -> UnitCopy {
-    let before = arena.pages
+    counted { $0.blocked(unit, kept) }
+  }
+
+  private mutating func blocked(_ unit: UnitTables, _ kept: Set<UInt16>) -> UnitCopy {
     var copy = UnitCopy()
-    defer { copy.pages = arena.pages.subtracting(before) }
     let reading = unit.read(budget.contexts)
     let isWide = unit.mode != .legacy
     let stride = isWide ? 32 : 16
