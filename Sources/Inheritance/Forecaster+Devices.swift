@@ -74,7 +74,9 @@ extension Forecaster {
         third = unit.hasPassThrough ? (.passThrough, nil) : second
       }
     }
-    return ([first.0, second.0, third.0, third.0], [first.1, second.1, third.1, third.1], reading.remark)
+    return (
+      [first.0, second.0, third.0, third.0], [first.1, second.1, third.1, third.1], reading.remark
+    )
   }
 
   /// What an old transfer ends with in a new, nearly empty domain.

@@ -14,7 +14,9 @@ extension Forecaster {
       if count > 0 { reasons.append("\(count) \(count == 1 ? one : many)") }
     }
     for unit in units {
-      if let reason = unit.reason { reasons.append("\(unit.unit): \(unit.outcome.rawValue): \(reason)") }
+      if let reason = unit.reason {
+        reasons.append("\(unit.unit): \(unit.outcome.rawValue): \(reason)")
+      }
       if !unit.domainIDs.lost.isEmpty {
         let list = unit.domainIDs.lost.prefix(8).map(String.init).joined(separator: ", ")
         reasons.append(
@@ -59,7 +61,8 @@ extension Forecaster {
         let permille = cost.bytes > .max / 1000 ? .max : cost.bytes * 1000 / reserved
         reasons.append(
           "the tables take \(cost.bytes) bytes, \(permille / 10).\(permille % 10) % of the crash "
-            + "kernel's reservation" + (cost.bytes >= reserved ? ", which is more than there is" : ""))
+            + "kernel's reservation"
+            + (cost.bytes >= reserved ? ", which is more than there is" : ""))
       }
     }
     return reasons + plan.remarks

@@ -95,7 +95,8 @@ extension Forecaster {
         let refusal = refusal(unit, features)
         if options.commandLine.turnsOff {
           row.outcome = .disabled
-          row.reason = "the crash kernel's command line switches the driver off, and that "
+          row.reason =
+            "the crash kernel's command line switches the driver off, and that "
             + "switches translation off"
           switched.isDisabledFirst = true
           switched.isOff = true
@@ -137,7 +138,9 @@ extension Forecaster {
   ///
   /// Source: drivers/iommu/intel/iommu.c, `copy_translation_tables`.
   private func refusal(_ unit: Unit, _ features: ExtendedCapability) -> String? {
-    if unit.ignored == true { return "the driver ignores the unit and switches its translation off" }
+    if unit.ignored == true {
+      return "the driver ignores the unit and switches its translation off"
+    }
     guard let root = unit.rootTable, root.rawValue != 0 else { return "the root pointer is 0" }
     switch traits.variant {
     case .v0: return "kernels before 4.2 have no code that copies tables"
@@ -177,7 +180,8 @@ extension Forecaster {
   private func describe(_ copy: UnitCopy, _ unit: Unit, _ row: inout UnitForecast) {
     var reasons: [String] = []
     if !copy.failedBuses.isEmpty {
-      reasons.append("buses \(busList(copy.failedBuses)) could not be copied and fault from then on")
+      reasons.append(
+        "buses \(busList(copy.failedBuses)) could not be copied and fault from then on")
     }
     if traits.variant == .v1, unit.tableMode == .scalable, !options.strict {
       row.outcome = .partial
@@ -189,7 +193,9 @@ extension Forecaster {
       let buses = busList(copy.upperOnlyBuses)
       let wrong = "puts them into the lower half, where devices 10 to 1f are not found"
       let right = "leaves them in the upper half"
-      if traits.variant != .v2b { reasons.append("buses \(buses) have only an upper table: the code \(wrong)") }
+      if traits.variant != .v2b {
+        reasons.append("buses \(buses) have only an upper table: the code \(wrong)")
+      }
       if traits.isAmbiguous {
         row.ambiguity =
           "buses \(buses) have only an upper context table: code up to 7.0 \(wrong); code of 7.2 and "

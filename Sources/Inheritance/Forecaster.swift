@@ -110,7 +110,8 @@ public struct Forecaster {
   private var summary: CrashKernelSummary {
     CrashKernelSummary(
       variant: traits.variant, variantFrom: options.variant == nil ? "types" : "option",
-      isAmbiguous: traits.isAmbiguous, commandLine: options.commandLine.words.joined(separator: " "),
+      isAmbiguous: traits.isAmbiguous,
+      commandLine: options.commandLine.words.joined(separator: " "),
       drivers: options.drivers, strict: options.strict,
       reservations: facts.reservations.map {
         CrashKernelSummary.Reservation(

@@ -198,7 +198,9 @@ private struct Witness: PagingVisitor {
       return (runs.runs[common].iova, "the copy lacks \(Self.text(runs.runs[common]))")
     }
     if common < copy.runs.runs.count {
-      return (copy.runs.runs[common].iova, "the copy alone maps \(Self.text(copy.runs.runs[common]))")
+      return (
+        copy.runs.runs[common].iova, "the copy alone maps \(Self.text(copy.runs.runs[common]))"
+      )
     }
     if runs.runsDropped != copy.runs.runsDropped || runs.leaves != copy.runs.leaves
       || digest != copy.digest

@@ -78,7 +78,8 @@ public struct TableCopier {
   ) -> ContextTables {
     var tables: ContextTables = [:]
     for entry in reading.roots {
-      let slot = PhysicalAddress(root.rawValue | UInt64(entry.bus) << 4 | UInt64(entry.half ?? 0) << 3)
+      let slot = PhysicalAddress(
+        root.rawValue | UInt64(entry.bus) << 4 | UInt64(entry.half ?? 0) << 3)
       let old = entry.words.first ?? 0
       var row = UnitCopy.RootRow(bus: entry.bus, half: entry.half, old: old, new: .exact(0))
       // A table that was not readable is no empty table: its entry stays out of the copy.

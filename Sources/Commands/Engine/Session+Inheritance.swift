@@ -79,7 +79,9 @@ extension Session {
     var ranges: [ClosedRange<UInt64>] = []
     // CRASHKERNEL_CMA_RANGES_MAX is 4.
     for index in 0..<UInt64(min(count, 64)) {
-      guard let place = base.advanced(by: index * 16), let next = place.advanced(by: 8) else { break }
+      guard let place = base.advanced(by: index * 16), let next = place.advanced(by: 8) else {
+        break
+      }
       let start: UInt64 = try image.reader.littleEndian(at: place)
       let end: UInt64 = try image.reader.littleEndian(at: next)
       if start < end { ranges.append(start...end) }

@@ -79,7 +79,8 @@ struct InheritCommand: Verb {
       throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
     }
     if policy == .disable, image != nil {
-      throw ValidationError("'--image' has nothing to write under 'disable', which makes no tables.")
+      throw ValidationError(
+        "'--image' has nothing to write under 'disable', which makes no tables.")
     }
   }
 
