@@ -9,6 +9,8 @@ public struct Forecast: Encodable, Hashable, Sendable {
   public var crashKernel: CrashKernelSummary
   /// Contexts of this dump that were themselves inherited: the dump is that of a crash kernel.
   public var inherited: [InheritedContext]
+  /// What a crash kernel whose memory is in this dump as well has really done; `nil` without one.
+  public var observed: ObservedTakeover?
   /// In the order of `Policy`.
   public var policies: [PolicyForecast]
   public var recommendation: Recommendation
@@ -16,11 +18,13 @@ public struct Forecast: Encodable, Hashable, Sendable {
   public var changedAfterPanic: ChangedPages
 
   public init(
-    crashKernel: CrashKernelSummary, inherited: [InheritedContext], policies: [PolicyForecast],
+    crashKernel: CrashKernelSummary, inherited: [InheritedContext],
+    observed: ObservedTakeover? = nil, policies: [PolicyForecast],
     recommendation: Recommendation, changedAfterPanic: ChangedPages
   ) {
     self.crashKernel = crashKernel
     self.inherited = inherited
+    self.observed = observed
     self.policies = policies
     self.recommendation = recommendation
     self.changedAfterPanic = changedAfterPanic
@@ -254,23 +258,36 @@ public struct Exposure: Encodable, Hashable, Sendable {
 
 public struct DeviceForecast: Encodable, Hashable, Sendable {
   public struct Fates: Encodable, Hashable, Sendable {
-    // The contract's names.
-    public var T1: Fate
-    public var T2: Fate
-    public var T3: Fate
-    public var T4: Fate
+    public var t1: Fate
+    public var t2: Fate
+    public var t3: Fate
+    public var t4: Fate
 
-    public var all: [Fate] { [T1, T2, T3, T4] }
+    enum CodingKeys: String, CodingKey {
+      case t1 = "T1"
+      case t2 = "T2"
+      case t3 = "T3"
+      case t4 = "T4"
+    }
+
+    public var all: [Fate] { [t1, t2, t3, t4] }
   }
 
   public struct Reasons: Encodable, Hashable, Sendable {
     /// VT-d fault reason of a transfer that is blocked then; `nil` if none is, or none is recorded.
-    public var T1: Int?
-    public var T2: Int?
-    public var T3: Int?
-    public var T4: Int?
+    public var t1: Int?
+    public var t2: Int?
+    public var t3: Int?
+    public var t4: Int?
 
-    public var all: [Int?] { [T1, T2, T3, T4] }
+    enum CodingKeys: String, CodingKey {
+      case t1 = "T1"
+      case t2 = "T2"
+      case t3 = "T3"
+      case t4 = "T4"
+    }
+
+    public var all: [Int?] { [t1, t2, t3, t4] }
   }
 
   public var device: DeviceName
@@ -316,6 +333,9 @@ public struct ChangedPages: Encodable, Hashable, Sendable {
 }
 
 public struct Recommendation: Encodable, Hashable, Sendable {
+  /// The one under which least can go wrong.
   public var policy: Policy?
+  /// The best of those that kernels can be told to follow today.
+  public var available: Policy?
   public var reasons: [String]
 }

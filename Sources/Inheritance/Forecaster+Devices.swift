@@ -16,8 +16,8 @@ extension Forecaster {
       device, plan, unit, fates, exposure, iova, remark: remark)
     return DeviceForecast(
       device: device.name,
-      at: .init(T1: fates[0], T2: fates[1], T3: fates[2], T4: fates[3]),
-      faultReason: .init(T1: faults[0], T2: faults[1], T3: faults[2], T4: faults[3]),
+      at: .init(t1: fates[0], t2: fates[1], t3: fates[2], t4: fates[3]),
+      faultReason: .init(t1: faults[0], t2: faults[1], t3: faults[2], t4: faults[3]),
       exposure: exposure, verdict: verdict, reason: reason, unit: device.unit,
       driver: device.driver, attaches: device.attaches, inFlight: device.inFlight,
       firmwareRegions: firmwareRegions(of: device, plan, fates), iova: iova)

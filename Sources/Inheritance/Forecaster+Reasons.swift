@@ -82,7 +82,7 @@ extension Recommendation {
       )
     }
     guard let best = policies.min(by: { cost($0) < cost($1) }) else {
-      return Recommendation(policy: nil, reasons: ["no policy was asked for"])
+      return Recommendation(policy: nil, available: nil, reasons: ["no policy was asked for"])
     }
     var reasons: [String] = []
     func count(_ forecast: PolicyForecast) -> String {
@@ -96,6 +96,14 @@ extension Recommendation {
     if best.verdict != .safe {
       reasons.append("it is the best of these and not safe: see its devices")
     }
-    return Recommendation(policy: best.policy, reasons: reasons)
+    let available = policies.filter { PolicyPlan.plan($0.policy).isAvailable }.min {
+      cost($0) < cost($1)
+    }?.policy
+    if available != best.policy {
+      reasons.append(
+        "no released kernel does \(best.policy.rawValue)"
+          + (available.map { "; of what kernels do, \($0.rawValue) is best" } ?? ""))
+    }
+    return Recommendation(policy: best.policy, available: available, reasons: reasons)
   }
 }

@@ -61,9 +61,11 @@ public struct Forecaster {
   }
 
   /// The whole document around policies that were run one by one.
-  public func forecast(of policies: [PolicyForecast]) -> Forecast {
+  public func forecast(
+    of policies: [PolicyForecast], observed: ObservedTakeover? = nil
+  ) -> Forecast {
     Forecast(
-      crashKernel: summary, inherited: inherited, policies: policies,
+      crashKernel: summary, inherited: inherited, observed: observed, policies: policies,
       recommendation: Recommendation.best(of: policies), changedAfterPanic: changedAfterPanic)
   }
 
@@ -151,7 +153,7 @@ public struct Forecaster {
     var live: Set<Int> = []
     var anywhere: [DeviceName] = []
     for (device, forecast) in zip(devices, forecasts) {
-      switch forecast.at.T4 {
+      switch forecast.at.t4 {
       case .translated: live.formUnion(device.spaces.filter { spaces[$0].inFlight })
       case .passThrough, .physical: anywhere.append(device.name)
       case .remapped, .blocked, .silent: break

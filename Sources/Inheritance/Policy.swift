@@ -51,12 +51,14 @@ public struct PolicyPlan: Hashable, Sendable {
   public var resetsFirst = false
   /// What was mapped for a device stays mapped while the dump is saved.
   public var keepsMappings = false
+  /// Released kernels can be made to follow it.
+  public var isAvailable = false
   /// What every reader of the forecast should know.
   public var remarks: [String]
 
   public static let plans: [Policy: PolicyPlan] = [
     .linux: PolicyPlan(
-      tables: .contexts, attach: .newDomain, keepsMappings: true,
+      tables: .contexts, attach: .newDomain, keepsMappings: true, isAvailable: true,
       remarks: [
         "page tables and PASID tables stay in the crashed kernel's memory, where a faulty device or"
           + " driver may have altered them"
@@ -74,7 +76,7 @@ public struct PolicyPlan: Hashable, Sendable {
         "pass-through lets a device that still runs reach all memory once its driver attaches",
       ]),
     .disable: PolicyPlan(
-      tables: .empty, attach: .newDomain, disablesFirst: true,
+      tables: .empty, attach: .newDomain, disablesFirst: true, isAvailable: true,
       remarks: [
         "while translation is off, I/O virtual addresses of running transfers are physical ones"
       ]),

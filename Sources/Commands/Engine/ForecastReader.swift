@@ -48,8 +48,14 @@ struct ForecastReader {
       try write(
         forecaster.run(image.policy).image, to: image.path, keeping: request.dump.inputs)
     }
+    var observed: ObservedTakeover?
+    if let second = session.crashKernel(in: facts.reservations) {
+      let linux = policies.first { $0.policy == .linux } ?? forecaster.run(.linux).forecast
+      observed = forecaster.observe(second.units, release: second.release, against: linux)
+    }
     console.endProgress()
-    return InheritDocument(dump: state.dump, forecast: forecaster.forecast(of: policies))
+    return InheritDocument(
+      dump: state.dump, forecast: forecaster.forecast(of: policies, observed: observed))
   }
 
   private func write(

@@ -27,6 +27,7 @@ extension InheritDocument: Encodable {
     case dump
     case crashKernel
     case inherited
+    case observed
     case policies
     case recommendation
     case changedAfterPanic
@@ -39,6 +40,7 @@ extension InheritDocument: Encodable {
     try container.encode(dump, forKey: .dump)
     try container.encode(forecast.crashKernel, forKey: .crashKernel)
     try container.encode(forecast.inherited, forKey: .inherited)
+    try container.encode(forecast.observed, forKey: .observed)
     try container.encode(forecast.policies, forKey: .policies)
     try container.encode(forecast.recommendation, forKey: .recommendation)
     try container.encode(forecast.changedAfterPanic, forKey: .changedAfterPanic)

@@ -66,6 +66,7 @@ public struct InheritText {
           + "still of the one before it (by \(by)): "
           + page.list(forecast.inherited.map { "\($0.device)" }))
     }
+    if let observed = forecast.observed { try write(observed, to: page) }
     let changed = forecast.changedAfterPanic
     var text = "\(changed.pages) pages in \(Quantity.count(changed.ranges.count, "range"))"
     if !changed.anywhere.isEmpty {
@@ -74,8 +75,40 @@ public struct InheritText {
     try page.field("may be newer", "\(text): devices could write there after the panic")
     let recommendation = forecast.recommendation
     try page.field(
-      "recommended", recommendation.policy?.rawValue ?? "nothing", labelStyle: .bold)
+      "recommended",
+      (recommendation.policy?.rawValue ?? "nothing")
+        + (recommendation.available == recommendation.policy
+          ? "" : "; of what kernels do: \(recommendation.available?.rawValue ?? "nothing")"),
+      labelStyle: .bold)
     for reason in recommendation.reasons { try page.field("", reason) }
+  }
+
+  /// An image of the whole machine holds the crash kernel too: what it really did.
+  private func write(_ observed: ObservedTakeover, to page: TextPage) throws(OutputError) {
+    try page.field(
+      "second kernel",
+      "a crash kernel, \(observed.release ?? "of unknown release"), is in this image as well"
+        + (observed.units.isEmpty ? "; it is another build, so its structures cannot be read" : ""))
+    for unit in observed.units {
+      var text = "\(unit.unit): root table \(TextPage.text(unit.rootTable)), "
+      text += "\(Quantity.count(unit.copied.count, "inherited context"))"
+      if let by = unit.by { text += " (by its \(by))" }
+      if !unit.replaced.isEmpty {
+        text += ", replaced since: \(page.list(unit.replaced.map(\.description)))"
+      }
+      text +=
+        unit.differences.isEmpty
+        ? "; all \(unit.words) words are as foretold"
+        : "; \(unit.differences.count) of \(unit.words) words are NOT as foretold"
+      if let interrupts = unit.interrupts {
+        text += "; interrupt entries: \(interrupts.same) inherited, \(interrupts.different) "
+          + "changed, \(interrupts.added) new"
+      }
+      try page.field("", text)
+      for difference in unit.differences.prefix(page.shown(unit.differences.count)) {
+        try page.field("", difference)
+      }
+    }
   }
 
   private func meaning(_ variant: CopyVariant) -> String {
@@ -132,7 +165,7 @@ public struct InheritText {
       let device = policy.devices[index]
       return [
         device.device.description, device.driver ?? TextPage.unknown,
-        device.at.T1.rawValue, device.at.T2.rawValue, device.at.T3.rawValue, device.at.T4.rawValue,
+        device.at.t1.rawValue, device.at.t2.rawValue, device.at.t3.rawValue, device.at.t4.rawValue,
         device.faultReason.all.compactMap { $0 }.first.map { fault($0) } ?? TextPage.unknown,
         device.verdict.rawValue,
       ]
