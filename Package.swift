@@ -67,7 +67,16 @@ let package = Package(
       path: "Tests/StateFixtures", swiftSettings: strict),
     tests("Memory"),
     tests("KernelTypes"),
-    tests("TableCopy", ["Memory", "VTd"]),
+    .target(
+      name: "TableFixtures", dependencies: ["Memory", "VTd", "TableCopy"],
+      path: "Tests/TableFixtures", swiftSettings: strict),
+    tests("TableCopy", ["Memory", "VTd", "TableFixtures"]),
+    tests(
+      "Inheritance",
+      [
+        "Memory", "VTd", "TableCopy", "RemappingState", "Report", "StateFixtures", "TableFixtures",
+      ],
+      exclude: ["Golden"]),
     tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
   ]
 )

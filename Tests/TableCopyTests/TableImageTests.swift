@@ -2,6 +2,7 @@
 
 import Memory
 import TableCopy
+import TableFixtures
 import Testing
 import VTd
 

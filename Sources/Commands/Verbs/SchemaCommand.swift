@@ -19,12 +19,14 @@ struct SchemaCommand: Verb {
 
   enum Document: String, CaseIterable, ExpressibleByArgument {
     case report
+    case inherit
   }
 
   func run(in environment: Environment, console: Console) throws -> ExitStatus {
     try destination.write(in: environment) { sink in
       switch document {
       case .report: try sink.write(Array(ReportDocument.jsonSchema.utf8))
+      case .inherit: try sink.write(Array(InheritDocument.jsonSchema.utf8))
       }
     }
     return .done

@@ -101,7 +101,8 @@ public struct InheritText {
         ? "; all \(unit.words) words are as foretold"
         : "; \(unit.differences.count) of \(unit.words) words are NOT as foretold"
       if let interrupts = unit.interrupts {
-        text += "; interrupt entries: \(interrupts.same) inherited, \(interrupts.different) "
+        text +=
+          "; interrupt entries: \(interrupts.same) inherited, \(interrupts.different) "
           + "changed, \(interrupts.added) new"
       }
       try page.field("", text)

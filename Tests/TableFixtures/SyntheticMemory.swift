@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Memory
+public import Memory
 
 /// Memory written word by word; pages that nothing was written to are absent.
-final class SyntheticMemory: PhysicalMemory, @unchecked Sendable {
+public final class SyntheticMemory: PhysicalMemory, @unchecked Sendable {
   // Written by the test that builds the memory, before anything reads it.
   private var words: [UInt64: [UInt64]] = [:]
   private var pages: [UInt64: Page] = [:]
   private var holes: [UInt64: Absence] = [:]
 
-  init() {}
+  public init() {}
 
-  subscript(_ address: UInt64) -> UInt64 {
+  public subscript(_ address: UInt64) -> UInt64 {
     get { words[address >> 12]?[Int(address >> 3 & 511)] ?? 0 }
     set {
       words[address >> 12, default: [UInt64](repeating: 0, count: 512)][Int(address >> 3 & 511)] =
@@ -20,17 +20,17 @@ final class SyntheticMemory: PhysicalMemory, @unchecked Sendable {
     }
   }
 
-  func addPage(_ address: UInt64) {
+  public func addPage(_ address: UInt64) {
     if words[address >> 12] == nil { words[address >> 12] = [UInt64](repeating: 0, count: 512) }
   }
 
-  func remove(_ address: UInt64, _ absence: Absence) {
+  public func remove(_ address: UInt64, _ absence: Absence) {
     words[address >> 12] = nil
     pages[address >> 12] = nil
     holes[address >> 12] = absence
   }
 
-  func page(_ frame: UInt64) throws(MemoryError) -> Page {
+  public func page(_ frame: UInt64) throws(MemoryError) -> Page {
     if let page = pages[frame] { return page }
     guard let content = words[frame] else {
       throw MemoryError(at: PhysicalAddress(frame &<< 12), holes[frame] ?? .notInDump)
@@ -45,9 +45,9 @@ final class SyntheticMemory: PhysicalMemory, @unchecked Sendable {
     return page
   }
 
-  func absence(_ frame: UInt64) -> Absence? {
+  public func absence(_ frame: UInt64) -> Absence? {
     words[frame] == nil ? holes[frame] ?? .notInDump : nil
   }
 
-  var memoryFrames: [Range<UInt64>] { words.keys.sorted().map { $0..<$0 + 1 } }
+  public var memoryFrames: [Range<UInt64>] { words.keys.sorted().map { $0..<$0 + 1 } }
 }

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
-import TableCopy
-import VTd
+public import TableCopy
+public import VTd
 
 /// One unit in legacy mode: the root table at 0x1000, the context table of bus n at 0x2000 + n pages,
 /// page tables from 0x100000 on.
-struct LegacyMachine {
-  let memory = SyntheticMemory()
+public struct LegacyMachine {
+  public let memory = SyntheticMemory()
   /// 256 domain-ids, 4 and 5 levels, 48 bits, 2 MiB and 1 GiB pages.
-  static let capabilities = UnitCapabilities(
+  public static let capabilities = UnitCapabilities(
     capability: Capability(2 | 0b1110 << 8 | 47 << 16 | 0b11 << 34),
     extendedCapability: ExtendedCapability(1 << 6))
   private var nextPage: UInt64 = 0x10_0000
 
-  init() {
+  public init() {
     memory.addPage(0x1000)
   }
 
-  var unit: UnitTables {
+  public var unit: UnitTables {
     UnitTables(
       memory: memory, rootTable: PhysicalAddress(0x1000), mode: .legacy,
       capabilities: Self.capabilities)
   }
 
-  mutating func page() -> UInt64 {
+  public mutating func page() -> UInt64 {
     defer { nextPage += 0x1000 }
     memory.addPage(nextPage)
     return nextPage
@@ -32,7 +32,7 @@ struct LegacyMachine {
 
   /// Adds a context and returns the address of its entry.
   @discardableResult
-  func context(
+  public func context(
     bus: UInt64 = 0, devfn: UInt64, table: UInt64, levels: UInt64 = 4, domainID: UInt64 = 5,
     low: UInt64 = 1
   ) -> UInt64 {
@@ -45,7 +45,7 @@ struct LegacyMachine {
   }
 
   /// Maps one page of `4096 << 9 × (level − 1)` bytes, building the tables above it.
-  mutating func map(
+  public mutating func map(
     _ iova: UInt64, to physical: UInt64, in table: UInt64, levels: Int = 4, level: Int = 1,
     rights: UInt64 = 3
   ) {
@@ -61,7 +61,7 @@ struct LegacyMachine {
 }
 
 /// Copies everything and proves it.
-func copyAndProve(
+public func copyAndProve(
   _ unit: UnitTables, budget: CopyBudget = CopyBudget()
 ) -> (copier: TableCopier, copy: UnitCopy, proof: CopyProof) {
   var copier = TableCopier(base: PhysicalAddress(1 << 40), budget: budget)
