@@ -91,12 +91,17 @@ extension DeviceFacts {
   // `none` alone would be read as the absence of a value.
   private static let noTranslation = Translation.none
 
+  /// Drivers that map nothing, whatever their devices could do.
+  private static let idleDrivers: Set<String> = ["pcieport"]
+
   /// Linux attaches a device when its driver first maps something. A driver that had nothing mapped in
   /// the crashed kernel, such as a port's, is not taken to map anything in the crash kernel either.
   private static func attaches(
     _ function: PCIFunction, driver: String?, mapsNothing: Bool, _ options: ForecastOptions
   ) -> Bool {
-    guard let wanted = options.drivers else { return driver != nil && !mapsNothing }
+    guard let wanted = options.drivers else {
+      return driver.map { !mapsNothing && !idleDrivers.contains($0) } ?? false
+    }
     return wanted.contains { word in
       if let named = PCIFunction(word) { return named == function }
       // Modules and drivers differ in their dashes.

@@ -9,11 +9,22 @@ extension Forecaster {
   func forecast(
     of device: DeviceFacts, _ plan: PolicyPlan, _ unit: SwitchedUnit?
   ) -> DeviceForecast {
+    var device = device
+    // A driver whose domain is the identity is never attached: its map calls do nothing.
+    let isIdentity = plan.attach == .newDomain && options.commandLine.passThrough
+    let wantsIdentity = isIdentity && device.attaches
+    if isIdentity { device.attaches = false }
     let (fates, faults, remark) = fates(of: device, plan, unit)
     let exposure = exposure(of: device, fates)
     let iova = iova(of: device, plan, fates)
-    let (verdict, reason) = judge(
+    var (verdict, reason) = judge(
       device, plan, unit, fates, exposure, iova, remark: remark)
+    if wantsIdentity, fates[2] == .translated || fates[2] == .blocked {
+      verdict = max(verdict, .risky)
+      reason +=
+        "; its driver is given the identity, which is never attached: its own transfers meet the "
+        + "inherited tables"
+    }
     return DeviceForecast(
       device: device.name,
       at: .init(t1: fates[0], t2: fates[1], t3: fates[2], t4: fates[3]),
@@ -61,12 +72,7 @@ extension Forecaster {
     var third = second
     if device.attaches {
       switch plan.attach {
-      case .newDomain:
-        if device.situation == .passThrough, options.commandLine.passThrough {
-          // The driver's domain is the identity already: nothing is attached, nothing changes.
-        } else {
-          third = (.remapped, fault(ofNewDomainFor: device, isScalable))
-        }
+      case .newDomain: third = (.remapped, fault(ofNewDomainFor: device, isScalable))
       case .inherit:
         // A device that the copy has nothing for gets a domain of its own.
         if second.0 == .blocked { third = (.remapped, fault(ofNewDomainFor: device, isScalable)) }
