@@ -49,12 +49,14 @@ let package = Package(
     room("RemappingState", ["Memory", "KernelImage", "KernelTypes", "VTd", "LinuxIOMMU"]),
     room("Audit", ["Memory", "RemappingState"]),
     room("StateDiff", ["Memory", "RemappingState"]),
-    room("Report", ["Memory", "RemappingState", "StateDiff"]),
+    room("TableCopy", ["Memory", "VTd"]),
+    room("Inheritance", ["Memory", "VTd", "TableCopy", "RemappingState"]),
+    room("Report", ["Memory", "RemappingState", "StateDiff", "Inheritance"]),
     room(
       "Commands",
       [
         "Memory", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
-        "Audit", "StateDiff", "Report", argumentParser,
+        "Audit", "StateDiff", "TableCopy", "Inheritance", "Report", argumentParser,
       ]),
     .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
 
@@ -67,6 +69,9 @@ let package = Package(
     .target(
       name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
       path: "Tests/StateFixtures", swiftSettings: strict),
+    .target(
+      name: "TableFixtures", dependencies: ["Memory", "VTd", "TableCopy"],
+      path: "Tests/TableFixtures", swiftSettings: strict),
 
     tests("Memory"),
     tests("DumpFile", ["Memory", "DumpFixtures"]),
@@ -77,6 +82,13 @@ let package = Package(
     tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
     tests("StateDiff", ["Memory", "RemappingState", "StateFixtures"]),
+    tests("TableCopy", ["Memory", "VTd", "TableFixtures"]),
+    tests(
+      "Inheritance",
+      [
+        "Memory", "VTd", "TableCopy", "RemappingState", "Report", "StateFixtures", "TableFixtures",
+      ],
+      exclude: ["Golden"]),
     tests(
       "Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures"], exclude: ["Golden"]),
     tests(

@@ -14,6 +14,7 @@ struct RootCommand: ParsableCommand {
       """,
     version: LibraryVersions.text,
     subcommands: [
-      ReportCommand.self, DiffCommand.self, ExtractCommand.self, SchemaCommand.self,
+      ReportCommand.self, InheritCommand.self, DiffCommand.self, ExtractCommand.self,
+      SchemaCommand.self,
     ])
 }

@@ -20,6 +20,13 @@ struct StateReader: StateSource {
 extension Session {
   /// Reads the kernel's structures and the hardware's tables.
   func state(_ console: Console) throws(CommandFailure) -> RemappingState {
+    try kernelAndState(console).state
+  }
+
+  /// What the kernel believed, and the state that follows from both witnesses.
+  func kernelAndState(
+    _ console: Console
+  ) throws(CommandFailure) -> (kernel: LinuxIOMMU, state: RemappingState) {
     console.progress("reading the kernel's structures")
     let kernel: LinuxIOMMU
     do {
@@ -34,7 +41,7 @@ extension Session {
     state.observations =
       dump.obstacles.map { Observation(.unreadable, subject: "dump", detail: $0) }
       + state.observations
-    return state
+    return (kernel, state)
   }
 
   /// What the file itself lacks, for an error that may follow from it.

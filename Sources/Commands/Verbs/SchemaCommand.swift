@@ -20,6 +20,7 @@ struct SchemaCommand: Verb {
   enum Document: String, CaseIterable, ExpressibleByArgument {
     case report
     case diff
+    case inherit
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
@@ -27,6 +28,7 @@ struct SchemaCommand: Verb {
       switch document {
       case .report: try sink.write(Array(ReportDocument.jsonSchema.utf8))
       case .diff: try sink.write(Array(DiffDocument.jsonSchema.utf8))
+      case .inherit: try sink.write(Array(InheritDocument.jsonSchema.utf8))
       }
     }
     return .done

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import ArgumentParser
+public import Inheritance
+import Report
+
+/// `inherit`: what the crash kernel would find, under one policy or all.
+struct InheritCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "inherit",
+    abstract: "What the crash kernel inherits from units that translate, under each policy.",
+    usage: "iommuscope inherit <dump> ... [<options>]",
+    discussion: """
+      Policies: linux (root and context tables copied, as Linux does), full-copy (every level \
+      copied), isolate (everything blocked, pass-through at attach), disable (translation off), \
+      reset (devices reset first, then linux). Moments: T1 start-up of the driver, T2 the new root \
+      pointer, T3 a driver attaches the device, T4 while the dump is saved.
+      """)
+
+  @Argument(
+    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    completion: .file())
+  var dumps: [String]
+
+  @OptionGroup(title: "Reading the dump") var input: InputOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Which policy: linux, full-copy, isolate, disable, reset or all.", valueName: "policy"))
+  var policy: PolicyChoice = .all
+
+  @Option(
+    help: ArgumentHelp(
+      "Drivers or devices, separated by commas, that the crash kernel has drivers for; by default all "
+        + "of the crashed kernel's.", valueName: "list"))
+  var crashDrivers: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Memory of the crash kernel, such as 0x1000000-0xfffffff (end inclusive); by default what the "
+        + "dump says. May be given several times.", valueName: "range"))
+  var crashReservation: [ReservationRange] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "How the crash kernel's code copies: v0, v1, v2a or v2b; by default as the crashed kernel's.",
+      valueName: "variant"))
+  var crashKernel: CopyVariant?
+
+  @Option(
+    help: ArgumentHelp(
+      "The crash kernel's command line; words for intel_iommu, iommu and intremap count.",
+      valueName: "words"))
+  var crashCommandLine: String?
+
+  @Flag(
+    help: "Leave out the code's quirks, and context entries that hardware would refuse.")
+  var strict = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the reconstructed tables as an ELF file; of the one policy, or of full-copy.",
+      valueName: "file"),
+    completion: .file())
+  var image: String?
+
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+
+  @Option(
+    help: ArgumentHelp("Rows of each list in the text; 0 for all.", valueName: "rows"))
+  var limit: Int = 20
+
+  @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
+
+  @OptionGroup(title: "Messages") var messages: MessageOptions
+
+  func validate() throws {
+    if limit < 0 {
+      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
+    }
+    if policy == .disable, image != nil {
+      throw ValidationError(
+        "'--image' has nothing to write under 'disable', which makes no tables.")
+    }
+  }
+
+  func run(in environment: Environment, console: Console) throws -> ExitStatus {
+    let request = ForecastRequest(
+      dump: input.request(dumps),
+      options: ForecastOptions(
+        policies: policy.policies, variant: crashKernel,
+        commandLine: CrashCommandLine(crashCommandLine ?? ""),
+        drivers: crashDrivers.map {
+          $0.split(separator: ",").map(String.init).filter { $0 != "none" }
+        }, strict: strict),
+      reservations: crashReservation.map(\.range),
+      image: image.map { ($0, policy == .all ? .fullCopy : policy.policies[0]) })
+    let document = try ForecastReader().document(request, console: console)
+    try destination.write(in: environment, keeping: request.dump.inputs) { sink in
+      switch form.format {
+      case .text:
+        try InheritText(
+          limit: limit == 0 ? nil : limit,
+          color: form.useColor(in: environment, toFile: destination.output != nil)
+        ).write(document, to: sink)
+      case .json: try JSONTextEncoder().encode(document, to: sink)
+      }
+    }
+    return .done
+  }
+}
+
+/// The value of `--policy`.
+enum PolicyChoice: String, CaseIterable, ExpressibleByArgument {
+  case linux
+  case fullCopy = "full-copy"
+  case isolate
+  case disable
+  case reset
+  case all
+
+  var policies: [Policy] {
+    switch self {
+    case .linux: [.linux]
+    case .fullCopy: [.fullCopy]
+    case .isolate: [.isolate]
+    case .disable: [.disable]
+    case .reset: [.reset]
+    case .all: Policy.allCases
+    }
+  }
+}
+
+extension CopyVariant: ExpressibleByArgument {}
+
+/// A value of `--crash-reservation`: `START-END` in hexadecimal or decimal, end inclusive.
+struct ReservationRange: ExpressibleByArgument, Hashable, Sendable {
+  var range: ClosedRange<UInt64>
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "-", omittingEmptySubsequences: false)
+    guard parts.count == 2, let start = Self.number(parts[0]), let end = Self.number(parts[1]),
+      start <= end
+    else { return nil }
+    range = start...end
+  }
+
+  private static func number(_ text: Substring) -> UInt64? {
+    guard text.hasPrefix("0x") || text.hasPrefix("0X") else { return UInt64(text) }
+    return UInt64(text.dropFirst(2), radix: 16)
+  }
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// What a crash kernel would find after its IOMMU start-up, under each policy.
+///
+/// A plain value in the shape of the JSON document `iommuscope-inherit/1`.
+public struct Forecast: Encodable, Hashable, Sendable {
+  public var crashKernel: CrashKernelSummary
+  /// Contexts of this dump that were themselves inherited: the dump is that of a crash kernel.
+  public var inherited: [InheritedContext]
+  /// What a crash kernel whose memory is in this dump as well has really done; `nil` without one.
+  public var observed: ObservedTakeover?
+  /// In the order of `Policy`.
+  public var policies: [PolicyForecast]
+  public var recommendation: Recommendation
+  /// Pages of this dump that devices may have written after the panic, while it was being saved.
+  public var changedAfterPanic: ChangedPages
+
+  public init(
+    crashKernel: CrashKernelSummary, inherited: [InheritedContext],
+    observed: ObservedTakeover? = nil, policies: [PolicyForecast],
+    recommendation: Recommendation, changedAfterPanic: ChangedPages
+  ) {
+    self.crashKernel = crashKernel
+    self.inherited = inherited
+    self.observed = observed
+    self.policies = policies
+    self.recommendation = recommendation
+    self.changedAfterPanic = changedAfterPanic
+  }
+}
+
+/// A range of physical or I/O virtual addresses; `end` is inclusive.
+public struct ForecastRange: Encodable, Hashable, Sendable {
+  public var start: HexWord
+  public var end: HexWord
+
+  public init(_ range: ClosedRange<UInt64>) {
+    start = HexWord(range.lowerBound)
+    end = HexWord(range.upperBound)
+  }
+}
+
+/// What the forecast takes the crash kernel to be.
+public struct CrashKernelSummary: Encodable, Hashable, Sendable {
+  public var variant: CopyVariant
+  /// `types` of the crashed kernel, or `option`.
+  public var variantFrom: String
+  public var isAmbiguous: Bool
+  public var commandLine: String
+  /// `nil`: every driver that the crashed kernel had.
+  public var drivers: [String]?
+  public var strict: Bool
+  public var reservations: [Reservation]
+  public var kernelText: ForecastRange?
+  /// What could not be read; forecasts are blind there.
+  public var gaps: [String]
+
+  public struct Reservation: Encodable, Hashable, Sendable {
+    public var kind: MachineFacts.Reservation.Kind
+    public var start: HexWord
+    public var end: HexWord
+    public var bytes: UInt64
+  }
+}
+
+public struct InheritedContext: Encodable, Hashable, Sendable {
+  public var unit: String
+  public var device: PCIFunction
+  /// `bitmap` or `marker`.
+  public var by: String
+}
+
+public struct PolicyForecast: Encodable, Hashable, Sendable {
+  public var policy: Policy
+  public var units: [UnitForecast]
+  public var devices: [DeviceForecast]
+  public var verdict: Verdict
+  public var reasons: [String]
+
+  // Beyond the keys that the contract names.
+
+  /// Of all units.
+  public var memory: MemoryCost
+  /// Whether no device can alter memory while the dump is saved.
+  public var dumpStable: Bool
+  /// What devices may write into while the dump is saved.
+  public var changing: ChangedPages
+}
+
+public struct UnitForecast: Encodable, Hashable, Sendable {
+  public enum Outcome: String, Encodable, Hashable, Sendable {
+    case copied
+    case partial
+    case refused
+    case disabled
+    case isolated
+    case adopted
+  }
+
+  public var unit: String
+  public var outcome: Outcome
+  public var reason: String?
+  public var rootTable: RootTable
+  public var roots: [RootRow]
+  public var contexts: [ContextRow]
+  public var pasids: [PASIDRow]
+  public var domainIDs: DomainIDOutlook
+  public var interruptRemapping: InterruptOutlook
+  public var memory: MemoryCost
+
+  // Beyond the keys that the contract names.
+
+  /// What the other variant of the code would do, where the two differ.
+  public var ambiguity: String?
+  /// Sanity checks that failed.
+  public var problems: [Problem]
+  /// The walk of the copy against that of the original; `nil` where page tables are not copied.
+  public var proof: Proof?
+
+  public struct RootTable: Encodable, Hashable, Sendable {
+    public var old: HexWord?
+    public var new: ForecastWord?
+  }
+
+  public struct RootRow: Encodable, Hashable, Sendable {
+    public var bus: Int
+    public var half: String?
+    public var old: HexWord
+    public var new: ForecastWord
+  }
+
+  public struct ContextRow: Encodable, Hashable, Sendable {
+    public var device: PCIFunction
+    public var old: [HexWord]?
+    public var new: [ForecastWord]?
+  }
+
+  public struct PASIDRow: Encodable, Hashable, Sendable {
+    public var device: PCIFunction
+    public var pasid: UInt32
+    public var old: [HexWord]?
+    public var new: [ForecastWord]?
+  }
+
+  public struct Problem: Encodable, Hashable, Sendable {
+    public var check: String
+    public var outcome: String
+    public var device: PCIFunction?
+    public var pasid: UInt32?
+    public var address: HexWord?
+    public var iova: HexWord?
+    public var detail: String
+  }
+
+  public struct Proof: Encodable, Hashable, Sendable {
+    public var identical: Bool
+    public var contexts: Int
+    public var spaces: Int
+    public var leaves: Int
+    public var runs: Int
+    public var bytes: UInt64
+    public var differences: [Difference]
+
+    public struct Difference: Encodable, Hashable, Sendable {
+      public var device: PCIFunction?
+      public var pasid: UInt32?
+      public var iova: HexWord?
+      public var what: String
+    }
+  }
+}
+
+/// A word of the new tables: exact, or relative to the arena.
+public enum ForecastWord: Encodable, Hashable, Sendable, CustomStringConvertible {
+  case exact(UInt64)
+  case arena(UInt64)
+
+  /// `0x…`, or `+0x…` for a pointer into the arena.
+  public var description: String {
+    switch self {
+    case .exact(let word): word.hexadecimal
+    case .arena(let offset): "+" + offset.hexadecimal
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
+
+public struct DomainIDOutlook: Encodable, Hashable, Sendable {
+  /// Ids that the crash kernel marks as taken, ascending.
+  public var reserved: [UInt32]
+  /// Ids that are left for new domains.
+  public var remaining: Int
+  /// The one that a device new to the crash kernel would get.
+  public var firstFree: UInt32?
+  /// Ids in use by inherited entries that are nevertheless not reserved.
+  public var lost: [UInt32]
+}
+
+public struct InterruptOutlook: Encodable, Hashable, Sendable {
+  public enum Outcome: String, Encodable, Hashable, Sendable {
+    case copied
+    case empty
+    case off
+  }
+
+  public var outcome: Outcome
+  /// Present entries that are copied, with all 65,536 of the table.
+  public var entries: Int
+}
+
+public struct MemoryCost: Encodable, Hashable, Sendable {
+  public var bytes: UInt64
+  public var pages: Int
+  /// By the tables' level, ascending depth.
+  public var levels: [Level]
+
+  public struct Level: Encodable, Hashable, Sendable {
+    public var kind: String
+    public var pages: Int
+  }
+}
+
+/// Bytes that a device could write into.
+public struct Exposure: Encodable, Hashable, Sendable {
+  /// The first moment at which it is worst; `nil` where nothing is exposed.
+  public var moment: String?
+  public var crashReservation: UInt64
+  public var crashLowReservation: UInt64
+  public var crashCMA: UInt64
+  public var kernelText: UInt64
+  public var tables: UInt64
+  public var lowMemory: UInt64
+  public var otherMemory: UInt64
+  /// Not RAM that the dump describes: device registers, firmware, nothing.
+  public var outsideMemory: UInt64
+
+  public var crash: UInt64 {
+    [crashReservation, crashLowReservation, crashCMA].reduce(0) {
+      let (sum, overflow) = $0.addingReportingOverflow($1)
+      return overflow ? .max : sum
+    }
+  }
+
+  /// All of it that is RAM.
+  public var memory: UInt64 {
+    [crash, kernelText, tables, lowMemory, otherMemory].reduce(0) {
+      let (sum, overflow) = $0.addingReportingOverflow($1)
+      return overflow ? .max : sum
+    }
+  }
+}
+
+public struct DeviceForecast: Encodable, Hashable, Sendable {
+  public struct Fates: Encodable, Hashable, Sendable {
+    public var t1: Fate
+    public var t2: Fate
+    public var t3: Fate
+    public var t4: Fate
+
+    enum CodingKeys: String, CodingKey {
+      case t1 = "T1"
+      case t2 = "T2"
+      case t3 = "T3"
+      case t4 = "T4"
+    }
+
+    public var all: [Fate] { [t1, t2, t3, t4] }
+  }
+
+  public struct Reasons: Encodable, Hashable, Sendable {
+    /// VT-d fault reason of a transfer that is blocked then; `nil` if none is, or none is recorded.
+    public var t1: Int?
+    public var t2: Int?
+    public var t3: Int?
+    public var t4: Int?
+
+    enum CodingKeys: String, CodingKey {
+      case t1 = "T1"
+      case t2 = "T2"
+      case t3 = "T3"
+      case t4 = "T4"
+    }
+
+    public var all: [Int?] { [t1, t2, t3, t4] }
+  }
+
+  public var device: DeviceName
+  public var at: Fates
+  public var faultReason: Reasons
+  public var exposure: Exposure
+  public var verdict: Verdict
+  public var reason: String
+
+  // Beyond the keys that the contract names.
+
+  public var unit: String?
+  /// The crashed kernel's.
+  public var driver: String?
+  /// Whether a driver attaches the device in the crash kernel.
+  public var attaches: Bool
+  /// Old translations map something beyond fixed regions.
+  public var inFlight: Bool
+  /// What becomes of firmware regions: `kept`, `rebuilt` at attach, `lost`; `nil` for none.
+  public var firmwareRegions: String?
+  /// `nil` where the crash kernel makes no allocator for the device.
+  public var iova: IOVAOutlook?
+}
+
+/// The I/O virtual addresses that the crash kernel can give to a device's driver.
+public struct IOVAOutlook: Encodable, Hashable, Sendable {
+  /// Bytes that are free.
+  public var left: UInt64
+  public var largestBelow4GiB: ForecastRange?
+  public var largest: ForecastRange?
+  /// The addresses that are handed out first, downwards from 4 GiB.
+  public var firstHandedOut: ForecastRange?
+  /// Bytes among these that old transfers can still be aimed at.
+  public var stillLive: UInt64
+}
+
+public struct ChangedPages: Encodable, Hashable, Sendable {
+  public var pages: UInt64
+  /// Physical, ascending, whole pages.
+  public var ranges: [ForecastRange]
+  /// Devices with pass-through or physical access, which may write anywhere beyond the ranges.
+  public var anywhere: [DeviceName]
+}
+
+public struct Recommendation: Encodable, Hashable, Sendable {
+  /// The one under which least can go wrong.
+  public var policy: Policy?
+  /// The best of those that kernels can be told to follow today.
+  public var available: Policy?
+  public var reasons: [String]
+}

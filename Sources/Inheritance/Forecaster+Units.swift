@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import RemappingState
+import TableCopy
+import VTd
+
+/// A unit after the switch of its root pointer.
+struct SwitchedUnit {
+  /// What a source id's requests without PASID meet in the new tables.
+  struct Reading {
+    var fate: Fate
+    var faultReason: Int?
+    var remark: String?
+  }
+
+  /// The crash kernel switches translation off before it has new tables.
+  var isDisabledFirst = false
+  /// Translation stays off for good.
+  var isOff = false
+  /// Hardware records no fault of what is blocked.
+  var isSilent = false
+  var isScalable = false
+  var hasPassThrough = false
+  var rootTable: PhysicalAddress?
+  /// By source id, of those that the new tables have a context for.
+  var readings: [UInt16: Reading] = [:]
+  /// Buses with a context table in the new root, or the halves of it: bus × 2 + half.
+  var presentHalves: Set<Int> = []
+  /// The reason of a refusal.
+  var refusal: String?
+
+  /// What a source id meets that the new tables have no context for.
+  func reading(of sourceID: UInt16) -> Reading {
+    if let reading = readings[sourceID] { return reading }
+    let half = isScalable ? Int(sourceID >> 7) : Int(sourceID >> 8) << 1
+    let hasTable = presentHalves.contains(half)
+    return Reading(
+      fate: .blocked,
+      faultReason: isSilent
+        ? nil
+        : hasTable
+          ? isScalable ? FaultCode.scalableContextAbsent : FaultCode.contextAbsent
+          : isScalable ? FaultCode.scalableRootAbsent : FaultCode.rootAbsent)
+  }
+}
+
+/// Fault reasons that forecasts name.
+///
+/// Source: VT-d specification, section 7.1.3.
+enum FaultCode {
+  static let rootAbsent = 0x1
+  static let contextAbsent = 0x2
+  static let contextInvalid = 0x3
+  static let write = 0x5
+  static let read = 0x6
+  static let scalableRootAbsent = 0x39
+  static let scalableContextAbsent = 0x41
+  static let pasidEntryAbsent = 0x59
+  static let pasidEntryInvalid = 0x5b
+  static let firstStageAbsent = 0x71
+  static let secondStageRights = 0x79
+}
+
+extension Forecaster {
+  /// Lets one unit be taken over and reads the tables that are in force then.
+  func takeOver(
+    _ unit: Unit, _ plan: PolicyPlan, _ copier: inout TableCopier
+  ) -> (forecast: UnitForecast, switched: SwitchedUnit) {
+    var switched = SwitchedUnit()
+    switched.isScalable = unit.tableMode != .legacy
+    let features = ExtendedCapability(unit.extendedCapability.rawValue)
+    switched.hasPassThrough = features.passThrough
+    var row = UnitForecast(
+      unit: unit.name, outcome: .refused, reason: nil,
+      rootTable: .init(old: unit.rootTable.map { HexWord($0.rawValue) }, new: nil), roots: [],
+      contexts: [], pasids: [],
+      domainIDs: DomainIDOutlook(reserved: [], remaining: 0, firstFree: nil, lost: []),
+      interruptRemapping: interrupts(unit, plan), memory: MemoryCost([:]), ambiguity: nil,
+      problems: [], proof: nil)
+    let source = UnitTables(unit, memory)
+    var copy = UnitCopy()
+    if unit.translationEnabled != true {
+      row.outcome = .disabled
+      row.reason =
+        unit.translationEnabled == false
+        ? "translation was off at the panic: there is nothing to take over"
+        : "the kernel's shadow of the command register cannot be read: it is not known whether "
+          + "the unit translated"
+      switched.isOff = unit.translationEnabled == false && plan.tables != .blocked
+    }
+    if let source, unit.translationEnabled == true {
+      switch plan.tables {
+      case .contexts:
+        let refusal = refusal(unit, features)
+        if options.commandLine.turnsOff {
+          row.outcome = .disabled
+          row.reason =
+            "the crash kernel's command line switches the driver off, and that "
+            + "switches translation off"
+          switched.isDisabledFirst = true
+          switched.isOff = true
+        } else if let refusal {
+          row.outcome = traits.variant == .v0 ? .disabled : .refused
+          row.reason = refusal
+          switched.refusal = refusal
+          switched.isDisabledFirst = true
+        } else {
+          copy = copier.copyContexts(source, rule: rule(unit))
+          row.outcome = copy.failedBuses.isEmpty ? .copied : .partial
+          describe(copy, unit, &row)
+        }
+      case .everything:
+        copy = copier.copyAll(source, dropsBadEntries: options.strict)
+        row.outcome = copy.failedBuses.isEmpty ? .copied : .partial
+        var verifier = CopyVerifier(copier.arena, original: source)
+        row.proof = UnitForecast.Proof(verifier.verify(copy), segment: unit.segment)
+      case .blocked:
+        copy = copier.block(source, except: keptSources(unit))
+        row.outcome = .isolated
+        switched.isSilent = true
+      case .empty:
+        row.outcome = .disabled
+        row.reason = "translation is off until empty tables are loaded"
+        switched.isDisabledFirst = true
+      }
+      fill(&row, from: copy, base: copier.arena.base, unit: unit)
+      switched.rootTable = copy.rootTable
+      read(copy, source, copier.arena, &switched, row.proof)
+    }
+    row.domainIDs = domainIDs(unit, copy, plan)
+    return (row, switched)
+  }
+
+  // MARK: The kernel's code
+
+  /// Why `copy_translation_tables` of the crash kernel would return an error.
+  ///
+  /// Source: drivers/iommu/intel/iommu.c, `copy_translation_tables`.
+  private func refusal(_ unit: Unit, _ features: ExtendedCapability) -> String? {
+    if unit.ignored == true {
+      return "the driver ignores the unit and switches its translation off"
+    }
+    guard let root = unit.rootTable, root.rawValue != 0 else { return "the root pointer is 0" }
+    switch traits.variant {
+    case .v0: return "kernels before 4.2 have no code that copies tables"
+    case .v1:
+      // The bit that code of 5.0 and later tests no longer exists, so a unit that announces the old
+      // mode never matches.
+      if (unit.tableMode == .extended) != features.extendedContext {
+        return features.extendedContext
+          ? "the unit announces extended mode (ECAP.ECS), which its tables do not use"
+          : "the tables are in extended mode, which the unit does not announce"
+      }
+    case .v2a, .v2b:
+      let wants =
+        (options.commandLine.scalable ?? state.units.contains { $0.tableMode == .scalable })
+        && features.scalableMode
+      if wants != (unit.tableMode == .scalable) || unit.tableMode == .extended {
+        return "the tables are in \(unit.tableMode.rawValue) mode and the crash kernel wants "
+          + "\(wants ? "scalable" : "legacy") mode, which cannot be changed while translation is on"
+      }
+    }
+    guard (try? memory.pageOrAssumedZero(root.frame)) != nil else {
+      return "the root table is not in the dump, so nothing can be foretold"
+    }
+    return nil
+  }
+
+  private func rule(_ unit: Unit) -> ContextCopyRule {
+    let isV1 = traits.variant == .v1
+    return ContextCopyRule(
+      marker: isV1 ? .bit67 : .bitmap,
+      readsHalves: isV1 && !options.strict
+        ? unit.tableMode == .extended : unit.tableMode != .legacy,
+      upperOnly: traits.variant == .v2b || options.strict ? .upperHalf : .lowerHalf,
+      dropsBadEntries: options.strict)
+  }
+
+  private func describe(_ copy: UnitCopy, _ unit: Unit, _ row: inout UnitForecast) {
+    var reasons: [String] = []
+    if !copy.failedBuses.isEmpty {
+      reasons.append(
+        "buses \(busList(copy.failedBuses)) could not be copied and fault from then on")
+    }
+    if traits.variant == .v1, unit.tableMode == .scalable, !options.strict {
+      row.outcome = .partial
+      reasons.append(
+        "this code reads scalable-mode tables as legacy ones: it logs success, but requests without "
+          + "PASID look for a PASID that is not there")
+    }
+    if !copy.upperOnlyBuses.isEmpty, unit.tableMode != .legacy, !options.strict {
+      let buses = busList(copy.upperOnlyBuses)
+      let wrong = "puts them into the lower half, where devices 10 to 1f are not found"
+      let right = "leaves them in the upper half"
+      if traits.variant != .v2b {
+        reasons.append("buses \(buses) have only an upper table: the code \(wrong)")
+      }
+      if traits.isAmbiguous {
+        row.ambiguity =
+          "buses \(buses) have only an upper context table: code up to 7.0 \(wrong); code of 7.2 and "
+          + "of 6.1 stable kernels \(right); no type tells the two apart"
+      }
+    }
+    row.reason = reasons.isEmpty ? nil : reasons.joined(separator: "; ")
+  }
+
+  private func busList(_ buses: [UInt8]) -> String {
+    Set(buses).sorted().map { String($0, radix: 16) }.joined(separator: ", ")
+  }
+
+  /// Source ids of devices with firmware regions, which isolation passes over.
+  private func keptSources(_ unit: Unit) -> Set<UInt16> {
+    var result: Set<UInt16> = []
+    for device in state.devices
+    where device.unit == unit.name && device.reservedRegions.contains(where: { $0.kind == .rmrr }) {
+      for name in [device.device] + device.aliases {
+        if let function = name.function { result.insert(function.sourceID) }
+      }
+    }
+    return result
+  }
+
+  // MARK: Domain-ids and interrupts
+
+  private func domainIDs(_ unit: Unit, _ copy: UnitCopy, _ plan: PolicyPlan) -> DomainIDOutlook {
+    let own = state.contexts.filter { $0.unit == unit.name }
+    let supported = unit.domainIDs.supported
+    let first: UInt32 = traits.allocatesIDsFromTwo ? 2 : 0
+    var reserved = traits.allocatesIDsFromTwo ? [] : traits.setAside
+    // Id 1 stands for pass-through and first-stage translation in scalable mode, and kernels from
+    // about 6.1 on set it aside in any mode: then it is taken without anybody using it.
+    if !traits.allocatesIDsFromTwo, unit.domainIDs.used?.contains(1) == true,
+      unit.tableMode == .scalable || !own.contains(where: { $0.domainID == 1 })
+    {
+      reserved.insert(1)
+    }
+    let ids = Set(own.compactMap(\.domainID)).filter { Int($0) < supported }
+    switch plan.tables {
+    case .contexts:
+      reserved.formUnion(copy.domainIDs)
+      if options.strict { reserved.formUnion(ids) }
+    case .everything: reserved.formUnion(ids)
+    case .blocked:
+      let kept = Set(copy.copied)
+      reserved.formUnion(
+        own.filter { kept.contains($0.device.sourceID) }.compactMap(\.domainID).filter {
+          Int($0) < supported
+        })
+    case .empty: break
+    }
+    let isCopied = copy.rootTable != nil && plan.tables != .blocked
+    let lost =
+      isCopied ? ids.subtracting(reserved).filter { $0 >= max(first, 1) }.sorted() : []
+    let taken = reserved.filter { $0 >= first }
+    var next = first
+    while taken.contains(next) { next += 1 }
+    return DomainIDOutlook(
+      reserved: reserved.sorted(), remaining: max(0, supported - Int(first) - taken.count),
+      firstFree: Int(next) < supported ? next : nil, lost: lost)
+  }
+
+  /// Source: drivers/iommu/intel/irq_remapping.c, `iommu_load_old_irte`.
+  private func interrupts(_ unit: Unit, _ plan: PolicyPlan) -> InterruptOutlook {
+    guard unit.interruptRemappingEnabled == true, let table = unit.interruptRemapping,
+      !options.commandLine.turnsInterruptRemappingOff, plan.tables != .empty
+    else { return InterruptOutlook(outcome: .off, entries: 0) }
+    // The tables of 2014 were not copied; Linux copies those of 65,536 entries, its only size.
+    guard plan.tables == .contexts, traits.variant != .v0, table.entries == 65536 else {
+      return InterruptOutlook(outcome: .empty, entries: 0)
+    }
+    return InterruptOutlook(outcome: .copied, entries: table.present)
+  }
+
+  // MARK: Rows
+
+  private func fill(
+    _ row: inout UnitForecast, from copy: UnitCopy, base: PhysicalAddress, unit: Unit
+  ) {
+    func function(_ bus: UInt8, _ devfn: UInt8) -> PCIFunction {
+      PCIFunction(segment: unit.segment, bus: bus, devfn: devfn)
+    }
+    row.rootTable.new = copy.rootTable.map { .arena($0.rawValue &- base.rawValue) }
+    row.roots = copy.roots.map {
+      .init(
+        bus: Int($0.bus), half: $0.half.map { $0 == 0 ? "lower" : "upper" }, old: HexWord($0.old),
+        new: ForecastWord($0.new))
+    }
+    row.contexts = copy.contexts.map {
+      .init(
+        device: function($0.bus, $0.devfn), old: $0.old?.map { HexWord($0) },
+        new: $0.new?.map(ForecastWord.init))
+    }
+    row.pasids = copy.pasids.map {
+      .init(
+        device: function($0.bus, $0.devfn), pasid: $0.pasid, old: $0.old?.map { HexWord($0) },
+        new: $0.new?.map(ForecastWord.init))
+    }
+    row.memory = MemoryCost(copy.pages)
+    row.problems = copy.problems.list.map { problem in
+      .init(
+        check: problem.check.rawValue, outcome: problem.outcome.rawValue,
+        device: problem.bus.flatMap { bus in problem.devfn.map { function(bus, $0) } },
+        pasid: problem.pasid, address: problem.address.map { HexWord($0.rawValue) },
+        iova: problem.iova.map { HexWord($0.rawValue) }, detail: problem.detail)
+    }
+  }
+
+  /// Reads the new tables as hardware would and compares each way with the old one.
+  private func read(
+    _ copy: UnitCopy, _ source: UnitTables, _ arena: TableArena, _ switched: inout SwitchedUnit,
+    _ proof: UnitForecast.Proof?
+  ) {
+    guard let root = copy.rootTable else { return }
+    let old = TranslationTables(
+      memory: memory, rootTable: source.rootTable, mode: source.mode, unit: source.capabilities
+    ).read()
+    let new = TranslationTables(
+      memory: ArenaOverlay(arena, over: memory), rootTable: root, mode: source.mode,
+      unit: source.capabilities
+    ).read()
+    for entry in new.roots {
+      switched.presentHalves.insert(Int(entry.bus) << 1 | (entry.half ?? 0))
+    }
+    let copied = Set(copy.spaces.map { CopiedSpace(sourceID: $0.sourceID, space: $0.new) })
+    var oldPaths: [UInt16: ContextPath] = [:]
+    for path in old.paths where path.servesRequestsWithoutPASID {
+      if oldPaths[path.sourceID] == nil { oldPaths[path.sourceID] = path }
+    }
+    let differing = Set((proof?.differences ?? []).compactMap { $0.device?.sourceID })
+    let isScalable = source.mode == .scalable
+    var seen: Set<UInt16> = []
+    for path in new.paths {
+      let id = path.sourceID
+      guard path.servesRequestsWithoutPASID, path.kind != .none else {
+        // A context without the PASID that its own requests are looked up under.
+        if seen.insert(id).inserted || path.kind == .none {
+          if switched.readings[id] == nil {
+            switched.readings[id] = .init(
+              fate: .blocked,
+              faultReason: path.faultsSuppressed
+                ? nil
+                : isScalable ? FaultCode.pasidEntryAbsent : FaultCode.contextInvalid)
+          }
+        }
+        continue
+      }
+      let before = oldPaths[id]
+      var reading = SwitchedUnit.Reading(fate: .blocked)
+      switch path.kind {
+      case .passThrough:
+        reading.fate = .passThrough
+        if before?.kind != .passThrough { reading.remark = "it gets another device's context" }
+      case .none: break
+      case .secondStage, .firstStage, .nested:
+        if path.addressSpace == nil || !path.violations.isEmpty || !path.reservedBits.isEmpty {
+          reading.faultReason =
+            path.faultsSuppressed
+            ? nil : isScalable ? FaultCode.pasidEntryInvalid : FaultCode.contextInvalid
+        } else if let space = path.addressSpace,
+          space == before?.addressSpace
+            || copied.contains(CopiedSpace(sourceID: id, space: space))
+        {
+          reading.fate = .translated
+          if differing.contains(id) {
+            reading.remark = "the copy of its tables is not identical"
+          }
+        } else {
+          reading.fate = .remapped
+          reading.remark = "it gets another device's table"
+        }
+      }
+      switched.readings[id] = reading
+    }
+  }
+}
+
+/// A space of the new tables and whose it is.
+private struct CopiedSpace: Hashable {
+  var sourceID: UInt16
+  var space: AddressSpace?
+}
+
+extension UnitCopy.Space {
+  fileprivate var sourceID: UInt16 { UInt16(bus) << 8 | UInt16(devfn) }
+}
+
+extension ForecastWord {
+  fileprivate init(_ word: CopiedWord) {
+    self =
+      switch word {
+      case .exact(let word): .exact(word)
+      case .arena(let offset): .arena(offset)
+      }
+  }
+}
+
+extension UnitForecast.Proof {
+  fileprivate init(_ proof: CopyProof, segment: UInt32) {
+    self.init(
+      identical: proof.isIdentical, contexts: proof.contexts, spaces: proof.spaces,
+      leaves: proof.leaves, runs: proof.runs, bytes: proof.bytes,
+      differences: proof.differences.map { difference in
+        Difference(
+          device: difference.bus.flatMap { bus in
+            difference.devfn.map { PCIFunction(segment: segment, bus: bus, devfn: $0) }
+          },
+          pasid: difference.pasid, iova: difference.iova.map { HexWord($0.rawValue) },
+          what: difference.what)
+      })
+  }
+}

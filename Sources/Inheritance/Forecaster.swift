@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+public import RemappingState
+public import TableCopy
+import VTd
+
+/// Executes policies on the tables of one dump and tells what each device would meet.
+public struct Forecaster {
+  let state: RemappingState
+  let memory: any PhysicalMemory
+  let facts: MachineFacts
+  let options: ForecastOptions
+  let traits: CrashKernelTraits
+  let classes: MemoryClasses
+  let spaces: MappedSpaces
+  let devices: [DeviceFacts]
+  /// Frames of the old tables.
+  let oldTables: [UInt64]
+  private let budget: CopyBudget
+
+  /// - Parameters:
+  ///   - errors: devices with an error finding; a policy that keeps their mappings is never safe.
+  public init(
+    _ state: RemappingState, memory: any PhysicalMemory, facts: MachineFacts,
+    options: ForecastOptions = ForecastOptions(), errors: Set<DeviceName> = [],
+    budget: CopyBudget = CopyBudget()
+  ) {
+    self.state = state
+    self.memory = memory
+    self.facts = facts
+    self.options = options
+    self.budget = budget
+    var traits = facts.traits
+    if let variant = options.variant {
+      traits.variant = variant
+      traits.isAmbiguous = false
+    }
+    self.traits = traits
+    var tables = OldTables(budget: budget)
+    for unit in state.units {
+      if let source = UnitTables(unit, memory) { tables.add(source) }
+    }
+    oldTables = tables.sorted
+    classes = MemoryClasses(facts, tables: oldTables)
+    var spaces = MappedSpaces(state, classes: classes)
+    devices = DeviceFacts.all(
+      of: state, facts: facts, options: options, errors: errors, spaces: &spaces)
+    self.spaces = spaces
+  }
+
+  /// One policy, executed: the forecast and the tables behind it.
+  public struct Run {
+    public var forecast: PolicyForecast
+    /// The new tables as a file that can be read like a dump.
+    public var image: TableImage
+  }
+
+  public func forecast() -> Forecast {
+    forecast(of: options.policies.map { run($0).forecast })
+  }
+
+  /// The whole document around policies that were run one by one.
+  public func forecast(
+    of policies: [PolicyForecast], observed: ObservedTakeover? = nil
+  ) -> Forecast {
+    Forecast(
+      crashKernel: summary, inherited: inherited, observed: observed, policies: policies,
+      recommendation: Recommendation.best(of: policies), changedAfterPanic: changedAfterPanic)
+  }
+
+  // MARK: One policy
+
+  public func run(_ policy: Policy) -> Run {
+    let plan = PolicyPlan.plan(policy)
+    var copier = TableCopier(base: TableArena.base(beside: facts.memoryFrames), budget: budget)
+    var units: [UnitForecast] = []
+    var switched: [String: SwitchedUnit] = [:]
+    var roots: [TableImage.Root] = []
+    for unit in state.units {
+      let result = takeOver(unit, plan, &copier)
+      units.append(result.forecast)
+      switched[unit.name] = result.switched
+      if let root = result.switched.rootTable {
+        roots.append(
+          TableImage.Root(
+            unit: unit.name, segment: unit.segment, rootTable: root,
+            mode: unit.tableMode.rawValue, capability: unit.capability.rawValue,
+            extendedCapability: unit.extendedCapability.rawValue))
+      }
+    }
+    var forecasts: [DeviceForecast] = []
+    for device in devices {
+      forecasts.append(forecast(of: device, plan, device.unit.flatMap { switched[$0] }))
+    }
+    let changing = changing(forecasts)
+    let verdict = forecasts.map(\.verdict).max() ?? .safe
+    let cost = MemoryCost(copier.arena.pages)
+    let forecast = PolicyForecast(
+      policy: policy, units: units, devices: forecasts, verdict: verdict,
+      reasons: reasons(plan, units, forecasts, cost), memory: cost,
+      dumpStable: changing.pages == 0 && changing.anywhere.isEmpty, changing: changing)
+    return Run(
+      forecast: forecast,
+      image: TableImage(
+        copier.arena, roots: roots, keeping: plan.tables == .everything ? [] : oldTables,
+        of: memory))
+  }
+
+  // MARK: The document's frame
+
+  private var summary: CrashKernelSummary {
+    CrashKernelSummary(
+      variant: traits.variant, variantFrom: options.variant == nil ? "types" : "option",
+      isAmbiguous: traits.isAmbiguous,
+      commandLine: options.commandLine.words.joined(separator: " "),
+      drivers: options.drivers, strict: options.strict,
+      reservations: facts.reservations.map {
+        CrashKernelSummary.Reservation(
+          kind: $0.kind, start: HexWord($0.range.lowerBound), end: HexWord($0.range.upperBound),
+          bytes: AddressRanges([$0.range]).bytes)
+      },
+      kernelText: facts.kernelText.map(ForecastRange.init), gaps: facts.gaps)
+  }
+
+  /// Contexts that this dump's kernel had itself inherited.
+  private var inherited: [InheritedContext] {
+    var result: [InheritedContext] = []
+    for unit in state.units {
+      if !unit.copiedContexts.isEmpty {
+        result += unit.copiedContexts.compactMap(\.function).map {
+          InheritedContext(unit: unit.name, device: $0, by: "bitmap")
+        }
+      } else if traits.variant == .v1, unit.tableMode != .scalable {
+        // Bit 67 is the crash kernel's mark; nothing else sets it in legacy mode.
+        result += state.contexts.filter {
+          $0.unit == unit.name && $0.raw.count >= 2 && $0.raw[1].rawValue[bit: 3]
+        }.map { InheritedContext(unit: unit.name, device: $0.device, by: "marker") }
+      }
+    }
+    return result
+  }
+
+  private var changedAfterPanic: ChangedPages {
+    let live = devices.filter(\.inFlight).flatMap(\.spaces).filter { spaces[$0].inFlight }
+    return ChangedPages(
+      AddressRanges(Set(live).flatMap { spaces[$0].writable.ranges }).intersection(classes.memory),
+      anywhere: devices.filter { $0.situation == .passThrough || $0.situation == .untranslated }
+        .map(\.name))
+  }
+
+  private func changing(_ forecasts: [DeviceForecast]) -> ChangedPages {
+    var live: Set<Int> = []
+    var anywhere: [DeviceName] = []
+    for (device, forecast) in zip(devices, forecasts) {
+      switch forecast.at.t4 {
+      case .translated: live.formUnion(device.spaces.filter { spaces[$0].inFlight })
+      case .passThrough, .physical: anywhere.append(device.name)
+      case .remapped, .blocked, .silent: break
+      }
+    }
+    return ChangedPages(
+      AddressRanges(live.flatMap { spaces[$0].writable.ranges }).intersection(classes.memory),
+      anywhere: anywhere)
+  }
+}
+
+extension ChangedPages {
+  init(_ ranges: AddressRanges, anywhere: [DeviceName]) {
+    let pages = AddressRanges(
+      ranges.ranges.map { ($0.lowerBound & ~0xfff)...($0.upperBound | 0xfff) })
+    self.init(
+      pages: pages.pages, ranges: pages.ranges.map(ForecastRange.init), anywhere: anywhere)
+  }
+}
+
+extension MemoryCost {
+  init(_ pages: [TableKind: Int]) {
+    let count = pages.values.reduce(0, +)
+    self.init(
+      bytes: UInt64(count) << 12, pages: count,
+      levels: pages.sorted { $0.key < $1.key }.map { Level(kind: $0.key.name, pages: $0.value) })
+  }
+}
+
+extension UnitTables {
+  /// `nil` for a unit without a root table.
+  init?(_ unit: Unit, _ memory: any PhysicalMemory) {
+    guard let root = unit.rootTable else { return nil }
+    let mode: TranslationTableMode =
+      switch unit.tableMode {
+      case .legacy: .legacy
+      case .extended: .extended
+      case .scalable: .scalable
+      }
+    self.init(
+      memory: memory, rootTable: root, mode: mode,
+      capabilities: UnitCapabilities(
+        capability: Capability(unit.capability.rawValue),
+        extendedCapability: ExtendedCapability(unit.extendedCapability.rawValue)))
+  }
+}

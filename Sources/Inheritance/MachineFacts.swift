@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// What a forecast needs to know of the machine beyond its remapping state.
+public struct MachineFacts: Hashable, Sendable {
+  /// Memory that the crash kernel lives in.
+  public struct Reservation: Hashable, Sendable {
+    public enum Kind: String, Codable, Hashable, Sendable {
+      /// `crashk_res`
+      case main
+      /// `crashk_low_res`
+      case low
+      /// `crashk_cma_ranges`: used by the crashed kernel too, for movable pages.
+      case cma
+      /// Named by the user.
+      case given
+    }
+
+    public var kind: Kind
+    /// Physical; both ends inclusive.
+    public var range: ClosedRange<UInt64>
+
+    public init(kind: Kind, range: ClosedRange<UInt64>) {
+      self.kind = kind
+      self.range = range
+    }
+  }
+
+  /// Names of the kernel's symbols behind these facts.
+  public static let symbols: Set<String> = [
+    "crashk_res", "crashk_low_res", "crashk_cma_ranges", "crashk_cma_cnt", "_stext", "_etext",
+    "_text", "_end", "intel_iommu_sm",
+  ]
+
+  public var reservations: [Reservation]
+  /// Physical; the crashed kernel's code.
+  public var kernelText: ClosedRange<UInt64>?
+  /// RAM that the dump describes, in frames.
+  public var memoryFrames: [Range<UInt64>]
+  public var traits: CrashKernelTraits
+  /// Bridges above each PCI function, nearest first.
+  public var bridges: [PCIFunction: [PCIFunction]]
+  /// PCI functions that are displays.
+  public var displays: Set<PCIFunction>
+  /// What could not be read.
+  public var gaps: [String]
+
+  public init(
+    reservations: [Reservation] = [], kernelText: ClosedRange<UInt64>? = nil,
+    memoryFrames: [Range<UInt64>] = [], traits: CrashKernelTraits,
+    bridges: [PCIFunction: [PCIFunction]] = [:], displays: Set<PCIFunction> = [],
+    gaps: [String] = []
+  ) {
+    self.reservations = reservations
+    self.kernelText = kernelText
+    self.memoryFrames = memoryFrames
+    self.traits = traits
+    self.bridges = bridges
+    self.displays = displays
+    self.gaps = gaps
+  }
+}
+
+/// What the user says about the takeover.
+public struct ForecastOptions: Hashable, Sendable {
+  public var policies: [Policy]
+  /// Names another crash kernel than the crashed one.
+  public var variant: CopyVariant?
+  public var commandLine: CrashCommandLine
+  /// Driver modules or devices that the crash kernel has drivers for; `nil` for all that the crashed
+  /// kernel had.
+  public var drivers: [String]?
+  /// Leaves the code's quirks out and contexts that hardware would refuse.
+  public var strict: Bool
+
+  public init(
+    policies: [Policy] = Policy.allCases, variant: CopyVariant? = nil,
+    commandLine: CrashCommandLine = CrashCommandLine(), drivers: [String]? = nil,
+    strict: Bool = false
+  ) {
+    self.policies = policies
+    self.variant = variant
+    self.commandLine = commandLine
+    self.drivers = drivers
+    self.strict = strict
+  }
+}

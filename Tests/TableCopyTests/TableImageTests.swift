@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Memory
+import TableCopy
+import TableFixtures
+import Testing
+import VTd
+
+struct TableImageTests {
+  /// Reads the program headers back and gives memory by them, knowing nothing of the writer.
+  private func load(_ bytes: [UInt8]) throws -> (memory: SyntheticMemory, note: String) {
+    let memory = SyntheticMemory()
+    var note = ""
+    #expect(Array(bytes.prefix(4)) == [0x7f, 0x45, 0x4c, 0x46])
+    #expect(try bytes.littleEndian(at: 16, as: UInt16.self) == 4)
+    let headers: UInt64 = try bytes.littleEndian(at: 32)
+    let count: UInt16 = try bytes.littleEndian(at: 56)
+    for index in 0..<Int(count) {
+      let header = Int(headers) + index * 56
+      let type: UInt32 = try bytes.littleEndian(at: header)
+      let offset: UInt64 = try bytes.littleEndian(at: header + 8)
+      let physical: UInt64 = try bytes.littleEndian(at: header + 24)
+      let size: UInt64 = try bytes.littleEndian(at: header + 32)
+      if type == 4 {
+        let name: UInt32 = try bytes.littleEndian(at: Int(offset))
+        let length: UInt32 = try bytes.littleEndian(at: Int(offset) + 4)
+        let start = Int(offset) + 12 + (Int(name) + 3) / 4 * 4
+        note = String(decoding: bytes[start..<start + Int(length)], as: UTF8.self)
+      } else {
+        #expect(offset % 4096 == 0)
+        for word in stride(from: 0, to: size, by: 8) {
+          memory[physical + word] = try bytes.littleEndian(at: Int(offset + word))
+        }
+      }
+    }
+    return (memory, note)
+  }
+
+  private func bytes(_ image: TableImage) -> [UInt8] {
+    var bytes: [UInt8] = []
+    image.write { bytes += $0 }
+    return bytes
+  }
+
+  @Test func readsBackAsTablesThatTranslateTheSame() throws {
+    var machine = LegacyMachine()
+    let top = machine.page()
+    machine.map(0x1234_5000, to: 0xabc_d000, in: top)
+    machine.context(devfn: 0x10, table: top)
+    var copier = TableCopier(base: PhysicalAddress(4 << 30))
+    let copy = copier.copyAll(machine.unit)
+    let root = try #require(copy.rootTable)
+    let image = TableImage(
+      copier.arena,
+      roots: [
+        .init(
+          unit: "dmar0", segment: 0, rootTable: root, mode: "legacy", capability: 0x10,
+          extendedCapability: 0x20)
+      ], keeping: [], of: machine.memory)
+    let (memory, note) = try load(bytes(image))
+    #expect(note == "unit=dmar0 root=0x100000000 mode=legacy cap=0x10 ecap=0x20 segment=0\n")
+    let reading = TranslationTables(
+      memory: memory, rootTable: root, mode: .legacy, unit: LegacyMachine.capabilities
+    ).read()
+    let space = try #require(reading.paths.first?.addressSpace)
+    let trace = PageTableWalk(memory: memory, space: space).translate(
+      IOVirtualAddress(0x1234_5678))
+    #expect(
+      trace.ending == .mapped(PhysicalAddress(0xabc_d678), pageSize: 4096, access: .all))
+  }
+
+  @Test func oldTablesStandAtTheirOwnAddresses() throws {
+    var machine = LegacyMachine()
+    let top = machine.page()
+    machine.map(0x1234_5000, to: 0xabc_d000, in: top)
+    machine.context(devfn: 0x10, table: top)
+    var copier = TableCopier(base: PhysicalAddress(4 << 30))
+    _ = copier.copyContexts(
+      machine.unit, rule: ContextCopyRule(marker: .bitmap, readsHalves: false))
+    var tables = OldTables()
+    tables.add(machine.unit)
+    #expect(tables.sorted == [1, 2, 0x100, 0x101, 0x102, 0x103])
+    let image = TableImage(
+      copier.arena, roots: [], keeping: tables.sorted + [0xdead], of: machine.memory)
+    let (memory, _) = try load(bytes(image))
+    #expect(memory[top] == machine.memory[top])
+    #expect(memory.absence(0xdead) != nil)
+  }
+}
