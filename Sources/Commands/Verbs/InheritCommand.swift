@@ -84,7 +84,7 @@ struct InheritCommand: Verb {
     }
   }
 
-  func run(in environment: Environment, console: Console) throws -> ExitStatus {
+  func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = ForecastRequest(
       dump: input.request(dumps),
       options: ForecastOptions(
