@@ -11,7 +11,7 @@ RELEASE = .build/release/iommuscope
 REPORTS = .build/sample-reports
 SAMPLES = $(wildcard samples/*.vmcore)
 
-.PHONY: build deps demo check test lint man-lint samples-check install clean
+.PHONY: build deps demo check test lint man-lint samples-check truth mutants install clean
 
 build:
 	$(SWIFT) build -c release --product iommuscope
@@ -25,7 +25,7 @@ demo: deps build
 	@scripts/report-samples $(RELEASE) $(SAMPLES)
 
 # Debug and release are both built, because their traps differ.
-check: deps test build lint man-lint samples-check
+check: deps test build lint man-lint samples-check truth mutants
 
 test:
 	$(SWIFT) build --build-tests
@@ -48,6 +48,15 @@ samples-check: build
 	@$(RELEASE) schema report --output $(REPORTS)/report.schema.json
 	@scripts/report-samples --json $(REPORTS) $(RELEASE) $(SAMPLES)
 	@scripts/validate-json $(REPORTS)/report.schema.json $(REPORTS)/*.report.json
+
+# Every sample's report agrees with what an independent walk of the whole machine's memory found.
+truth: samples-check
+	@python3 Tests/Oracle/test_oracle.py --quiet
+	@scripts/compare-truth $(REPORTS)
+
+# Damaged copies of the samples end in words, never in a signal; SEED= repeats a run.
+mutants: build
+	@scripts/mutate-samples $(RELEASE) 60 $(SAMPLES)
 
 install: build
 	install -D -m 755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/iommuscope

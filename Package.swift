@@ -62,26 +62,28 @@ let package = Package(
       name: "DumpFixtures", dependencies: ["Memory", "CZlib"], path: "Tests/DumpFixtures",
       swiftSettings: strict),
     .target(
+      name: "KernelFixtures", dependencies: ["Memory", "KernelTypes", "KernelImage"],
+      path: "Tests/KernelFixtures", swiftSettings: strict),
+    .target(
       name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
       path: "Tests/StateFixtures", swiftSettings: strict),
+
     tests("Memory"),
+    tests("DumpFile", ["Memory", "DumpFixtures"]),
+    tests("KernelTypes", exclude: ["Fixtures"]),
+    tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
+    tests("VTd", ["Memory"]),
+    tests("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage", "KernelFixtures"]),
+    tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
-    tests(
-      "Commands",
-      ["Audit", "Memory", "RemappingState", "Report", "StateDiff", "StateFixtures", argumentParser]),
     tests("StateDiff", ["Memory", "RemappingState", "StateFixtures"]),
     tests(
       "Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures"], exclude: ["Golden"]),
-    tests("VTd", ["Memory"]),
-    tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
-    tests("DumpFile", ["Memory", "DumpFixtures"]),
-    .testTarget(
-      name: "KernelTypesTests", dependencies: ["KernelTypes"], exclude: ["Fixtures"],
-      swiftSettings: strict),
-    .target(
-      name: "KernelFixtures", dependencies: ["Memory", "KernelTypes", "KernelImage"],
-      path: "Tests/KernelFixtures", swiftSettings: strict),
-    tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
-    tests("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage", "KernelFixtures"]),
+    tests(
+      "Commands",
+      [
+        "Audit", "DumpFixtures", "Memory", "RemappingState", "Report", "StateFixtures",
+        argumentParser,
+      ]),
   ]
 )

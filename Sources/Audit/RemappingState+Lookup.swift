@@ -44,8 +44,9 @@ extension RemappingState {
   var devicesAreComplete: Bool {
     !observations.contains { observation in
       [.unreadable, .budget, .malformed].contains(observation.kind)
-        && ["PCI buses", "pci_root_buses", "devices of bus", "struct pci_dev"].contains {
-          observation.subject.hasPrefix($0)
+        && observation.isKernelStructure
+        && ["bus", "struct device", "struct pci_dev"].contains {
+          observation.subject.contains($0)
         }
     }
   }

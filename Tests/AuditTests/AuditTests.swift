@@ -144,6 +144,17 @@ struct AuditTests {
       $0.contexts.append(stray)
       $0.observations = [Observation(.malformed, subject: "pci_root_buses")]
     },
+    Fault("context of no device, where a bus lost its devices", ["kernel.unreadable warning"]) {
+      $0.contexts.append(stray)
+      $0.observations = [Observation(.unreadable, subject: "devices of bus 0")]
+    },
+    Fault(
+      "context of no device, where only a context table is missing",
+      ["context.unknown-device warning"]
+    ) {
+      $0.contexts.append(stray)
+      $0.observations = [Observation(.unreadable, subject: "context table of bus 08")]
+    },
     Fault("no context for requests without PASID", ["device.context-missing error"]) {
       $0.contexts.removeAll { $0.device == "0000:40:00.0" && $0.pasid == 0 }
     },

@@ -30,6 +30,7 @@ struct CommandLineTests {
         SUBCOMMANDS:
           report                  Everything about the remapping units at the time of the crash.
           diff                    Two states compared: dumps, or reports written earlier.
+          extract                 A small ELF vmcore with only the pages that the analysis needs.
           schema                  The JSON Schema (draft 2020-12) of a document.
 
           See 'iommuscope help <subcommand>' for detailed help.

@@ -135,7 +135,7 @@ struct VariantTests {
 
   @Test(arguments: KernelVariant.all)
   func allocators(_ variant: KernelVariant) throws {
-    var scene = Scene(variant)
+    let scene = Scene(variant)
     let kernel = scene.kernel
     var expected: Set<UInt64> = []
     if variant.depot != .none {
