@@ -60,12 +60,12 @@ struct TargetTests {
     (0x1_0000, "page table of level 4 of dmar0 domain-id 5"), (0x3_3000, "page table of level 1"),
   ])
   func aMappingOfATableIsNoted(_ table: UInt64, _ what: String) throws {
-    let found = observations([0x1_3010: table | 3], .mapsTable)
+    let found = observations([0x1_3018: table | 3], .mapsTable)
     #expect(found.count == 1)
     let first = try #require(found.first)
     #expect(first.address == HexWord(table))
     #expect(first.subject.hasPrefix(what))
-    #expect(first.detail == "IOVA 0x2000 maps it with access rw")
+    #expect(first.detail == "IOVA 0x3000 maps it with access rw")
     #expect(first.count == 1)
   }
 
