@@ -36,7 +36,7 @@ extension LinuxIOMMU {
     atsrs = Self.scopes("dmar_atsr_units", "dmar_atsr_unit", image, log, names)
     satcs = Self.scopes("dmar_satc_units", "dmar_satc_unit", image, log, names)
     memoryMap = MemoryMapReader(image: image, log: log).regions()
-    interruptSources = InterruptSourceReader(image: image, log: log).sources()
+    interruptSources = InterruptSourceReader(image: image).sources()
     problems = log.problems
   }
 

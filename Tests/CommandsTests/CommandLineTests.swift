@@ -29,8 +29,9 @@ struct CommandLineTests {
 
         SUBCOMMANDS:
           report                  Everything about the remapping units at the time of the crash.
-          extract                 A small ELF vmcore with only the pages that the analysis needs.
+          inherit                 INHERIT
           diff                    Two states compared: dumps, or reports written earlier.
+          extract                 A small ELF vmcore with only the pages that the analysis needs.
           schema                  The JSON Schema (draft 2020-12) of a document.
 
           See 'iommuscope help <subcommand>' for detailed help.

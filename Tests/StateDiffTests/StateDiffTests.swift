@@ -44,6 +44,21 @@ struct StateDiffTests {
         $0.devices[index].domain = moved($0.devices[index].domain)
       }
     },
+    Step(
+      "an altered domain-id, which leaves the kernel's domain behind",
+      [
+        "dmar0 0000:00:02.0: domainID 5 -> 77", "+ -", "dmar0 0000:00:02.0: domainID 5 -> 77",
+      ]
+    ) {
+      $0.contexts[0].domainID = 77
+      for index in $0.domains.indices where $0.domains[index].devices == ["0000:00:02.0"] {
+        var believed = $0.domains[index]
+        believed.devices = []
+        believed.inFlight = false
+        $0.domains[index].domainID = 77
+        $0.domains.append(believed)
+      }
+    },
     Step("tables elsewhere", []) { $0.moveTables() },
     Step(
       "tables elsewhere, and addresses are asked for",

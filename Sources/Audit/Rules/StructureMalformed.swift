@@ -14,7 +14,9 @@ struct StructureMalformed: AuditRule {
   static let severity = Finding.Severity.warning
 
   func check(_ state: RemappingState) -> [Finding] {
-    let lost = state.observations.filter { $0.kind == .malformed && !$0.isFirmwareStructure }
+    let lost = state.observations.filter {
+      $0.kind == .malformed && !$0.isFirmwareStructure && !$0.isTranslationTable
+    }
     guard let first = lost.first else { return [] }
     return [
       finding(

@@ -181,11 +181,8 @@ struct UnitReader {
     result.table = log.attempt("interrupt-remapping table", unit: name) { () throws(KernelError) in
       try image.reader.physical(try table.pointer("base"))
     }
-    result.x2APIC =
-      log.attempt("eim_mode", unit: name) { () throws(KernelError) -> Bool? in
-        let mode: Int32? = try image.variable("eim_mode")
-        return mode.map { $0 != 0 }
-      } ?? nil
+    // Only bounds what is impossible in an entry; an older extract does without it.
+    result.x2APIC = ((try? image.variable("eim_mode", as: Int32.self)) ?? nil).map { $0 != 0 }
     if try table.has("bitmap") {
       result.bitmap = log.attempt("interrupt-remapping bitmap", unit: name) {
         () throws(KernelError) in

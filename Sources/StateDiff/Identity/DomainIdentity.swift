@@ -118,6 +118,8 @@ struct DomainIdentity {
           unit: labels.label(context.unit, side) ?? "", device: .pci(context.device),
           pasid: context.servesRequestsWithoutPASID ? nil : context.pasid))
     }
+    // Where hardware and kernel disagree, the hardware's domain is the device's.
+    let served = byTable.values.reduce(into: Set<Client>()) { $0.formUnion($1) }
     var byObject: [KernelAddress: Set<Client>] = [:]
     for device in state.devices {
       guard let object = device.domain else { continue }
@@ -132,7 +134,9 @@ struct DomainIdentity {
           ?? Set(domain.devices.map { Client(unit: unit ?? "", device: $0, pasid: nil) })
       }
       guard let object = domain.kernelObject else { return [] }
-      return (byObject[object] ?? []).filter { unit == nil || $0.unit == unit }
+      return (byObject[object] ?? []).filter {
+        (unit == nil || $0.unit == unit) && !served.contains($0)
+      }
     }
   }
 }
