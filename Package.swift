@@ -48,12 +48,16 @@ let package = Package(
     room("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage"]),
     room("RemappingState", ["Memory", "KernelImage", "KernelTypes", "VTd", "LinuxIOMMU"]),
     room("Audit", ["Memory", "RemappingState"]),
-    room("Report", ["Memory", "RemappingState"]),
+    room("Carving", ["Memory", "VTd"]),
+    room(
+      "Investigation",
+      ["Memory", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState"]),
+    room("Report", ["Memory", "VTd", "RemappingState", "Carving", "Investigation"]),
     room(
       "Commands",
       [
         "Memory", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
-        "Audit", "Report", argumentParser,
+        "Audit", "Carving", "Investigation", "Report", argumentParser,
       ]),
     .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
 
@@ -71,6 +75,8 @@ let package = Package(
       ["Audit", "Memory", "RemappingState", "Report", "StateFixtures", argumentParser]),
     tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
     tests("VTd", ["Memory"]),
+    tests("Carving", ["Memory", "VTd"]),
+    tests("Investigation", ["Memory", "VTd", "RemappingState", "StateFixtures"]),
     tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
     tests("DumpFile", ["Memory", "DumpFixtures"]),
   ]

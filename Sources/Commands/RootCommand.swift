@@ -13,5 +13,8 @@ struct RootCommand: ParsableCommand {
       was asked for (--fail-on); 2 could not be done; 64 wrong usage.
       """,
     version: LibraryVersions.text,
-    subcommands: [ReportCommand.self, ExtractCommand.self, SchemaCommand.self])
+    subcommands: [
+      ReportCommand.self, TranslateCommand.self, CarveCommand.self, ExtractCommand.self,
+      SchemaCommand.self,
+    ])
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DumpFile
+internal import Investigation
 internal import KernelImage
 internal import KernelTypes
 internal import LinuxIOMMU
@@ -11,15 +12,20 @@ internal import RemappingState
 struct StateReader: StateSource {
   func state(of request: DumpRequest, console: Console) throws(CommandFailure) -> RemappingState {
     console.progress("opening \(request.name)")
-    let session = try Session(request)
-    for remark in session.remarks { console.warning(remark) }
-    return try session.state(console)
+    return try Investigator().evidence(of: request, roots: [], console: console).state
   }
 }
 
 extension Session {
   /// Reads the kernel's structures and the hardware's tables.
   func state(_ console: Console) throws(CommandFailure) -> RemappingState {
+    try stateAndKernel(console).state
+  }
+
+  /// The state, and the kernel's structures that it was assembled from.
+  func stateAndKernel(
+    _ console: Console
+  ) throws(CommandFailure) -> (state: RemappingState, kernel: LinuxIOMMU) {
     console.progress("reading the kernel's structures")
     let kernel: LinuxIOMMU
     do {
@@ -33,7 +39,7 @@ extension Session {
     state.observations =
       dump.obstacles.map { Observation(.unreadable, subject: "dump", detail: $0) }
       + state.observations
-    return state
+    return (state, kernel)
   }
 
   /// What the file itself lacks, for an error that may follow from it.
