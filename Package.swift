@@ -52,7 +52,9 @@ let package = Package(
     room(
       "Investigation",
       ["Memory", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState"]),
-    room("Report", ["Memory", "VTd", "RemappingState", "Carving", "Investigation"]),
+    room(
+      "Report",
+      ["Memory", "VTd", "LinuxIOMMU", "RemappingState", "Carving", "Investigation"]),
     room(
       "Commands",
       [
