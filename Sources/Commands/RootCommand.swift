@@ -14,7 +14,8 @@ struct RootCommand: ParsableCommand {
       """,
     version: LibraryVersions.text,
     subcommands: [
-      ReportCommand.self, FaultsCommand.self, TranslateCommand.self, TablesCommand.self,
+      ReportCommand.self, FaultsCommand.self, TranslateCommand.self, OwnersCommand.self,
+      TablesCommand.self,
       CarveCommand.self,
       ExtractCommand.self,
       SchemaCommand.self,

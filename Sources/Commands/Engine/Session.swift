@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DumpFile
+internal import Investigation
 internal import KernelImage
 internal import KernelTypes
 internal import LinuxIOMMU
@@ -80,6 +81,7 @@ struct Session {
 
   /// Every symbol that a reader of this program looks for.
   static let wantedSymbols: Set<String> = LinuxIOMMU.symbols.union(KernelImage.symbols)
+    .union(InvestigationSymbols.all)
 
   private static func symbols(
     _ request: DumpRequest, dump: DumpFile, info: VMCoreInfo, reader: KernelReader,
