@@ -124,15 +124,20 @@ public final class PageClassifier {
   /// The state of one page, by its frame number.
   public func state(_ frame: UInt64) -> PageState {
     if let table = tables[frame] { return PageState(.iommuTable, table) }
-    guard ranges.contains(where: { $0.contains(frame) }) else { return PageState(.mmio) }
-    guard let layout, let image else { return PageState(.unknown, problem) }
-    let address = frame << 12
-    if let text = layout.text, text.contains(address) { return PageState(.kernelText) }
-    if let data = layout.data, data.contains(address) { return PageState(.kernelData) }
+    let isMemory = ranges.contains { $0.contains(frame) }
+    guard let layout, let image else { return PageState(isMemory ? .unknown : .mmio, problem) }
     do {
-      return try state(frame, image, layout)
+      let state = try state(frame, image, layout)
+      // Of what the dump does not describe, only reserved memory is sure to be any.
+      guard isMemory || state.kind == .reserved else { return PageState(.mmio) }
+      // Memory of the image that was freed after boot is what it is now.
+      guard state.kind == .reserved else { return state }
+      let address = frame << 12
+      if let text = layout.text, text.contains(address) { return PageState(.kernelText) }
+      if let data = layout.data, data.contains(address) { return PageState(.kernelData) }
+      return isMemory ? state : PageState(.reserved, "not memory that the dump describes")
     } catch {
-      return PageState(.unknown, error.description)
+      return isMemory ? PageState(.unknown, error.description) : PageState(.mmio)
     }
   }
 
