@@ -78,7 +78,7 @@ let package = Package(
     tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
     tests("VTd", ["Memory"]),
     tests("Carving", ["Memory", "VTd"]),
-    tests("Investigation", ["Memory", "VTd", "RemappingState", "StateFixtures"]),
+    tests("Investigation", ["Memory", "KernelImage", "VTd", "RemappingState"]),
     tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
     tests("DumpFile", ["Memory", "DumpFixtures"]),
   ]
