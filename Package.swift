@@ -67,19 +67,28 @@ let package = Package(
       name: "DumpFixtures", dependencies: ["Memory", "CZlib"], path: "Tests/DumpFixtures",
       swiftSettings: strict),
     .target(
+      name: "KernelFixtures", dependencies: ["Memory", "KernelTypes", "KernelImage"],
+      path: "Tests/KernelFixtures", swiftSettings: strict),
+    .target(
       name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
       path: "Tests/StateFixtures", swiftSettings: strict),
+
     tests("Memory"),
-    tests("KernelTypes"),
+    tests("DumpFile", ["Memory", "DumpFixtures"]),
+    tests("KernelTypes", exclude: ["Fixtures"]),
+    tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
+    tests("VTd", ["Memory"]),
+    tests("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage", "KernelFixtures"]),
+    tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
+    tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
     tests(
       "Commands",
-      ["Audit", "Memory", "RemappingState", "Report", "StateFixtures", argumentParser]),
-    tests("Report", ["Memory", "RemappingState", "StateFixtures"], exclude: ["Golden"]),
-    tests("VTd", ["Memory"]),
+      [
+        "Audit", "DumpFixtures", "Memory", "RemappingState", "Report", "StateFixtures",
+        argumentParser,
+      ]),
     tests("Carving", ["Memory", "VTd"]),
     tests("Investigation", ["Memory", "KernelImage", "VTd", "RemappingState"]),
-    tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
-    tests("DumpFile", ["Memory", "DumpFixtures"]),
   ]
 )

@@ -26,6 +26,7 @@ public enum Audit {
     WalkCut.self,
     EntryNotAllocated.self,
     InvalidationPending.self,
+    DumpIncomplete.self,
     FilteredOut.self,
     Truncated.self,
     Corrupt.self,

@@ -26,7 +26,10 @@ extension Observation {
 
   /// Whether a structure of the kernel was being read, not a table of the hardware; those are the
   /// walk's business.
-  var isKernelStructure: Bool { !subject.contains("table") }
+  var isKernelStructure: Bool { !isAboutTheFile && !subject.contains("table") }
+
+  /// Whether the dump's file as a whole is meant, not one structure in it.
+  var isAboutTheFile: Bool { subject == "dump" }
 }
 
 extension [Observation] {

@@ -23,7 +23,7 @@ extension RemappingState {
   /// The context that requests of `function` without PASID take on `unit`.
   func context(of function: PCIFunction, on unit: String) -> Context? {
     contexts.first {
-      $0.unit == unit && $0.device == function && ($0.pasid == nil || $0.pasid == 0)
+      $0.unit == unit && $0.device == function && $0.servesRequestsWithoutPASID
         && !$0.isWithoutPASIDEntry
     }
   }
@@ -36,7 +36,18 @@ extension RemappingState {
       guard [.unreadable, .assumedZero, .budget, .cycle].contains(observation.kind) else {
         return false
       }
-      return ["root", "context", "PASID"].contains { observation.subject.contains($0) }
+      return ["root ", "context", "PASID "].contains { observation.subject.hasPrefix($0) }
+    }
+  }
+
+  /// Whether every PCI device was found, so that a source id of none of them really is nobody's.
+  var devicesAreComplete: Bool {
+    !observations.contains { observation in
+      [.unreadable, .budget, .malformed].contains(observation.kind)
+        && observation.isKernelStructure
+        && ["bus", "struct device", "struct pci_dev"].contains {
+          observation.subject.contains($0)
+        }
     }
   }
 

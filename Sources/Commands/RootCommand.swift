@@ -15,10 +15,7 @@ struct RootCommand: ParsableCommand {
     version: LibraryVersions.text,
     subcommands: [
       ReportCommand.self, FaultsCommand.self, TranslateCommand.self, OwnersCommand.self,
-      HistoryCommand.self,
-      TablesCommand.self,
-      CarveCommand.self,
-      ExtractCommand.self,
+      HistoryCommand.self, TablesCommand.self, CarveCommand.self, ExtractCommand.self,
       SchemaCommand.self,
     ])
 }

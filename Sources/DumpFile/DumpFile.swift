@@ -26,11 +26,8 @@ public struct DumpFile: Sendable {
   public var timestamp: Int?
   /// What is missing or damaged in the file, in sentences for the report.
   public var obstacles: [String]
-  /// Frames with bytes in the file, ascending and disjoint.
-  ///
-  /// Unlike `memoryFrames`, which may claim any amount of memory, their number is bounded by the
-  /// file's size.
-  public var storedFrames: [Range<UInt64>]
+  /// Runs of frames with bytes in the file.
+  public var storedFrames: StoredFrames
   /// What an extract remembers of its original; `nil` for every other dump.
   ///
   /// Of an extract, the properties above but `format`, `notes` and `storedFrames` are the
@@ -104,7 +101,7 @@ public struct DumpFile: Sendable {
     vmcoreinfo = list.vmcoreinfo
     virtualSegments = elf.virtualSegments
     self.obstacles = obstacles + list.obstacles + elf.obstacles
-    storedFrames = elf.storedFrames
+    storedFrames = StoredFrames(elf)
     if let own = list.notes.first(where: { $0.name == ExtractNote.name }) {
       let note = try ExtractNote(own, path: bytes.name)
       memory = ExtractMemory(elf, note)
@@ -124,7 +121,7 @@ public struct DumpFile: Sendable {
     let kdump = KdumpMemory(set.parts)
     memory = kdump
     format = set.isSplit ? .splitKdump : isFlattened ? .flattenedKdump : .kdump
-    storedFrames = kdump.storedFrames
+    storedFrames = StoredFrames(kdump)
     var list = NoteList()
     var obstacles = set.obstacles
     let first = set.parts[0]

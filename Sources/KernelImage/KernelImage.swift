@@ -26,7 +26,8 @@ public final class KernelImage {
   /// The symbols that this room looks for.
   public static let symbols: Set<String> = [
     "_stext", "page_offset_base", "vmalloc_base", "__per_cpu_offset", "__cpu_possible_mask", "prb",
-    "__start_BTF", "__stop_BTF",
+    "__start_BTF", "__stop_BTF", "_text", "_etext", "_end", "crashk_res", "crashk_low_res",
+    "iomem_resource", "cma_areas", "cma_area_count", "vmemmap_base", "mem_section", "max_pfn",
   ]
 
   /// The address of a symbol that the kernel may not have.
@@ -102,7 +103,8 @@ public final class KernelImage {
           let inner = try structure(name),
           let rest = try member(String(path[path.index(after: dot)...]), of: inner)
         else { return nil }
-        return Member(offset: outer.offset + rest.offset, shape: rest.shape, bits: rest.bits)
+        let (offset, overflow) = outer.offset.addingReportingOverflow(rest.offset)
+        return overflow ? nil : Member(offset: offset, shape: rest.shape, bits: rest.bits)
       }
       split = dot
     }
@@ -132,7 +134,9 @@ public final class KernelImage {
     guard let member = try member(path, of: layout) else {
       throw KernelError(.noMember(structure: name, member: path))
     }
-    return KernelObject(
-      self, layout, at: KernelAddress(address.rawValue &- UInt64(member.offset)))
+    guard let offset = UInt64(exactly: member.offset), offset <= address.rawValue else {
+      throw KernelError(at: address, .malformed("struct \(name) over the end of memory"))
+    }
+    return KernelObject(self, layout, at: KernelAddress(address.rawValue - offset))
   }
 }

@@ -33,7 +33,8 @@ public struct KernelObject {
   }
 
   private func place(of member: Member) throws(KernelError) -> KernelAddress {
-    guard let place = address.advanced(by: UInt64(clamping: member.offset)) else {
+    guard let offset = UInt64(exactly: member.offset), let place = address.advanced(by: offset)
+    else {
       throw KernelError(at: address, .malformed("struct \(layout.name) over the end of memory"))
     }
     return place
@@ -44,7 +45,11 @@ public struct KernelObject {
     let member = try member(path)
     let place = try place(of: member)
     if let bits = member.bits {
-      // A bit-field may start anywhere in its first byte and reach into a ninth.
+      // A bit-field may start anywhere in its storage unit and reach into a ninth byte.
+      guard bits.lowerBound >= 0, (1...64).contains(bits.count), bits.upperBound <= 128 else {
+        throw KernelError(
+          at: address, .shape(structure: layout.name, member: path, expected: "bit-field"))
+      }
       let bytes = try image.reader.bytes(at: place, count: (bits.upperBound + 7) / 8)
       var value: UInt64 = 0
       for bit in bits.reversed() {
@@ -79,7 +84,8 @@ public struct KernelObject {
     guard case .integer(let byteCount, true) = member.shape else {
       return Int64(bitPattern: value)
     }
-    let width = UInt64(member.bits?.count ?? byteCount * 8)
+    // `unsigned` refused what is wider than 8 bytes or 64 bits.
+    let width = UInt64(clamping: member.bits?.count ?? min(max(byteCount, 1), 8) * 8)
     guard (1...64).contains(width) else { return Int64(bitPattern: value) }
     return Int64(bitPattern: value << (64 - width)) >> Int64(64 - width)
   }
@@ -130,7 +136,7 @@ public struct KernelObject {
     let place = try place(of: member)
     switch member.shape {
     case .array(of: .integer(1, _), let count):
-      return try image.reader.string(at: place, limit: min(limit, count ?? limit))
+      return try image.reader.string(at: place, limit: min(limit, max(count ?? limit, 0)))
     case .pointer:
       let pointer = try pointer(path)
       return pointer.rawValue == 0
@@ -143,7 +149,7 @@ public struct KernelObject {
 
   /// The length of an array member, as its type has it.
   public func arrayCount(_ path: String) throws(KernelError) -> Int {
-    guard case .array(_, let count?) = try member(path).shape else {
+    guard case .array(_, let count?) = try member(path).shape, count >= 0 else {
       throw KernelError(
         at: address, .shape(structure: layout.name, member: path, expected: "array"))
     }
@@ -153,7 +159,9 @@ public struct KernelObject {
   /// The integer or pointer at `index` of an array member; bounds are the type's.
   public func element(_ path: String, _ index: Int) throws(KernelError) -> UInt64 {
     let member = try member(path)
-    guard case .array(let element, let count) = member.shape, let size = element.byteCount else {
+    guard case .array(let element, let count) = member.shape,
+      let size = element.byteCount.flatMap({ UInt64(exactly: $0) })
+    else {
       throw KernelError(
         at: address, .shape(structure: layout.name, member: path, expected: "array"))
     }
@@ -162,7 +170,7 @@ public struct KernelObject {
         at: address,
         .malformed("index \(index) outside struct \(layout.name) member \(path)"))
     }
-    let (offset, overflow) = UInt64(index).multipliedReportingOverflow(by: UInt64(size))
+    let (offset, overflow) = UInt64(index).multipliedReportingOverflow(by: size)
     guard !overflow, let place = try place(of: member).advanced(by: offset) else {
       throw KernelError(at: address, .malformed("struct \(layout.name) over the end of memory"))
     }

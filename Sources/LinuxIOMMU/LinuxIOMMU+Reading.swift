@@ -11,7 +11,7 @@ extension LinuxIOMMU {
   public init(reading image: KernelImage) throws(KernelError) {
     let log = ProblemLog()
     let tree = PCITree(image, log)
-    var names = DeviceNames(image)
+    var names = DeviceNames(image, log)
     for function in tree.functions {
       if let device = log.attempt(
         "struct pci_dev", { () throws(KernelError) in try function.object.address(of: "dev") })
@@ -20,7 +20,7 @@ extension LinuxIOMMU {
       }
     }
     units = try UnitReader(image: image, log: log, names: names).units()
-    let domainReader = try DomainReader(
+    let domainReader = DomainReader(
       image, log, sequences: units.compactMap { $0.kernelObject == nil ? nil : $0.sequence })
     let deviceReader = DeviceReader(
       image: image, log: log, names: names, tree: tree, domains: domainReader)
@@ -30,7 +30,7 @@ extension LinuxIOMMU {
     hostBridgeWindows = tree.windows
     reservedTemplate =
       log.attempt("reserved_iova_list") { () throws(KernelError) in
-        try AllocatorReader(image, log).reservedTemplate()
+        try domainReader.allocators.reservedTemplate()
       } ?? []
     reservedRegions = Self.regions(image, log, names)
     atsrs = Self.scopes("dmar_atsr_units", "dmar_atsr_unit", image, log, names)
@@ -47,7 +47,7 @@ extension LinuxIOMMU {
       return []
     }
     return log.take(
-      image.list(at: head, of: "dmar_rmrr_unit", linkedBy: "list", limit: 65536),
+      image.list(at: head, of: "dmar_rmrr_unit", linkedBy: "list", limit: 8192),
       "dmar_rmrr_units list"
     ).compactMap { unit in
       log.attempt("struct dmar_rmrr_unit") { () throws(KernelError) in
@@ -66,7 +66,7 @@ extension LinuxIOMMU {
   ) -> [LinuxATSR] {
     guard let head = image.symbol(symbol) else { return [] }
     return log.take(
-      image.list(at: head, of: structure, linkedBy: "list", limit: 65536), "\(symbol) list"
+      image.list(at: head, of: structure, linkedBy: "list", limit: 8192), "\(symbol) list"
     ).compactMap { unit in
       log.attempt("struct \(structure)") { () throws(KernelError) in
         LinuxATSR(

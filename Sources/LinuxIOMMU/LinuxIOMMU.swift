@@ -69,19 +69,40 @@ extension LinuxIOMMU {
   public static let sources: [String] = [
     "drivers/iommu/intel/iommu.c", "drivers/iommu/intel-iommu.c", "drivers/iommu/intel/dmar.c",
     "drivers/iommu/dmar.c", "drivers/iommu/iommu.c", "drivers/iommu/dma-iommu.c",
-    "drivers/iommu/iova.c", "drivers/iommu/intel/pasid.c", "drivers/iommu/intel-pasid.c",
-    "drivers/pci/probe.c", "kernel/printk/printk.c",
+    "drivers/iommu/iova.c", "drivers/iommu/intel/irq_remapping.c",
+    "drivers/iommu/intel_irq_remapping.c", "drivers/iommu/intel/pasid.c",
+    "drivers/iommu/intel-pasid.c", "drivers/pci/probe.c", "kernel/printk/printk.c",
+    "drivers/base/core.c", "lib/idr.c",
   ]
 }
 
 /// Collects what the readers cannot read, so that one obstacle does not end the report.
 final class ProblemLog {
-  var problems: [LinuxProblem] = []
+  /// A damaged dump may have more problems than anybody reads.
+  private static let limit = 4096
+
+  private var noted: [LinuxProblem] = []
+  private var passedBy = 0
+  /// What the readers may still do; shared by all of them.
+  let budget = ReadingBudget()
+
+  /// The problems in the order they were met; the last one counts what there was no room for.
+  var problems: [LinuxProblem] {
+    guard passedBy > 0 else { return noted }
+    return noted + [
+      LinuxProblem(
+        subject: "problems", message: "\(passedBy) more than the \(Self.limit) that are listed")
+    ]
+  }
 
   func note(
     _ error: KernelError, _ subject: String, unit: String? = nil, device: DeviceName? = nil
   ) {
-    problems.append(
+    guard noted.count < Self.limit else {
+      passedBy += 1
+      return
+    }
+    noted.append(
       LinuxProblem(
         subject: subject, unit: unit, device: device, address: error.address,
         absence: error.absence, message: error.description))
@@ -106,5 +127,23 @@ final class ProblemLog {
       note(error, subject, unit: unit, device: device)
       return nil
     }
+  }
+}
+
+/// Bounds the work on a hostile dump, where few bytes can stand for any number of objects: lists
+/// that share their tails, pointers that all lead to one array.
+///
+/// Sixty-seven million elements are more than the busiest host has and are read in about a minute.
+final class ReadingBudget {
+  private var left = 1 << 26
+
+  /// Takes `count` elements.
+  func spend(_ count: Int, at address: KernelAddress? = nil) throws(KernelError) {
+    guard count <= left else {
+      left = 0
+      throw KernelError(
+        at: address, .malformed("more objects than a kernel can have, the rest is not read"))
+    }
+    left -= max(0, count)
   }
 }

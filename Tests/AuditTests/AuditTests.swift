@@ -136,6 +136,26 @@ struct AuditTests {
       $0.contexts.append(stray)
       $0.unit("dmar0") { $0.copiedContexts = ["0000:07:00.0"] }
     },
+    Fault(
+      "context of no device, where not all devices could be found", ["kernel.malformed warning"]
+    ) {
+      $0.contexts.append(stray)
+      $0.observations = [Observation(.malformed, subject: "pci_root_buses")]
+    },
+    Fault("context of no device, where a bus lost its devices", ["kernel.unreadable warning"]) {
+      $0.contexts.append(stray)
+      $0.observations = [Observation(.unreadable, subject: "devices of bus 0")]
+    },
+    Fault(
+      "context of no device, where only a context table is missing",
+      ["context.unknown-device warning"]
+    ) {
+      $0.contexts.append(stray)
+      $0.observations = [Observation(.unreadable, subject: "context table of bus 08")]
+    },
+    Fault("no context for requests without PASID", ["device.context-missing error"]) {
+      $0.contexts.removeAll { $0.device == "0000:40:00.0" && $0.pasid == 0 }
+    },
     Fault("unknown contexts where the kernel was not read", ["dump.kernel-unread warning"]) {
       $0.dump.typesFrom = nil
       $0.devices = []
@@ -395,6 +415,12 @@ struct AuditTests {
           .unreadable, subject: "struct iova",
           detail: MemoryError(at: 0x1000, .corrupt(fileOffset: 77, "zlib")).description)
       ]
+    },
+    Fault(
+      "dump that ran out of space", ["dump.incomplete warning"],
+      "the dump is not whole: the file is cut off"
+    ) {
+      $0.observations = [Observation(.unreadable, subject: "dump", detail: "the file is cut off")]
     },
     Fault(
       "structure outside of memory", ["kernel.unreadable warning"],

@@ -29,6 +29,15 @@ struct CommandLineTests {
 
         SUBCOMMANDS:
           report                  Everything about the remapping units at the time of the crash.
+          faults                  The DMAR fault lines of the dump's kernel log, each explained against the
+                                  tables.
+          translate               Where a device's address leads, level by level.
+          owners                  Which devices can reach a physical address, and what the page is.
+          history                 The remapping events and invalidations before the crash, as far as they
+                                  are left.
+          tables                  Raw entries of the tables, decoded field by field.
+          carve                   Root tables found by their shape, with no symbols.
+          extract                 A small ELF vmcore with only the pages that the analysis needs.
           schema                  The JSON Schema (draft 2020-12) of a document.
 
           See 'iommuscope help <subcommand>' for detailed help.
@@ -140,17 +149,6 @@ struct CommandLineTests {
     #expect(run.status == .failed)
     #expect(run.output.isEmpty)
     #expect(run.errors == "iommuscope: cannot read missing.vmcore: no\\u{1b}such file\n")
-  }
-
-  @Test func whatHasNoEngineYetSaysSo() {
-    let errors = MemorySink()
-    let status = Iommuscope.run(
-      ["report", "d"],
-      in: Environment(
-        standardOutput: MemorySink(), standardError: errors,
-        engines: Engines(states: NotBuiltYet(), extractor: NotBuiltYet())))
-    #expect(status == .failed)
-    #expect(errors.text == "iommuscope: not built yet\n")
   }
 
   @Test(arguments: [

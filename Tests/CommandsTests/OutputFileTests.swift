@@ -65,6 +65,20 @@ struct OutputFileTests {
     #expect(directory.read("vmcore") == "dump")
   }
 
+  @Test func extractsReplaceNeitherTheirDumpNorADevice() {
+    directory.write("dump", to: "vmcore")
+    let path = directory.file("vmcore")
+    #expect(
+      CommandRun("extract", path, "-o", path).errors
+        == "iommuscope: cannot write \(path): it is the input file \(path)\n")
+    #expect(
+      CommandRun("extract", path, "-o", "/dev/null").errors
+        == "iommuscope: cannot write /dev/null: it is not a regular file\n")
+    #expect(
+      CommandRun("extract", path, "-o", directory.path).errors
+        == "iommuscope: cannot write \(directory.path): it is a directory\n")
+  }
+
   @Test func namesWhatCannotBeWritten() {
     let inDirectory = CommandRun("schema", "report", "-o", directory.path)
     #expect(inDirectory.status == .failed)

@@ -142,6 +142,9 @@ import Testing
           #expect(found == Observation(original.memory, frame))
         }
         #expect(cut.memory.absence(frame) == found.absence)
+        if found.absence == nil {
+          #expect(cut.storedFrames.contains { $0.contains(frame) })
+        }
       }
     }
   }
@@ -209,7 +212,7 @@ import Testing
     let dump = try DumpFile.open(builder.build())
     #expect(
       dump.obstacles == [
-        "program header 0 has no usable physical range and is left out, and so 999 others"
+        "program header 0 has no usable physical range and is left out (1000 program headers in all)"
       ])
   }
 

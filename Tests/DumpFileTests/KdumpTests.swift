@@ -55,6 +55,24 @@ import Testing
     #expect(try DumpFile.open(builder.build()).vmcoreinfo == Self.vmcoreinfo)
   }
 
+  @Test("QEMU's variant: everything is dumped, the kernel and the time are not known")
+  func qemu() throws {
+    var image = Self.image
+    image.excluded = []
+    var builder = KdumpBuilder(image)
+    builder.release = ""
+    builder.timestamp = 0
+    builder.dumpLevel = 1
+    builder.notes = [FixtureNote("CORE", type: 1, [1]), FixtureNote("QEMU", [2])]
+    let dump = try DumpFile.open(builder.build())
+    #expect(dump.release == nil)
+    #expect(dump.timestamp == nil)
+    #expect(dump.vmcoreinfo == nil)
+    #expect(dump.notes.map(\.name) == ["CORE", "QEMU"])
+    #expect(dump.memory.memoryFrames == image.memory)
+    #expect(Array(dump.storedFrames) == image.memory)
+  }
+
   @Test("diskdump has another sub header, and one bitmap in a whole dump")
   func diskdump() throws {
     var image = Self.image

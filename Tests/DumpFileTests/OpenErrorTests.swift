@@ -143,6 +143,10 @@ import Testing
       "a flattened stream cut behind its header",
       [Array(flatten([FlattenedRecord(0, elf)]).prefix(4096))], .notADump, "ends early"),
     Case(
+      "a flattened ELF without its program headers",
+      [flatten([FlattenedRecord(0, Array(elf.prefix(64)))], isComplete: false)], .corrupt,
+      "found none", "ends early"),
+    Case(
       "a flattened stream of version 2", patching: flatten(elf, seed: 1), at: 31, with: [2],
       .unsupported, "version 2"),
   ]

@@ -17,7 +17,7 @@ struct AssemblyTests {
     0x2000: 0x1_0001, 0x2008: 5 << 8 | levels4,  // 00:00.0 → 0x1_0000, domain-id 5
     0x2010: 0x1_0001, 0x2018: 5 << 8 | levels4,  // 00:00.1, its alias, the same
     0x2080: 0x9, 0x2088: 6 << 8 | levels4,  // 00:01.0 pass-through, domain-id 6
-    0x2100: 0x2_0001, 0x2108: 7 << 8 | levels4,  // 00:04.0 → 0x2_0000, unknown to the kernel
+    0x2200: 0x2_0001, 0x2208: 7 << 8 | levels4,  // 00:04.0 → 0x2_0000, unknown to the kernel
     0x1_0000: 0x1_1003, 0x1_1000: 0x1_2003, 0x1_2000: 0x1_3003,
     0x1_3000: 0x50_0003,  // IOVA 0 → 0x50_0000
     0x1_3008: 0x50_1001,  // IOVA 0x1000 → 0x50_1000, read only

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import LinuxIOMMU
 import Memory
 import Testing
 
+@testable import LinuxIOMMU
 @testable import RemappingState
 
 struct IOVAStatesTests {

@@ -71,6 +71,48 @@ struct ReportDocumentTests {
 
   // MARK: The schema
 
+  static let validator = "/usr/bin/python3"
+
+  /// Runs the script that `make check` runs on the samples' reports.
+  @Test(.enabled(if: canValidate, "needs python3 with jsonschema"))
+  func everyDocumentValidatesAgainstTheSchema() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "iommuscope-schema-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let schema = folder.appending(path: "schema.json")
+    try Data(ReportDocument.jsonSchema.utf8).write(to: schema)
+    var arguments = [schema.path(percentEncoded: false)]
+    for (index, document) in Self.documents.enumerated() {
+      let file = folder.appending(path: "\(index).json")
+      try Data(try text(document).utf8).write(to: file)
+      arguments.append(file.path(percentEncoded: false))
+    }
+    let complaints = try Self.run([Self.script] + arguments)
+    #expect(complaints.status == 0, "\(complaints.text)")
+    // The script can say no.
+    try Data("{}".utf8).write(to: folder.appending(path: "0.json"))
+    #expect(try Self.run([Self.script] + arguments).status == 1)
+  }
+
+  private static let script = URL(filePath: #filePath).deletingLastPathComponent()
+    .appending(path: "../../scripts/validate-json").path(percentEncoded: false)
+
+  private static let canValidate =
+    (try? run(["-c", "from jsonschema import Draft202012Validator"]).status) == 0
+
+  private static func run(_ arguments: [String]) throws -> (status: Int32, text: String) {
+    let process = Process()
+    process.executableURL = URL(filePath: validator)
+    process.arguments = arguments
+    let pipe = Pipe()
+    process.standardError = pipe
+    try process.run()
+    let text = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    process.waitUntilExit()
+    return (process.terminationStatus, text)
+  }
+
   @Test func theSchemaIsJSONAndSaysItsDraft() throws {
     let schema = try #require(
       try JSONSerialization.jsonObject(with: Data(ReportDocument.jsonSchema.utf8))

@@ -71,6 +71,7 @@ struct TextReportTests {
     state.contexts[1].secondStage = StageTable(table: 0x50_0000, levels: 3)
     state.domains[1].walk = WalkSummary(
       tables: 9, unreadable: 1, assumedEmpty: 2, cycles: 1, aliases: 3, reservedBits: 1,
+      bytesOutsideMemory: 8192,
       budgetExhausted: true)
     state.domains[1].iova?.unallocated = [AddressRange(start: 0x1000, end: 0x2fff)]
     state.domains[2].mapping?.runs = []

@@ -29,7 +29,7 @@ extension RemappingState {
     for index in state.contexts.indices {
       state.contexts[index].unit = name
       state.contexts[index].device.segment = .max
-      state.contexts[index].pasid = .max
+      state.contexts[index].pasid = 0xf_ffff
       state.contexts[index].domainID = .max
       state.contexts[index].levels = .max
       state.contexts[index].table = PhysicalAddress(.max & ~0xfff)
@@ -56,7 +56,7 @@ extension RemappingState {
       state.devices[index].device = .other(name)
       state.devices[index].unit = name
       state.devices[index].driver = name
-      state.devices[index].pciID = name
+      state.devices[index].pciID = "ffff:ffff"
       state.devices[index].aliases = [.other(name)]
       state.devices[index].group = .min
     }

@@ -83,7 +83,8 @@ extension Context {
       Context(
         unit: "dmar1", device: "0000:40:00.0", pasid: 3, translation: .firstStage, domainID: 1,
         levels: 4, table: 0x70_0000, faultProcessingDisabled: false,
-        raw: [0x41, 0x1, 0x70_0001, 0, 0, 0, 0, 0], entry: 0x20_80c0),
+        raw: [0x41, 0x1, 0x70_0001, 0, 0, 0, 0, 0], entry: 0x20_80c0,
+        servesRequestsWithoutPASID: false),
       Context(
         unit: "dmar1", device: "0000:40:01.0", pasid: 0, translation: .passThrough, domainID: 1,
         levels: nil, table: nil, faultProcessingDisabled: false,

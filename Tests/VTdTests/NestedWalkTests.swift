@@ -154,6 +154,25 @@ struct NestedWalkTests {
       ])
   }
 
+  @Test func aTableOfAnotherPathIsNoCycle() {
+    // The level 3 table of the second guest page is the level 1 table of the third one, and the
+    // look-up of the second ends above the tables of the first.
+    var words = Self.path
+    for page: UInt64 in 1...8 { words[0x10_3000 + page * 8] = (page + 0x40) << 12 | 3 }
+    words.merge([
+      0x10_0000: 0x10_1003, 0x10_1000: 0x10_2003, 0x10_2000: 0x10_3003,
+      0x10_0008: 0x10_4003, 0x10_4008: 0x8000_0083,
+      0x10_2008: 0x10_4003, 0x10_4000: 0x77_7003,
+      0x4_4000: 0x8007, 0x4_4008: 0x80_4000_0007, 0x4_4010: 0x20_0007,
+    ]) { $1 }
+    let space = AddressSpace.nested(
+      PhysicalAddress(0x1000), levels: 4, over: StageRoot(table: Self.top, levels: 4))
+    var collector = RunCollector()
+    PageTableWalk(memory: TestMemory(words), space: space).run(&collector)
+    #expect(collector.obstacles.isEmpty)
+    #expect(collector.runs.map(\.physical.rawValue) == [0x4_8000, 0x8000_0000, 0x77_7000])
+  }
+
   @Test func lookUpsAreBounded() {
     var pages = Self.tables
     // Neighbours in the guest are never neighbours on the host, so each page is a piece.

@@ -11,7 +11,9 @@ struct Corrupt: AuditRule {
   static let severity = Finding.Severity.warning
 
   func check(_ state: RemappingState) -> [Finding] {
-    let lost = state.observations.filter { $0.kind == .unreadable && $0.cause == .corrupt }
+    let lost = state.observations.filter {
+      $0.kind == .unreadable && !$0.isAboutTheFile && $0.cause == .corrupt
+    }
     guard let first = lost.first else { return [] }
     return [
       finding(

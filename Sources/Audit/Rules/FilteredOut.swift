@@ -16,7 +16,8 @@ struct FilteredOut: AuditRule {
 
   func check(_ state: RemappingState) -> [Finding] {
     let lost = state.observations.filter {
-      $0.kind == .unreadable && $0.cause == .excluded && !$0.isTranslationTable
+      $0.kind == .unreadable && !$0.isAboutTheFile && $0.cause == .excluded
+        && !$0.isTranslationTable
     }
     guard let first = lost.first else { return [] }
     return [

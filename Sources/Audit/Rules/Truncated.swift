@@ -11,7 +11,9 @@ struct Truncated: AuditRule {
   static let severity = Finding.Severity.warning
 
   func check(_ state: RemappingState) -> [Finding] {
-    let lost = state.observations.filter { $0.kind == .unreadable && $0.cause == .truncated }
+    let lost = state.observations.filter {
+      $0.kind == .unreadable && !$0.isAboutTheFile && $0.cause == .truncated
+    }
     guard let first = lost.first else { return [] }
     return [
       finding(

@@ -16,7 +16,7 @@ struct UnknownDevice: AuditRule {
   static let severity = Finding.Severity.warning
 
   func check(_ state: RemappingState) -> [Finding] {
-    guard state.hasKernel else { return [] }
+    guard state.hasKernel, state.devicesAreComplete else { return [] }
     var known: Set<DeviceName> = []
     for device in state.devices {
       known.insert(device.device)

@@ -27,11 +27,14 @@ struct ExtractEngine: DumpExtractor {
 
 extension Session {
   /// Reads what a report does not need but a reader of the extract may: the kernel's own BTF where
-  /// the types came from elsewhere, and the whole kernel log.
+  /// the types came from elsewhere, the whole kernel log, and what the machine's memory was for.
   ///
   /// What cannot be read is missing from the original too.
   fileprivate func readForOtherVerbs() {
     _ = try? image.reader.btf(image.symbols)
     try? image.newestMessages { _ in true }
+    for name in ["crashk_res", "crashk_low_res", "iomem_resource"] {
+      if let address = image.symbol(name) { _ = image.resources(below: address) }
+    }
   }
 }

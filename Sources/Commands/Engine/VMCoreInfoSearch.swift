@@ -11,7 +11,8 @@ enum VMCoreInfoSearch {
   /// The note's text; where several kernels left one, that of the first in memory.
   ///
   /// - Parameter frames: the pages to look at; those that the file really holds.
-  static func find(in memory: any PhysicalMemory, frames: [Range<UInt64>]) -> [UInt8]? {
+  static func find(in memory: any PhysicalMemory, frames: some Sequence<Range<UInt64>>) -> [UInt8]?
+  {
     for frame in frames.joined() {
       guard let page = try? memory.page(frame), isNote(page) else { continue }
       let size = Int(page[word: 0] >> 32)

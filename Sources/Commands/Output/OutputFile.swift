@@ -19,15 +19,7 @@ final class OutputFile {
   /// Opens `path` for writing; refuses one of `inputs`, which are being read.
   init(_ path: String, keeping inputs: [String]) throws(CommandFailure) {
     self.path = path
-    let existing = FileIdentity(path)
-    if let existing {
-      guard !existing.isDirectory else {
-        throw CommandFailure("cannot write \(path): it is a directory")
-      }
-      if let input = inputs.first(where: { FileIdentity($0) == existing }) {
-        throw CommandFailure("cannot write \(path): it is the input file \(input)")
-      }
-    }
+    let existing = try Self.existing(path, keeping: inputs)
     if let existing, !existing.isRegular {
       target = path
       temporary = nil
@@ -51,6 +43,27 @@ final class OutputFile {
     }
     sink = DescriptorSink(descriptor, name: path)
     guard descriptor >= 0 else { throw CommandFailure("cannot write \(path): \(systemMessage())") }
+  }
+
+  /// Refuses a path that a new regular file must not take: a directory, a device, an input.
+  static func checkNewFile(_ path: String, keeping inputs: [String]) throws(CommandFailure) {
+    if let existing = try existing(path, keeping: inputs), !existing.isRegular {
+      throw CommandFailure("cannot write \(path): it is not a regular file")
+    }
+  }
+
+  /// What is at `path` now; refuses a directory and one of `inputs`.
+  private static func existing(
+    _ path: String, keeping inputs: [String]
+  ) throws(CommandFailure) -> FileIdentity? {
+    guard let existing = FileIdentity(path) else { return nil }
+    guard !existing.isDirectory else {
+      throw CommandFailure("cannot write \(path): it is a directory")
+    }
+    if let input = inputs.first(where: { FileIdentity($0) == existing }) {
+      throw CommandFailure("cannot write \(path): it is the input file \(input)")
+    }
+    return existing
   }
 
   /// Puts the file in its place.

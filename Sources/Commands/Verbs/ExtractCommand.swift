@@ -26,8 +26,9 @@ struct ExtractCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    try environment.engines.extractor.extract(
-      input.request(dumps), to: output, console: console)
+    let request = input.request(dumps)
+    try OutputFile.checkNewFile(output, keeping: request.inputs)
+    try environment.engines.extractor.extract(request, to: output, console: console)
     return .done
   }
 }

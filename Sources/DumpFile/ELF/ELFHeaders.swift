@@ -94,6 +94,13 @@ struct ELFHeaders: Sendable {
     guard !overflow, length <= bytes.fileByteCount, let byteCount = Int(exactly: length),
       bytes.missing(at: header.e_phoff, length: length) == nil
     else {
+      // makedumpfile writes them to the stream last, because they tell the segments' sizes.
+      if let obstacle = bytes.obstacle {
+        throw DumpError(
+          name, .corrupt,
+          "expected \(count) program headers, found none: \(obstacle), but without the headers "
+            + "nothing tells the pages' addresses; copy the dump again")
+      }
       throw DumpError(
         name, .corrupt,
         "expected \(count) program headers at offset \(header.e_phoff.hexadecimal), "

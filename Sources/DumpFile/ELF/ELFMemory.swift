@@ -8,7 +8,7 @@ import Memory
 /// A byte comes from the first segment in file order that stores it. A page is assembled from
 /// several segments only if they cover it entirely. The headers alone decide which segment that is,
 /// so a dump that was cut gives the answers of the whole dump or none.
-final class ELFMemory: PhysicalMemory {
+final class ELFMemory: PhysicalMemory, StoredRuns {
   /// x86_64 has at most 52 bits of physical address.
   private static let physicalLimit: UInt64 = 1 << 52
   /// Kernel addresses are in the upper half; QEMU writes 0 or the physical address instead.
@@ -80,14 +80,24 @@ final class ELFMemory: PhysicalMemory {
     return result
   }
 
-  /// Frames with at least one byte in the file, ascending and disjoint.
-  var storedFrames: [Range<UInt64>] {
-    Self.union(
-      stored.extents.compactMap { extent in
-        guard extent.target < bytes.count else { return nil }
-        let end = extent.start + min(extent.end - extent.start, bytes.count - extent.target)
-        return extent.start >> 12..<(end + 0xfff) >> 12
-      })
+  /// Frames with at least one byte in the file.
+  func storedRun(from frame: UInt64) -> Range<UInt64>? {
+    guard frame < Self.physicalLimit >> 12 else { return nil }
+    var result: Range<UInt64>?
+    for extent in stored.extents[stored.index(endingAfter: frame << 12)...] {
+      guard extent.target < bytes.count else { continue }
+      let end = extent.start + min(extent.end - extent.start, bytes.count - extent.target)
+      // A cut segment may end before `frame`.
+      guard (end + 0xfff) >> 12 > frame else { continue }
+      let run = max(extent.start >> 12, frame)..<(end + 0xfff) >> 12
+      guard let known = result else {
+        result = run
+        continue
+      }
+      guard run.lowerBound <= known.upperBound else { break }
+      result = known.lowerBound..<max(known.upperBound, run.upperBound)
+    }
+    return result
   }
 
   func page(_ frame: UInt64) throws(MemoryError) -> Page {
@@ -198,7 +208,7 @@ private struct Tally {
     switch count {
     case 0: nil
     case 1: "program header \(first) \(fault)"
-    default: "program header \(first) \(fault), and so \(count - 1) others"
+    default: "program header \(first) \(fault) (\(count) program headers in all)"
     }
   }
 }

@@ -115,12 +115,13 @@ public struct ExtractNote: Hashable, Sendable {
     // Lines are split as bytes: as characters, a line feed could hide in a carriage return.
     let lines = note.bytes.split(separator: 0x0a)
     for (index, line) in (lines.isEmpty ? [[]] : lines).enumerated() {
-      var fields = Fields(String(decoding: line, as: UTF8.self))
+      var fields = Fields(line)
       guard index == 0 ? fields.isHeading : read(&fields) else {
         throw DumpError(
           path, .corrupt,
           "expected a statement in line \(index + 1) of the extract's note, found "
-            + "\"\(fields.line.prefix(60).description.sanitized)\"; make the extract again")
+            + "\"\(String(decoding: line.prefix(60), as: UTF8.self).sanitized)\"; "
+            + "make the extract again")
       }
     }
     guard memoryFrames.isAscending, zeroFrames.isAscending, presentFrames.isAscending,
@@ -195,27 +196,44 @@ public struct ExtractNote: Hashable, Sendable {
 }
 
 /// The fields of one line, taken from the left.
+///
+/// A line is bytes, because a space and a combining mark behind it would be one character.
 private struct Fields {
-  let line: String
-  // Scalars, because a space and a combining mark behind it would be one character.
-  private var rest: Substring.UnicodeScalarView
+  let line: ArraySlice<UInt8>
+  private var rest: ArraySlice<UInt8>
 
-  init(_ line: String) {
+  init(_ line: ArraySlice<UInt8>) {
     self.line = line
-    rest = line[...].unicodeScalars
+    rest = line
   }
 
   /// Whether the line is the first one.
-  var isHeading: Bool { line == "extract \(ExtractNote.version)" }
+  var isHeading: Bool { line.elementsEqual("extract \(ExtractNote.version)".utf8) }
 
-  mutating func word() -> String? {
+  /// The bytes up to the next space, which is skipped.
+  private mutating func field() -> ArraySlice<UInt8>? {
     guard !rest.isEmpty else { return nil }
-    let word = rest.prefix { $0 != " " }
-    rest = rest.dropFirst(word.count + 1)
-    return String(word)
+    let end = rest.firstIndex(of: UInt8(ascii: " ")) ?? rest.endIndex
+    defer { rest = rest[min(end + 1, rest.endIndex)...] }
+    return rest[..<end]
   }
 
-  mutating func hexadecimal() -> UInt64? { word().flatMap { UInt64(hexadecimal: $0) } }
+  mutating func word() -> String? { field().map { String(decoding: $0, as: UTF8.self) } }
+
+  mutating func hexadecimal() -> UInt64? {
+    guard let digits = field(), (3...18).contains(digits.count),
+      digits.starts(with: [UInt8(ascii: "0"), UInt8(ascii: "x")])
+    else { return nil }
+    var value: UInt64 = 0
+    for digit in digits.dropFirst(2) {
+      switch digit {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt64(digit & 0xf)
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt64(digit & 0xf + 9)
+      default: return nil
+      }
+    }
+    return value
+  }
 
   mutating func decimal() -> Int? { word().flatMap { Int($0) } }
 
@@ -229,25 +247,25 @@ private struct Fields {
 
   /// The rest of the line without its escapes.
   mutating func text() -> String? {
-    var result = String.UnicodeScalarView()
+    var result: [UInt8] = []
     var isEscaped = false
-    for scalar in rest {
+    for byte in rest {
       if isEscaped {
-        switch scalar {
-        case "n": result.append("\n")
-        case "r": result.append("\r")
-        case "\\": result.append("\\")
+        switch byte {
+        case UInt8(ascii: "n"): result.append(UInt8(ascii: "\n"))
+        case UInt8(ascii: "r"): result.append(UInt8(ascii: "\r"))
+        case UInt8(ascii: "\\"): result.append(byte)
         default: return nil
         }
         isEscaped = false
-      } else if scalar == "\\" {
+      } else if byte == UInt8(ascii: "\\") {
         isEscaped = true
       } else {
-        result.append(scalar)
+        result.append(byte)
       }
     }
-    rest = Substring.UnicodeScalarView()
-    return isEscaped ? nil : String(result)
+    rest = []
+    return isEscaped ? nil : String(decoding: result, as: UTF8.self)
   }
 }
 

@@ -55,7 +55,7 @@ enum Codec: Hashable, Sendable {
     // The functions are only compared with nil here.
     case .lzo: unsafe CodecLibrary.lzo == nil ? Self.missing("lzo", "liblzo2-2") : nil
     case .snappy: unsafe CodecLibrary.snappy == nil ? Self.missing("snappy", "libsnappy1v5") : nil
-    case .zstd: unsafe CodecLibrary.zstd == nil ? Self.missing("zstd", "libzstd1") : nil
+    case .zstd: CodecLibrary.zstd == nil ? Self.missing("zstd", "libzstd1") : nil
     }
   }
 
@@ -108,7 +108,7 @@ enum Codec: Hashable, Sendable {
       }
     case .zstd:
       outcome = unsafe input.withUnsafeBytes { source in
-        let size = unsafe CodecLibrary.zstd?(
+        let size = unsafe CodecLibrary.zstd?.decompress(
           buffer.base, Page.size, source.baseAddress, source.count)
         // Errors are the highest numbers, negated codes; anything beyond a page is one.
         guard let size, size >= 0, size <= Page.size else { return (0, size ?? -1) }
@@ -143,51 +143,5 @@ private final class PageBuffer: @unchecked Sendable {
     let isZero = unsafe base.load(as: UInt8.self) == 0 && memcmp(base, base + 1, Page.size - 1) == 0
     // `self` owns the 4096 bytes, and the page owns `self`.
     return isZero ? .zero : unsafe Page(unsafeBase: UnsafeRawPointer(base), owner: self)
-  }
-}
-
-/// Decompression functions of libraries that are loaded at run time.
-private enum CodecLibrary {
-  typealias LZO =
-    @convention(c) (
-      UnsafeRawPointer?, UInt, UnsafeMutableRawPointer?, UnsafeMutablePointer<UInt>?,
-      UnsafeMutableRawPointer?
-    ) -> Int32
-  typealias Snappy =
-    @convention(c) (
-      UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>?
-    ) -> Int32
-  typealias Zstd =
-    @convention(c) (
-      UnsafeMutableRawPointer?, Int, UnsafeRawPointer?, Int
-    ) -> Int
-  typealias LZOInit =
-    @convention(c) (
-      UInt32, Int32, Int32, Int32, Int32, Int32, Int32, Int32, Int32, Int32
-    ) -> Int32
-
-  // Each signature is the one of the library's header (lzo1x.h, snappy-c.h, zstd.h); the sonames
-  // in `function` pin the interface they belong to.
-  static let lzo: LZO? = {
-    let begin = function("liblzo2.so.2", "__lzo_init_v2", as: LZOInit.self)
-    // The sizes of short, int, long, lzo_uint32_t, lzo_uint, lzo_bytep, char *, void * and
-    // lzo_callback_t: what the macro lzo_init() passes on x86_64 to compare with the library's.
-    guard let begin, begin(1, 2, 4, 8, 4, 8, 8, 8, 8, 48) == 0 else {
-      return nil
-    }
-    return unsafe function("liblzo2.so.2", "lzo1x_decompress_safe", as: LZO.self)
-  }()
-  static let snappy: Snappy? = unsafe function(
-    "libsnappy.so.1", "snappy_uncompress", as: Snappy.self)
-  static let zstd: Zstd? = unsafe function("libzstd.so.1", "ZSTD_decompress", as: Zstd.self)
-
-  /// A function of a library, which stays loaded; `nil` if either is not there.
-  private static func function<F>(_ library: String, _ name: String, as type: F.Type) -> F? {
-    // Both strings are terminated and live during the calls.
-    guard let handle = unsafe dlopen(library, RTLD_NOW | RTLD_LOCAL),
-      let symbol = unsafe dlsym(handle, name)
-    else { return nil }
-    // `F` is a C function type, which is one pointer, and names the function's true signature.
-    return unsafe unsafeBitCast(symbol, to: type)
   }
 }

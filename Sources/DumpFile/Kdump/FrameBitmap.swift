@@ -88,33 +88,36 @@ struct FrameBitmap: Sendable {
     return result ?? 0
   }
 
+  /// The first run of set bits that ends behind `frame`, cut to start there at the earliest.
+  func run(from frame: UInt64) -> Range<UInt64>? {
+    guard let start = first(isSet: true, from: frame) else { return nil }
+    return start..<(first(isSet: false, from: start) ?? frameCount)
+  }
+
   /// The runs of set bits, ascending and disjoint; at most `limit`, the rest is left out.
   func runs(limit: Int) -> [Range<UInt64>] {
     var result: [Range<UInt64>] = []
-    var start: UInt64?
-    var first: UInt64 = 0
-    while first < frameCount {
-      let end = min(first + 64, frameCount)
-      var word = word(first)
-      if end - first < 64 { word &= (1 << (end - first)) - 1 }
-      // From one change of the bits to the next; most words have none.
-      var bit: UInt64 = 0
-      while bit < 64 {
-        let rest = (start == nil ? word : ~word) >> bit
-        guard rest != 0 else { break }
-        bit += UInt64(rest.trailingZeroBitCount)
-        if let begin = start {
-          result.append(begin..<first + bit)
-          start = nil
-        } else {
-          start = first + bit
-        }
-      }
-      guard result.count < limit else { return Array(result.prefix(limit)) }
-      first = end
+    var next: UInt64 = 0
+    while result.count < limit, let run = run(from: next) {
+      result.append(run)
+      next = run.upperBound
     }
-    if let begin = start { result.append(begin..<frameCount) }
     return result
+  }
+
+  /// The first frame from `frame` on whose bit is as asked for.
+  private func first(isSet: Bool, from frame: UInt64) -> UInt64? {
+    var start = frame / 64 * 64
+    while start < frameCount {
+      var matches = isSet ? word(start) : ~word(start)
+      if start < frame { matches &= .max << (frame - start) }
+      if matches != 0 {
+        let found = start + UInt64(matches.trailingZeroBitCount)
+        return found < frameCount ? found : nil
+      }
+      start += 64
+    }
+    return nil
   }
 
   /// The bits of 64 frames from `first` on, a multiple of 64; bits beyond the dump are zero.

@@ -99,7 +99,8 @@ struct KdumpHeader: Hashable, Sendable {
     }
 
     let machine = try name(4)
-    guard machine.isEmpty || machine == "x86_64" else {
+    // QEMU knows nothing of the guest's kernel and writes "Unknown".
+    guard machine.isEmpty || machine == "x86_64" || machine == "Unknown" else {
       throw DumpError(
         bytes.name, .unsupported,
         "expected a dump of an x86_64 machine, found machine \"\(machine.sanitized)\"; "

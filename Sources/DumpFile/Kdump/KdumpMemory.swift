@@ -4,7 +4,7 @@ import Memory
 import Synchronization
 
 /// Physical memory as a kdump-compressed dump stores it, in one file or in several.
-final class KdumpMemory: PhysicalMemory {
+final class KdumpMemory: PhysicalMemory, StoredRuns {
   /// Real machines have a few dozen ranges of memory; a bitmap with more than this is damaged.
   private static let rangeLimit = 1 << 20
 
@@ -29,16 +29,15 @@ final class KdumpMemory: PhysicalMemory {
     }
   }
 
-  /// Frames of the second bitmap, ascending and disjoint.
-  var storedFrames: [Range<UInt64>] {
-    var result: [Range<UInt64>] = []
-    for part in parts {
-      for run in part.dumped.runs(limit: Self.rangeLimit) {
-        let clamped = run.clamped(to: part.frames)
-        if !clamped.isEmpty { result.append(clamped) }
-      }
+  /// Runs of the second bitmap, as far as the files at hand store them.
+  func storedRun(from frame: UInt64) -> Range<UInt64>? {
+    for part in parts where part.frames.upperBound > frame {
+      guard let run = part.dumped.run(from: max(frame, part.frames.lowerBound)),
+        run.lowerBound < part.frames.upperBound
+      else { continue }
+      return run.clamped(to: part.frames)
     }
-    return result
+    return nil
   }
 
   func page(_ frame: UInt64) throws(MemoryError) -> Page {

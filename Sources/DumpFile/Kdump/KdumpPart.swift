@@ -121,8 +121,7 @@ struct KdumpPart: Sendable {
     if total > 0, bytes.missing(at: end &- Self.descriptorSize, length: Self.descriptorSize) != nil
     {
       result.append(
-        "the file ends at \(bytes.count.hexadecimal), inside its table of \(total) page "
-          + "descriptors; many pages are missing")
+        "the file ends inside its table of \(total) page descriptors; many pages are missing")
     } else {
       var dataEnd: UInt64 = 0
       for index in 1...1024 as ClosedRange<UInt64> where index <= total {

@@ -10,7 +10,8 @@ extension KernelImage {
     let mask = try object("cpumask", at: try requiredSymbol("__cpu_possible_mask"))
     let words = try mask.arrayCount("bits")
     var cpus: [Int] = []
-    for word in 0..<min(words, 1024) {
+    // NR_CPUS is at most 8192 on x86.
+    for word in 0..<min(words, 128) {
       let bits = try mask.element("bits", word)
       for bit in 0..<64 where bits[bit: bit] { cpus.append(word * 64 + bit) }
     }
@@ -26,7 +27,7 @@ extension KernelImage {
     _ pointer: KernelAddress, cpu: Int
   ) throws(KernelError) -> KernelAddress {
     let table = try requiredSymbol("__per_cpu_offset")
-    guard let place = table.advanced(by: UInt64(clamping: cpu) &* 8) else {
+    guard (0..<8192).contains(cpu), let place = table.advanced(by: UInt64(cpu) * 8) else {
       throw KernelError(at: table, .malformed("no per-CPU offset for CPU \(cpu)"))
     }
     let offset: UInt64 = try reader.littleEndian(at: place)

@@ -15,6 +15,13 @@ internal import Memory
 /// Source: kernel/kallsyms.c, functions `kallsyms_expand_symbol` and `kallsyms_sym_address`;
 /// scripts/kallsyms.c.
 struct Kallsyms {
+  /// Twice KSYM_NAME_LEN, the longest name with its type letter.
+  private static let nameLimit = 1024
+  /// Bytes of all names together; a kernel has a few MiB of them.
+  private static let namesLimit = 1 << 28
+  /// Static symbols share names, but not that many.
+  private static let matchLimit = 1 << 16
+
   private let space: KernelReader
   private let info: VMCoreInfo
   private let names: KernelAddress
@@ -48,7 +55,7 @@ struct Kallsyms {
     tokens = (0..<256).map { token in
       let start = Int(index[2 * token]) | Int(index[2 * token + 1]) << 8
       guard start < table.count else { return [] }
-      return Array(table[start...].prefix { $0 != 0 })
+      return Array(table[start...].prefix(Self.nameLimit + 1).prefix { $0 != 0 })
     }
   }
 
@@ -68,11 +75,18 @@ struct Kallsyms {
     var matches: [(index: Int, name: String)] = []
     var cursor = ByteCursor(space, at: names)
     var symbol: [UInt8] = []
+    var byteCount = 0
     for index in 0..<count {
       var length = Int(try cursor.next())
       if length & 0x80 != 0 {
         // Long names take two length bytes. Since Linux commit 73bbb94466fd (in v6.1).
         length = length & 0x7f | Int(try cursor.next()) << 7
+      }
+      byteCount += length + 2
+      guard length <= Self.nameLimit, byteCount <= Self.namesLimit else {
+        throw KernelError(
+          at: names,
+          .malformed("kallsyms name \(index) of \(length) tokens is longer than a name can be"))
       }
       symbol.removeAll(keepingCapacity: true)
       var hash = PolynomialHash()
@@ -82,8 +96,14 @@ struct Kallsyms {
         hash.append(position == 0 ? firstHashes[Int(token)] : hashes[Int(token)])
       }
       guard let candidates = byHash[hash.value] else { continue }
+      let textLength = symbol.reduce(0) { $0 + tokens[Int($1)].count }
+      guard textLength <= Self.nameLimit else { continue }
       let name = symbol.flatMap { tokens[Int($0)] }.dropFirst()
       if let match = candidates.first(where: { $0.utf8.elementsEqual(name) }) {
+        guard matches.count < Self.matchLimit else {
+          throw KernelError(
+            at: names, .malformed("kallsyms has \(match) more than \(Self.matchLimit) times"))
+        }
         matches.append((index, match))
       }
     }

@@ -8,7 +8,7 @@ struct BytePattern {
   /// The byte that is looked for; the others are compared where it is.
   private let pivot: Int
 
-  /// - Parameter sample: the beginning of what will be searched, to choose a rare byte by.
+  /// Prepares the search; `sample` is the beginning of what will be searched, to choose a rare byte.
   init(_ bytes: [UInt8], sample: ArraySlice<UInt8>) {
     var frequency = [Int](repeating: 0, count: 256)
     for byte in sample { frequency[Int(byte)] += 1 }

@@ -13,5 +13,9 @@ struct CompileUnit: Hashable {
   /// Into `.debug_abbrev`.
   var abbreviations: Int
 
+  /// Of a type unit: by what entries of other units refer to its type, and where in it that is.
+  var signature: UInt64?
+  var type: UInt64 = 0
+
   var end: Int { offset + byteCount }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CElfutils
+import Memory
 
 /// The types of a kernel's DWARF; a reference that leaves its unit opens the other unit.
 final class DWARFGraph {
@@ -8,8 +9,6 @@ final class DWARFGraph {
   enum ID {
     case void
     case entry(UnitImage, UInt64)
-    /// In a type unit or supplementary file.
-    case elsewhere
   }
 
   let directory: UnitDirectory
@@ -31,6 +30,18 @@ final class DWARFGraph {
     guard let offset = Int(exactly: offset), let index = directory.index(containing: offset) else {
       throw TypeError("DWARF refers to an entry at \(offset), which is in no unit")
     }
+    return .entry(try visit(unit: index), UInt64(offset - directory.units[index].offset))
+  }
+
+  private func typeUnit(_ signature: UInt64) throws(TypeError) -> ID {
+    guard let index = directory.units.firstIndex(where: { $0.signature == signature }) else {
+      throw TypeError(
+        "DWARF refers to type unit \(signature.hexadecimal), which is not in .debug_info")
+    }
+    return .entry(try visit(unit: index), directory.units[index].type)
+  }
+
+  private func visit(unit index: Int) throws(TypeError) -> UnitImage {
     let image: UnitImage
     if let known = visited[index] {
       image = known
@@ -39,7 +50,7 @@ final class DWARFGraph {
       if visited.count >= Self.visitLimit { visited = [:] }
       visited[index] = image
     }
-    return .entry(image, UInt64(offset - image.unit.offset))
+    return image
   }
 
   private func type(of entry: UInt64, in image: UnitImage) throws(TypeError) -> ID {
@@ -47,7 +58,7 @@ final class DWARFGraph {
     case nil: .void
     case .local(let offset): .entry(image, offset)
     case .global(let offset): try visit(offset)
-    case .elsewhere: .elsewhere
+    case .signature(let signature): try typeUnit(signature)
     }
   }
 
@@ -61,16 +72,17 @@ final class DWARFGraph {
 
 extension DWARFGraph: TypeGraph {
   func node(_ id: ID) throws(TypeError) -> TypeNode<ID> {
-    guard case .entry(let image, let entry) = id else {
-      if case .void = id { return .void }
-      return .other
-    }
+    guard case .entry(let image, let entry) = id else { return .void }
     switch try image.tag(entry) {
     case DW_TAG_base_type: return try number(entry, in: image)
     case DW_TAG_enumeration_type: return try enumeration(entry, in: image)
     case DW_TAG_pointer_type, DW_TAG_reference_type, DW_TAG_rvalue_reference_type:
       return .pointer(to: try type(of: entry, in: image))
     case DW_TAG_structure_type, DW_TAG_union_type, DW_TAG_class_type:
+      // A declaration of a type that a type unit defines.
+      if case .signature(let signature) = try image.reference(DW_AT_signature, of: entry) {
+        return .alias(name: nil, of: try typeUnit(signature))
+      }
       let byteCount = try count(DW_AT_byte_size, of: entry, in: image)
       let isDeclaration = try image.flag(DW_AT_declaration, of: entry)
       return .aggregate(

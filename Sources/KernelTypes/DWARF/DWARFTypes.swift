@@ -24,9 +24,12 @@ public final class DWARFTypes: TypeSource {
 
   /// Reads the unit headers of a kernel, or of an object file that only describes types.
   ///
-  /// - Parameter sources: ends of the paths of source files that define most of what will be asked,
-  ///   such as `"drivers/iommu/intel/iommu.c"`, most wanted first. Files that do not exist in this
-  ///   kernel cost nothing, and a wrong list only time.
+  /// - Parameters:
+  ///   - vmlinux: the kernel's file.
+  ///   - sources: ends of the paths of source files that define most of what will be asked, such as
+  ///     `"drivers/iommu/intel/iommu.c"`, most wanted first. Files that do not exist in this kernel
+  ///     cost nothing, and a wrong list only time.
+  /// - Throws: if there is no DWARF, or its unit headers cannot be followed to the end.
   public init(vmlinux: VMLinux, sources: [String] = []) throws(TypeError) {
     let sections = try DWARFSections(vmlinux)
     graph = try DWARFGraph(sections)
@@ -147,8 +150,9 @@ public final class DWARFTypes: TypeSource {
     }
   }
 
-  private func hintedUnits() throws(TypeError) -> [(unit: Int, image: UnitImage, index: UnitIndex?)]
-  {
+  fileprivate func hintedUnits() throws(TypeError) -> [(
+    unit: Int, image: UnitImage, index: UnitIndex?
+  )] {
     if let units { return units }
     var made: [(rank: Int, unit: Int, image: UnitImage)] = []
     for unit in hinted {
@@ -205,5 +209,14 @@ public final class DWARFTypes: TypeSource {
   ) throws(TypeError) -> StructLayout {
     try builder.layout(
       of: definition.id, name: name, byteCount: definition.byteCount, isUnion: definition.isUnion)
+  }
+}
+
+extension DWARFTypes {
+  /// The paths of the units that the hints stand for, in their order.
+  func hintedSources() throws(TypeError) -> [String] {
+    var paths: [String] = []
+    for unit in try hintedUnits() { paths.append(try unit.image.name(unit.image.root) ?? "") }
+    return paths
   }
 }

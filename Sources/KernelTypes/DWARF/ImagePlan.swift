@@ -12,7 +12,7 @@ struct ImagePlan {
     var byteCount: Int
   }
 
-  private static let page = 4096
+  static let page = 4096
 
   /// The ELF header, the names of the sections and their headers; less than a page.
   let headers: [UInt8]

@@ -27,7 +27,7 @@ struct UnitDirectory {
         throw TypeError("\(info.file.path) has more than \(Self.unitLimit) DWARF units")
       }
       let start = info.range.lowerBound + offset
-      try info.file.read(start..<min(start + 24, info.range.upperBound), into: &bytes)
+      try info.file.read(start..<min(start + 40, info.range.upperBound), into: &bytes)
       let unit: CompileUnit?
       do throws(BoundsError) {
         unit = try Self.unit(bytes, at: offset)
@@ -63,9 +63,17 @@ struct UnitDirectory {
       ? try bytes.littleEndian(at: place, as: UInt64.self)
       : UInt64(try bytes.littleEndian(at: place, as: UInt32.self))
     var header = place + word + (version >= 5 ? 0 : 1)
+    var signature: UInt64?
+    var type: UInt64 = 0
     if version >= 5 {
       switch bytes[start + 2] {
-      case 2, 6: header += 8 + word  // DW_UT_type, DW_UT_split_type: signature and type offset
+      case 2, 6:  // DW_UT_type, DW_UT_split_type: signature and type offset
+        signature = try bytes.littleEndian(at: header, as: UInt64.self)
+        type =
+          isWide
+          ? try bytes.littleEndian(at: header + 8)
+          : UInt64(try bytes.littleEndian(at: header + 8, as: UInt32.self))
+        header += 8 + word
       case 4, 5: header += 8  // DW_UT_skeleton, DW_UT_split_compile: unit identifier
       default: break
       }
@@ -75,7 +83,7 @@ struct UnitDirectory {
     else { return nil }
     return CompileUnit(
       offset: offset, byteCount: start + length, headerByteCount: header, version: version,
-      offsetByteCount: word, abbreviations: abbreviations)
+      offsetByteCount: word, abbreviations: abbreviations, signature: signature, type: type)
   }
 
   /// The unit that holds the byte at `offset` of `.debug_info`, by its index.

@@ -80,6 +80,14 @@ import Glibc
     unsafe _ = munmap(base, byteCount)
   }
 
+  /// Gives back the pages that reading names has touched; they are mapped again when needed.
+  ///
+  /// An index reads a name here and there in all strings, which the image would then keep resident.
+  func relax() {
+    // All pages but the first, which are unchanged pages of files.
+    unsafe _ = madvise(base + ImagePlan.page, byteCount - ImagePlan.page, MADV_DONTNEED)
+  }
+
   // MARK: Entries
 
   /// The unit's own entry.
@@ -202,25 +210,27 @@ import Glibc
     case local(UInt64)
     /// An entry anywhere, by its offset in the kernel's `.debug_info`.
     case global(UInt64)
-    /// An entry of a type unit or of a supplementary file, which are not read.
-    case elsewhere
+    /// The type of the type unit with this signature.
+    case signature(UInt64)
   }
 
   func reference(_ attribute: Int, of offset: UInt64) throws(TypeError) -> Reference? {
     // The closure uses the attribute only while it is called.
     unsafe try with(attribute, of: offset) { (value) throws(TypeError) in
-      switch Int(unsafe dwarf_whatform(&value)) {
-      case DW_FORM_ref_addr:
-        // The offset counts in the original section, not in the image, so that libdw must not
-        // follow it; read as plain data of the same size, it is checked like any other.
-        unsafe value.form = UInt32(unit.offsetByteCount == 8 ? DW_FORM_data8 : DW_FORM_data4)
+      // What leads out of the unit is not in the image, so that libdw must not follow it. Read as
+      // plain data of the same size, its bounds are checked like any other's.
+      let form = Int(unsafe dwarf_whatform(&value))
+      switch form {
+      case DW_FORM_ref_addr, DW_FORM_ref_sig8:
+        let isWide = unit.offsetByteCount == 8 || form == DW_FORM_ref_sig8
+        unsafe value.form = UInt32(isWide ? DW_FORM_data8 : DW_FORM_data4)
         var result: UInt64 = 0
         guard unsafe dwarf_formudata(&value, &result) == 0 else {
           throw failure(offset, "reference")
         }
-        return .global(result)
-      case DW_FORM_ref_sig8, DW_FORM_GNU_ref_alt, DW_FORM_ref_sup4, DW_FORM_ref_sup8:
-        return .elsewhere
+        return form == DW_FORM_ref_sig8 ? .signature(result) : .global(result)
+      case DW_FORM_GNU_ref_alt, DW_FORM_ref_sup4, DW_FORM_ref_sup8:
+        throw TypeError("\(path) keeps types in a supplementary file (dwz -m), which is not read")
       default:
         var target = unsafe Dwarf_Die()
         guard unsafe dwarf_formref_die(&value, &target) != nil else {
@@ -289,7 +299,9 @@ import Glibc
   }
 
   /// Calls `body` for each structure, union, typedef and enumeration of the unit with the hash of its
-  /// name, `nil` without one. A kernel's unit has thousands, so this looks at each entry once.
+  /// name, `nil` without one.
+  ///
+  /// A kernel's unit has thousands, so this looks at each entry once.
   func forEachType(
     _ body: (_ tag: Int, _ offset: UInt64, _ hash: UInt32?) -> Void
   ) throws(TypeError) {

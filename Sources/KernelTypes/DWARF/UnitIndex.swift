@@ -19,6 +19,7 @@ final class UnitIndex {
         types.append((hash, entry))
       }
     }
+    image.relax()
     self.image = image
     self.types = types
     self.enumerations = enumerations

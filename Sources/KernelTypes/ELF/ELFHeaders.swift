@@ -74,7 +74,9 @@ struct ELFHeaders {
     }
   }
 
-  /// The place in the file; `nil` where it is not inside. No bytes are nowhere.
+  /// The place in the file; `nil` where it is not inside.
+  ///
+  /// No bytes are nowhere.
   private static func range(_ offset: UInt64, _ count: UInt64, in file: InputFile) -> Range<Int>? {
     guard count > 0 else { return 0..<0 }
     guard let offset = Int(exactly: offset), let count = Int(exactly: count),

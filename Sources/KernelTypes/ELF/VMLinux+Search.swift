@@ -16,6 +16,7 @@ extension VMLinux {
   ///   - release: as `uname -r` gives it; from a dump, so it is not trusted to be a file name.
   ///   - buildID: hexadecimal in either case; `nil` takes a file by its release alone.
   ///   - root: the directory that stands for `/`.
+  /// - Returns: the file, if any, and the reason for each that was there and is not it.
   public static func find(
     release: String?, buildID: String?, root: String = "/"
   ) -> Search {

@@ -25,7 +25,7 @@ public final class VMLinux {
     try VMLinux(InputFile(path: path))
   }
 
-  private init(_ file: InputFile) throws(TypeError) {
+  init(_ file: InputFile) throws(TypeError) {
     let headers = try ELFHeaders(file)
     self.file = file
     path = file.path

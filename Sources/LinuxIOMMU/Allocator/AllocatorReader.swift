@@ -7,15 +7,19 @@ internal import Memory
 /// Reads a domain's IOVA allocator: the tree, the per-CPU caches and the flush queues.
 ///
 /// Source: drivers/iommu/iova.c and drivers/iommu/dma-iommu.c.
-struct AllocatorReader {
+final class AllocatorReader {
   let image: KernelImage
   let log: ProblemLog
   private let cpus: [Int]
+  private let flushes: PendingFlushes
+  /// The `iova_domain`s read so far: each belongs to one domain.
+  private var seen: Set<KernelAddress> = []
 
-  init(_ image: KernelImage, _ log: ProblemLog) throws(KernelError) {
+  init(_ image: KernelImage, _ log: ProblemLog) {
     self.image = image
     self.log = log
     cpus = log.attempt("possible CPUs") { () throws(KernelError) in try image.possibleCPUs() } ?? []
+    flushes = PendingFlushes(image, log, cpus: cpus)
   }
 
   /// The allocator of a domain, or `nil` if it has none.
@@ -27,13 +31,18 @@ struct AllocatorReader {
     _ domain: KernelObject, iommuDomain: KernelObject?
   ) throws(KernelError) -> LinuxIOVAAllocator? {
     if let iommuDomain, let cookie = try cookie(of: iommuDomain) {
-      return try read(try cookie.object("iovad"), queueOwner: cookie)
+      let space = try cookie.object("iovad")
+      // The queues moved from the allocator to the cookie with Linux v5.17.
+      let isOwner = try cookie.has("fq_flush_finish_cnt")
+      return try read(space, queueOwner: isOwner ? cookie : space)
     }
     guard try domain.has("iovad") else { return nil }
     let space = try domain.object("iovad")
     // A leftover field was never initialised.
-    guard try space.pointer("rbroot").rawValue != 0 else { return nil }
-    return try read(space, queueOwner: space)
+    guard try space.root() != 0 else { return nil }
+    var allocator = try read(space, queueOwner: space)
+    for start in flushes.ranges[domain.address] ?? [] { allocator?.queued[start] = true }
+    return allocator
   }
 
   private func cookie(of domain: KernelObject) throws(KernelError) -> KernelObject? {
@@ -55,9 +64,12 @@ struct AllocatorReader {
   ) throws(KernelError) -> LinuxIOVAAllocator? {
     let granule = try space.has("granule") ? try space.unsigned("granule") : 4096
     guard granule != 0 else { return nil }
-    guard granule & (granule - 1) == 0 else {
+    guard granule.nonzeroBitCount == 1 else {
       throw KernelError(
         at: space.address, .malformed("IOVA granule \(granule.hexadecimal) is no power of two"))
+    }
+    guard seen.insert(space.address).inserted else {
+      throw KernelError(at: space.address, .malformed("two domains share one IOVA allocator"))
     }
     var allocator = LinuxIOVAAllocator(granule: granule)
     try readTree(of: space, into: &allocator)
@@ -80,9 +92,13 @@ struct AllocatorReader {
       let high = layout.members["pfn_hi"]?.offset
     else { throw KernelError(.noMember(structure: "iova", member: "node, pfn_lo or pfn_hi")) }
     let anchor = try space.has("anchor") ? try space.address(of: "anchor") : nil
-    for link in log.take(
-      image.redBlackTree(at: try space.address(of: "rbroot")), "IOVA tree")
-    {
+    let links = log.take(image.redBlackTree(at: try space.address(of: "rbroot")), "IOVA tree")
+    try log.budget.spend(links.count, at: space.address)
+    guard layout.byteCount <= Page.size else {
+      throw KernelError(
+        at: space.address, .malformed("struct iova of \(layout.byteCount) bytes"))
+    }
+    for link in links {
       let start = KernelAddress(link.rawValue &- UInt64(clamping: node))
       // The anchor is embedded in the allocator and stands for the end of the address space.
       if start == anchor { continue }
@@ -96,11 +112,8 @@ struct AllocatorReader {
       let range = LinuxIOVAAllocator.Node(
         low: (try? bytes.littleEndian(at: low)) ?? 0,
         high: (try? bytes.littleEndian(at: high)) ?? 0)
-      let end = range.high.addingReportingOverflow(1)
-      guard range.low <= range.high, !end.overflow,
-        !end.partialValue.multipliedReportingOverflow(by: allocator.granule).overflow
-          || end.partialValue == UInt64.max / allocator.granule + 1
-      else {
+      // The last byte of the address space is the last that a range can have.
+      guard range.low <= range.high, range.high <= UInt64.max / allocator.granule else {
         log.note(
           KernelError(
             at: start,
@@ -137,28 +150,47 @@ struct AllocatorReader {
       let cache = KernelObject(
         image, layout,
         at: KernelAddress(first.rawValue &+ UInt64(index) &* UInt64(clamping: layout.byteCount)))
-      let depotSize = try cache.count("depot_size", limit: 1 << 20)
-      if case .array(_, let capacity) = try cache.member("depot").shape {
-        for slot in 0..<min(depotSize, capacity ?? 0) {
-          try readMagazine(KernelAddress(try cache.element("depot", slot)), into: &allocator)
-        }
-      } else {
-        // A list of full magazines: the link lies over the count.
-        var next = try cache.pointer("depot")
-        var remaining = depotSize
-        while next.rawValue != 0, remaining > 0 {
-          try readMagazine(next, isFull: true, into: &allocator)
-          next = try image.object("iova_magazine", at: next).pointer("next")
-          remaining -= 1
-        }
+      _ = log.attempt("IOVA depot") { () throws(KernelError) in
+        try readDepot(of: cache, into: &allocator)
       }
       let perCPU = try cache.pointer("cpu_rcaches")
       guard perCPU.rawValue != 0 else { continue }
       for cpu in cpus {
-        let local = try image.object("iova_cpu_rcache", at: try image.perCPU(perCPU, cpu: cpu))
-        try readMagazine(try local.pointer("loaded"), into: &allocator)
-        try readMagazine(try local.pointer("prev"), into: &allocator)
+        try log.budget.spend(1, at: cache.address)
+        for path in ["loaded", "prev"] {
+          _ = log.attempt("IOVA cache of CPU \(cpu)") { () throws(KernelError) in
+            let local = try image.object("iova_cpu_rcache", at: try image.perCPU(perCPU, cpu: cpu))
+            try readMagazine(try local.pointer(path), into: &allocator)
+          }
+        }
       }
+    }
+  }
+
+  private func readDepot(
+    of cache: KernelObject, into allocator: inout LinuxIOVAAllocator
+  ) throws(KernelError) {
+    if case .array = try cache.member("depot").shape {
+      let capacity = try cache.arrayCount("depot")
+      for slot in 0..<(try cache.count("depot_size", limit: capacity)) {
+        let magazine = KernelAddress(try cache.element("depot", slot))
+        _ = log.attempt("IOVA depot") { () throws(KernelError) in
+          try readMagazine(magazine, into: &allocator)
+        }
+      }
+      return
+    }
+    // A list of full magazines: the link lies over the count.
+    var next = try cache.pointer("depot")
+    var remaining = try cache.count("depot_size", limit: 1 << 20)
+    var known: Set<KernelAddress> = []
+    while next.rawValue != 0, remaining > 0 {
+      guard known.insert(next).inserted else {
+        throw KernelError(at: next, .malformed("IOVA magazine is met twice in its depot"))
+      }
+      try readMagazine(next, isFull: true, into: &allocator)
+      next = try image.object("iova_magazine", at: next).pointer("next")
+      remaining -= 1
     }
   }
 
@@ -169,6 +201,7 @@ struct AllocatorReader {
     let magazine = try image.object("iova_magazine", at: pointer)
     let capacity = try magazine.arrayCount("pfns")
     let size = isFull ? capacity : try magazine.count("size", limit: capacity)
+    try log.budget.spend(size, at: pointer)
     for slot in 0..<size { allocator.cached.insert(try magazine.element("pfns", slot)) }
   }
 
@@ -181,8 +214,7 @@ struct AllocatorReader {
     // In the cookie a queue exists once a domain is named; in the allocator, once it is allocated.
     if try owner.has("fq_domain"), try owner.pointer("fq_domain").rawValue == 0 { return }
     let finished = try owner.unsigned("fq_flush_finish_cnt")
-    // One queue for all CPUs or one for each. Since Linux commit 32d5bc8b09a6 ("iommu/dma: Allow a
-    // single FQ in addition to per-CPU FQs") (in v6.7).
+    // One queue for all CPUs (IOMMU_DMA_OPTS_SINGLE_QUEUE) or one for each. Since Linux v6.7.
     if try owner.has("single_fq"), try owner.has("options.qt"),
       try owner.unsigned("options.qt") == 1
     {
@@ -197,7 +229,9 @@ struct AllocatorReader {
     let size =
       try owner.has("options.fq_size") ? try owner.count("options.fq_size", limit: 1 << 20) : nil
     for cpu in cpus {
-      try readQueue(try image.perCPU(perCPU, cpu: cpu), size, finished, into: &allocator)
+      _ = log.attempt("IOVA flush queue of CPU \(cpu)") { () throws(KernelError) in
+        try readQueue(try image.perCPU(perCPU, cpu: cpu), size, finished, into: &allocator)
+      }
     }
   }
 
@@ -210,7 +244,7 @@ struct AllocatorReader {
     let entries = try queue.address(of: "entries")
     let capacity: Int
     if try queue.has("mod_mask") {
-      capacity = try queue.count("mod_mask", limit: 1 << 20) + 1
+      capacity = try queue.count("mod_mask", limit: (1 << 20) - 1) + 1
     } else if case .array(_, let count?) = try queue.member("entries").shape {
       capacity = count
     } else {
@@ -222,6 +256,7 @@ struct AllocatorReader {
       throw KernelError(
         at: address, .malformed("flush queue from \(slot) to \(tail) of \(capacity) entries"))
     }
+    try log.budget.spend(tail >= slot ? tail - slot : capacity - slot + tail, at: address)
     while slot != tail {
       let entry = KernelObject(
         image, entryLayout,
@@ -243,12 +278,23 @@ struct AllocatorReader {
   func reservedTemplate() throws(KernelError) -> [ClosedRange<UInt64>] {
     guard let address = image.symbol("reserved_iova_list") else { return [] }
     let space = try image.object("iova_domain", at: address)
-    guard try space.pointer("rbroot").rawValue != 0 else { return [] }
-    var allocator = LinuxIOVAAllocator(
-      granule: try space.has("granule") ? max(1, try space.unsigned("granule")) : 4096)
+    guard try space.root() != 0 else { return [] }
+    let granule = try space.has("granule") ? try space.unsigned("granule") : 4096
+    guard granule.nonzeroBitCount == 1 else {
+      throw KernelError(
+        at: space.address, .malformed("IOVA granule \(granule.hexadecimal) is no power of two"))
+    }
+    var allocator = LinuxIOVAAllocator(granule: granule)
     try readTree(of: space, into: &allocator)
     return allocator.nodes.map {
       $0.low &* allocator.granule...($0.high &* allocator.granule | (allocator.granule - 1))
     }
+  }
+}
+
+extension KernelObject {
+  /// Of a `struct iova_domain`: the tree's top node.
+  fileprivate func root() throws(KernelError) -> UInt64 {
+    try image.reader.littleEndian(at: try address(of: "rbroot"))
   }
 }

@@ -7,11 +7,13 @@ internal import Memory
 /// Names of devices: PCI functions by number, everything else as Linux calls it.
 struct DeviceNames {
   let image: KernelImage
+  let log: ProblemLog
   /// PCI functions by the address of their `struct device`.
   var functions: [KernelAddress: PCIFunction] = [:]
 
-  init(_ image: KernelImage) {
+  init(_ image: KernelImage, _ log: ProblemLog) {
     self.image = image
+    self.log = log
   }
 
   func name(of device: KernelObject) throws(KernelError) -> DeviceName {
@@ -24,35 +26,36 @@ struct DeviceNames {
 
   /// The devices of a scope: members `devices` and `devices_cnt` of a DRHD, RMRR, ATSR or SATC.
   ///
-  /// Up to Linux 3.13 the array holds `struct pci_dev *`. Since Linux commit 832bd8586740
-  /// ("iommu/vt-d: Change scope lists to struct device, bus, devfn") (in v3.15), elements of
-  /// `struct dmar_dev_scope`.
+  /// The array held `struct pci_dev *` at first (Linux v3.10); later kernels have elements of
+  /// `struct dmar_dev_scope`. A device that cannot be read is named by its address.
   func scope(of owner: KernelObject) throws(KernelError) -> [DeviceName?] {
-    let count = try owner.count("devices_cnt", limit: 65536)
+    // A DMAR structure has a 16-bit length and at least 8 bytes for each entry of its scope.
+    let count = try owner.count("devices_cnt", limit: 8192)
     let array = try owner.pointer("devices")
     guard count > 0, array.rawValue != 0 else { return [] }
+    try log.budget.spend(count, at: owner.address)
+    let element = try image.structure("dmar_dev_scope")
+    let step = UInt64(clamping: element?.byteCount ?? 8)
     var devices: [DeviceName?] = []
-    if let element = try image.structure("dmar_dev_scope") {
-      for index in 0..<count {
-        let entry = KernelObject(
-          image, element,
-          at: KernelAddress(array.rawValue &+ UInt64(index) &* UInt64(clamping: element.byteCount)))
-        devices.append(
-          try entry.target("dev", as: "device").map { (device) throws(KernelError) in
-            try name(of: device)
-          })
-      }
-    } else {
-      for index in 0..<count {
-        let pointer: UInt64 = try image.reader.littleEndian(
-          at: KernelAddress(array.rawValue &+ UInt64(index) &* 8))
-        guard pointer != 0 else {
-          devices.append(nil)
-          continue
+    for index in 0..<count {
+      let place = KernelAddress(array.rawValue &+ UInt64(index) &* step)
+      let pointer =
+        if let element {
+          try KernelObject(image, element, at: place).pointer("dev")
+        } else {
+          KernelAddress(try image.reader.littleEndian(at: place))
         }
-        let function = try image.object("pci_dev", at: KernelAddress(pointer))
-        devices.append(try name(of: try function.object("dev")))
+      guard pointer.rawValue != 0 else {
+        devices.append(nil)
+        continue
       }
+      let name = log.attempt("device of a scope") { () throws(KernelError) in
+        try self.name(
+          of: element == nil
+            ? try image.object("pci_dev", at: pointer).object("dev")
+            : try image.object("device", at: pointer))
+      }
+      devices.append(name ?? .other("device@\(pointer)"))
     }
     return devices
   }

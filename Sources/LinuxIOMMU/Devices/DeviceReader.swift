@@ -5,12 +5,24 @@ internal import KernelTypes
 internal import Memory
 
 /// Reads the devices that remapping is about, and finds every domain on the way.
-struct DeviceReader {
+final class DeviceReader {
   let image: KernelImage
   let log: ProblemLog
   let names: DeviceNames
   let tree: PCITree
   let domains: DomainReader
+  /// Domains by PASID of the groups read so far.
+  private var pasidDomains: [KernelAddress: [UInt32: KernelAddress]] = [:]
+
+  init(
+    image: KernelImage, log: ProblemLog, names: DeviceNames, tree: PCITree, domains: DomainReader
+  ) {
+    self.image = image
+    self.log = log
+    self.names = names
+    self.tree = tree
+    self.domains = domains
+  }
 
   /// PCI functions, then the other members of groups, each with what the driver keeps about it.
   func devices() -> [LinuxDevice] {
@@ -85,20 +97,28 @@ struct DeviceReader {
       domains.add(iommuDomain: try group.pointer("blocking_domain"))
     }
     guard try group.has("pasid_array") else { return }
-    for entry in log.take(
-      image.xarray(at: try group.address(of: "pasid_array")), "pasid_array", device: device.name)
-    {
-      guard let pasid = UInt32(exactly: entry.index),
-        let domain = try domain(ofPASIDEntry: entry.word)
-      else { continue }
-      device.pasidDomains[pasid] = domain
+    if let known = pasidDomains[group.address] {
+      device.pasidDomains = known
+      return
     }
+    let entries = log.take(
+      image.xarray(at: try group.address(of: "pasid_array")), "pasid_array", device: device.name)
+    try log.budget.spend(entries.count, at: group.address)
+    for entry in entries {
+      guard let pasid = UInt32(exactly: entry.index) else { continue }
+      let domain = log.attempt("pasid_array", device: device.name) { () throws(KernelError) in
+        try self.domain(ofPASIDEntry: entry.word)
+      }
+      if let domain, let domain { device.pasidDomains[pasid] = domain }
+    }
+    pasidDomains[group.address] = device.pasidDomains
   }
 
   /// The domain behind an entry of `iommu_group.pasid_array`.
   ///
   /// A domain at first; since Linux v6.12 an `iommu_attach_handle`; since v6.15 either of them,
-  /// told apart by the pointer's low bits.
+  /// told apart by the pointer's low bits: 0 marks a domain (`IOMMU_PASID_ARRAY_DOMAIN`), 1 a
+  /// handle (`IOMMU_PASID_ARRAY_HANDLE`). That release also brought `iommu_domain.cookie_type`.
   private func domain(ofPASIDEntry word: UInt64) throws(KernelError) -> KernelAddress? {
     let pointer = KernelAddress(word & ~3)
     let hasHandles = try image.structure("iommu_attach_handle") != nil
@@ -127,7 +147,13 @@ struct DeviceReader {
           image.list(
             at: try group.address(of: "devices"), of: "group_device", linkedBy: "list",
             limit: 65536), "devices of an iommu_group")
-        for device in devices { members.append(try device.pointer("dev")) }
+        try log.budget.spend(devices.count + 1, at: group.address)
+        for device in devices {
+          let pointer = log.attempt("struct group_device") { () throws(KernelError) in
+            try device.pointer("dev")
+          }
+          if let pointer, pointer.rawValue != 0 { members.append(pointer) }
+        }
       }
       return members
     } ?? []
@@ -185,8 +211,11 @@ struct DeviceReader {
 
   /// Adds the domains of the units' own tables, of `device_domain_list` and of `si_domain`.
   ///
-  /// A table from domain-id to domain existed up to Linux 5.15: flat at first, in two steps of 256
-  /// since commit 8bf478163e69 ("iommu/vt-d: Split up iommu->domains array") (in v4.3).
+  /// A table from domain-id to domain existed up to Linux v5.15: flat at first, in two steps of 256
+  /// since v4.3. The flat table is also what tells the ids of domains that are not the driver's own:
+  /// their single `id` is not the one that the hardware uses.
+  ///
+  /// Source: drivers/iommu/intel-iommu.c of Linux v3.10, function `domain_context_mapping_one`.
   func addDomainsOfUnits(_ units: [LinuxUnit]) {
     if let place = image.symbol("si_domain"),
       let pointer: UInt64 = try? image.reader.littleEndian(at: place)
@@ -210,6 +239,7 @@ struct DeviceReader {
         let table = try iommu.pointer("domains")
         guard table.rawValue != 0 else { return }
         let isSplit = try image.has("dmar_domain", "iommu_did")
+        try log.budget.spend(ids.count, at: table)
         for id in ids {
           let slot: UInt64
           if isSplit {
@@ -223,7 +253,9 @@ struct DeviceReader {
           let domain: UInt64 = try image.reader.littleEndian(at: KernelAddress(slot))
           // Id 0 is taken by a marker that is no domain.
           guard domain != 0, domain < UInt64(bitPattern: -4095) else { continue }
-          domains.add(KernelAddress(domain))
+          if let key = domains.add(KernelAddress(domain)), !isSplit {
+            domains.setID(id, of: key, on: unit.sequence)
+          }
         }
       }
     }

@@ -22,6 +22,9 @@ struct PCITree {
     var secondary: UInt8
   }
 
+  /// A segment can have that many; hosts have a few thousand in all.
+  private static let functionLimit = 65536
+
   var functions: [Function] = []
   /// Memory windows of the host bridges in bus addresses, inclusive.
   var windows: [ClosedRange<UInt64>] = []
@@ -37,12 +40,27 @@ struct PCITree {
     let roots = log.take(
       image.list(at: head, of: "pci_bus", linkedBy: "node", limit: 65536), "pci_root_buses list")
     var seen: Set<KernelAddress> = []
-    for root in roots {
-      readWindows(of: root, image, log)
-      var pending: [(bus: KernelObject, bridges: [Bridge])] = [(root, [])]
-      while let (bus, bridges) = pending.popLast() {
-        guard seen.insert(bus.address).inserted, seen.count <= 65536 else { continue }
-        read(bus, bridges, image, log, &pending)
+    _ = log.attempt("PCI buses") { () throws(KernelError) in
+      for root in roots {
+        readWindows(of: root, image, log)
+        var pending: [(bus: KernelObject, bridges: [Bridge])] = [(root, [])]
+        while let (bus, bridges) = pending.popLast() {
+          // A segment has 256 buses, so no path is longer.
+          guard seen.insert(bus.address).inserted, bridges.count < 256 else {
+            log.note(
+              KernelError(
+                at: bus.address, .malformed("PCI bus is met twice or deeper than a bus can be")),
+              "PCI buses")
+            continue
+          }
+          // The path is kept for every function on the bus.
+          try log.budget.spend(1 + bridges.count, at: bus.address)
+          read(bus, bridges, image, log, &pending)
+          guard functions.count <= Self.functionLimit, seen.count <= Self.functionLimit else {
+            throw KernelError(
+              at: bus.address, .malformed("more than \(Self.functionLimit) PCI functions or buses"))
+          }
+        }
       }
     }
     functions.sort { $0.name < $1.name }
@@ -63,7 +81,7 @@ struct PCITree {
         })
     else { return }
     for device in log.take(
-      image.list(at: devices, of: "pci_dev", linkedBy: "bus_list", limit: 65536),
+      image.list(at: devices, of: "pci_dev", linkedBy: "bus_list", limit: 256),
       "devices of bus \(number)")
     {
       let name = log.attempt("struct pci_dev") { () throws(KernelError) in
@@ -74,7 +92,7 @@ struct PCITree {
       if let name { functions.append(Function(name: name, object: device, bridges: bridges)) }
     }
     for child in log.take(
-      image.list(at: children, of: "pci_bus", linkedBy: "node", limit: 65536),
+      image.list(at: children, of: "pci_bus", linkedBy: "node", limit: 256),
       "children of bus \(number)")
     {
       // `self` is the bridge that leads to the child bus; virtual SR-IOV buses have none.
@@ -107,11 +125,15 @@ struct PCITree {
       let pointer = try root.pointer("bridge")
       guard pointer.rawValue != 0 else { return [] }
       let bridge = try image.container("pci_host_bridge", of: "dev", at: pointer)
+      // The entries' structure was the host bridge's own up to Linux v3.19.
+      let (name, link) =
+        try image.structure("resource_entry") != nil
+        ? ("resource_entry", "node") : ("pci_host_bridge_window", "list")
       var windows: [ClosedRange<UInt64>] = []
       for entry in log.take(
         image.list(
-          at: try bridge.address(of: "windows"), of: "resource_entry", linkedBy: "node",
-          limit: 4096), "host-bridge windows")
+          at: try bridge.address(of: "windows"), of: name, linkedBy: link, limit: 4096),
+        "host-bridge windows")
       {
         guard let resource = try entry.target("res", as: "resource") else { continue }
         // IORESOURCE_TYPE_BITS and IORESOURCE_MEM, include/linux/ioport.h.
@@ -161,7 +183,9 @@ struct PCITree {
         case 4, 5, 6:  // root port, upstream and downstream port pass source ids on
           continue
         case 7:  // PCIe to PCI bridge: its secondary bus, function 0
-          add(bridge.secondary, 0)
+          if try !flag("PCI_DEV_FLAGS_PCI_BRIDGE_NO_ALIAS", 1 << 14, of: bridge.object) {
+            add(bridge.secondary, 0)
+          }
         case 8:  // PCI to PCIe bridge: its own
           add(bridge.name.bus, bridge.name.devfn)
         default: continue

@@ -13,16 +13,18 @@ final class DomainReader {
   let log: ProblemLog
   /// `seq_id`s of the units, the keys of ids.
   let sequences: [Int]
+  let allocators: AllocatorReader
   private(set) var domains: [KernelAddress: LinuxDomain] = [:]
+  /// Addresses that turned out to hold no readable domain.
+  private var unreadable: Set<KernelAddress> = []
   private let form: Form
-  private let allocators: AllocatorReader
 
-  init(_ image: KernelImage, _ log: ProblemLog, sequences: [Int]) throws(KernelError) {
+  init(_ image: KernelImage, _ log: ProblemLog, sequences: [Int]) {
     self.image = image
     self.log = log
     self.sequences = sequences
-    form = try Form(image)
-    allocators = try AllocatorReader(image, log)
+    form = Form(image, log)
+    allocators = AllocatorReader(image, log)
   }
 
   /// How this kernel keeps a domain's facts.
@@ -52,9 +54,16 @@ final class DomainReader {
     /// `iommu_domain` is embedded as `domain`; otherwise it points back with `priv`.
     var isEmbedded: Bool
     var hasType: Bool
+    /// Shared virtual addressing has a whole `dmar_domain`; a bare `iommu_domain` before.
+    var embedsProcesses: Bool
+    /// The static identity domain of kernels that have it as a whole `dmar_domain`.
+    var staticIdentity: KernelAddress?
 
-    init(_ image: KernelImage) throws(KernelError) {
-      let domain = try image.requiredStructure("dmar_domain")
+    init(_ image: KernelImage, _ log: ProblemLog) {
+      let domain =
+        log.attempt("struct dmar_domain") { () throws(KernelError) in
+          try image.requiredStructure("dmar_domain")
+        } ?? StructLayout(name: "dmar_domain", byteCount: 0, members: [:])
       ids = domain.has("iommu_array") ? .xarray : domain.has("iommu_did") ? .array : .single
       top = domain.has("pgd") ? .pgd : .generic
       firstStageOps = image.symbol("intel_fs_paging_domain_ops")
@@ -62,7 +71,21 @@ final class DomainReader {
       identity = Set(image.symbols.addresses["identity_domain"] ?? [])
       blocking = Set(image.symbols.addresses["blocking_domain"] ?? [])
       isEmbedded = domain.has("domain")
-      hasType = try image.has("iommu_domain", "type")
+      embedsProcesses = domain.has("cache_tags")
+      hasType = (try? image.has("iommu_domain", "type")) ?? false
+      staticIdentity = log.attempt("si_domain") { () throws(KernelError) in
+        KernelAddress(try image.variable("si_domain") ?? UInt64(0))
+      }
+      _ = log.attempt("intel_iommu_ops") { () throws(KernelError) in
+        guard let address = image.symbol("intel_iommu_ops"),
+          try image.structure("iommu_ops") != nil
+        else { return }
+        let ops = try image.object("iommu_ops", at: address)
+        if try ops.has("identity_domain") {
+          identity.insert(try ops.pointer("identity_domain"))
+        }
+        if try ops.has("blocked_domain") { blocking.insert(try ops.pointer("blocked_domain")) }
+      }
     }
   }
 
@@ -84,27 +107,53 @@ final class DomainReader {
       return pointer
     }
     let found = log.attempt("struct iommu_domain") { () throws(KernelError) -> KernelAddress in
-      if form.isEmbedded {
-        return try image.container("dmar_domain", of: "domain", at: pointer).address
+      let domain = try image.object("iommu_domain", at: pointer)
+      guard form.isEmbedded else { return try domain.pointer("priv") }
+      if !form.embedsProcesses, form.hasType, try domain.unsigned("type") == 0x10 {
+        return try addProcess(domain)
       }
-      return try image.object("iommu_domain", at: pointer).pointer("priv")
+      return try image.container("dmar_domain", of: "domain", at: pointer).address
     }
-    return found.flatMap { add($0) }
+    return found.flatMap { domains[$0] != nil ? $0 : add($0) }
+  }
+
+  /// Shared virtual addressing up to Linux v6.9: an `iommu_domain` with nothing around it.
+  private func addProcess(_ domain: KernelObject) throws(KernelError) -> KernelAddress {
+    guard domains[domain.address] == nil else { return domain.address }
+    var found = LinuxDomain(
+      kernelObject: domain.address, iommuDomain: domain.address, type: .sva, ids: [:])
+    try readProcessTable(of: domain, into: &found)
+    domains[domain.address] = found
+    return domain.address
+  }
+
+  /// The driver's id for a domain on a unit, as the unit's own table has it.
+  func setID(_ id: UInt32, of domain: KernelAddress, on sequence: Int) {
+    domains[domain]?.ids[sequence] = id
   }
 
   /// Reads a `struct dmar_domain` once.
   @discardableResult
   func add(_ address: KernelAddress) -> KernelAddress? {
-    guard address.rawValue != 0 else { return nil }
-    if domains[address] != nil { return address }
-    let domain = log.attempt("struct dmar_domain") { () throws(KernelError) in
-      try read(try image.object("dmar_domain", at: address))
+    // A nested domain leads to its parent, and a damaged one to any number of others.
+    var next: KernelAddress? = address
+    while let place = next, place.rawValue != 0, domains[place] == nil,
+      !unreadable.contains(place)
+    {
+      let domain = log.attempt("struct dmar_domain") { () throws(KernelError) in
+        guard domains.count < Self.limit else {
+          throw KernelError(at: place, .malformed("more than \(Self.limit) domains"))
+        }
+        return try read(try image.object("dmar_domain", at: place))
+      }
+      if let domain { domains[place] = domain } else { unreadable.insert(place) }
+      next = domain?.parent
     }
-    guard let domain else { return nil }
-    domains[address] = domain
-    if let parent = domain.parent { add(parent) }
-    return address
+    return domains[address] == nil ? nil : address
   }
+
+  /// Hosts have at most as many domains as a few units have ids.
+  private static let limit = 1 << 17
 
   // MARK: One domain
 
@@ -112,10 +161,9 @@ final class DomainReader {
     let iommuDomain = form.isEmbedded ? try object.object("domain") : nil
     var domain = LinuxDomain(
       kernelObject: object.address, iommuDomain: iommuDomain?.address, type: .other(nil), ids: [:])
-    if form.hasType, let iommuDomain {
-      domain.type = Self.type(try iommuDomain.unsigned("type"))
-    }
-    domain.ids = try ids(of: object)
+    domain.type = try type(of: object, iommuDomain)
+    domain.ids =
+      log.attempt("domain-ids") { () throws(KernelError) in try ids(of: object) } ?? [:]
     domain.apertureEnd =
       log.attempt("domain geometry") { () throws(KernelError) -> UInt64? in
         guard let iommuDomain, try iommuDomain.has("geometry.aperture_end") else { return nil }
@@ -123,19 +171,55 @@ final class DomainReader {
       } ?? nil
     switch domain.type {
     case .sva:
-      try readProcessTable(of: iommuDomain, into: &domain)
+      _ = log.attempt("process page table") { () throws(KernelError) in
+        try readProcessTable(of: iommuDomain, into: &domain)
+      }
     case .nested:
-      if try object.has("s2_domain") { domain.parent = try object.pointer("s2_domain") }
+      if try object.has("s2_domain") {
+        let parent = try object.pointer("s2_domain")
+        if parent.rawValue != 0 { domain.parent = parent }
+      }
       domain.isFirstStage = true
     case .blocked: break
     default:
-      try readTop(of: object, iommuDomain, into: &domain)
+      _ = log.attempt("domain page table") { () throws(KernelError) in
+        try readTop(of: object, iommuDomain, into: &domain)
+      }
     }
-    domain.allocator =
-      log.attempt("IOVA allocator") { () throws(KernelError) in
-        try allocators.read(object, iommuDomain: iommuDomain)
-      } ?? nil
+    switch domain.type {
+    case .dma, .dmaFQ, .other:
+      domain.allocator =
+        log.attempt("IOVA allocator") { () throws(KernelError) in
+          try allocators.read(object, iommuDomain: iommuDomain)
+        } ?? nil
+    // Other domains are mapped by whoever made them; an allocator inside holds nothing but what it
+    // was initialised with.
+    case .blocked, .identity, .unmanaged, .sva, .nested: break
+    }
     return domain
+  }
+
+  /// What a domain is for.
+  ///
+  /// Up to Linux v5.2 the driver made the domains of the DMA API and its static identity domain
+  /// itself and left `type` at 0; no `dmar_domain` is a blocking one, that is a static object.
+  /// Without `type` (v3.10) flags tell.
+  ///
+  /// Source: drivers/iommu/intel-iommu.c, function `alloc_domain`; `DOMAIN_FLAG_VIRTUAL_MACHINE`
+  /// and `DOMAIN_FLAG_STATIC_IDENTITY` of v3.10.
+  private func type(
+    of object: KernelObject, _ iommuDomain: KernelObject?
+  ) throws(KernelError) -> LinuxDomainType {
+    if let staticIdentity = form.staticIdentity, object.address == staticIdentity {
+      return .identity
+    }
+    if form.hasType, let iommuDomain {
+      let value = try iommuDomain.unsigned("type")
+      return value == 0 ? .dma : Self.type(value)
+    }
+    guard try object.has("flags") else { return .other(nil) }
+    let flags = try object.unsigned("flags")
+    return flags[bit: 2] ? .identity : flags[bit: 1] ? .unmanaged : .dma
   }
 
   /// Source: include/linux/iommu.h, `IOMMU_DOMAIN_BLOCKED` and following.
@@ -154,14 +238,18 @@ final class DomainReader {
 
   private func ids(of object: KernelObject) throws(KernelError) -> [Int: UInt32] {
     var ids: [Int: UInt32] = [:]
+    try log.budget.spend(1 + sequences.count, at: object.address)
     switch form.ids {
     case .xarray:
       let entries = log.take(
-        image.xarray(at: try object.address(of: "iommu_array"), limit: 65536), "iommu_array")
+        image.xarray(at: try object.address(of: "iommu_array"), limit: 1024), "iommu_array")
+      try log.budget.spend(entries.count, at: object.address)
       for entry in entries {
         guard let sequence = Int(exactly: entry.index) else { continue }
-        let info = try image.object("iommu_domain_info", at: KernelAddress(entry.word & ~3))
-        ids[sequence] = UInt32(truncatingIfNeeded: try info.unsigned("did"))
+        ids[sequence] = log.attempt("struct iommu_domain_info") { () throws(KernelError) in
+          let info = try image.object("iommu_domain_info", at: KernelAddress(entry.word & ~3))
+          return UInt32(truncatingIfNeeded: try info.unsigned("did"))
+        }
       }
     case .array:
       let length = try object.arrayCount("iommu_did")
@@ -171,7 +259,8 @@ final class DomainReader {
       }
     case .single:
       let id = UInt32(truncatingIfNeeded: try object.unsigned("id"))
-      for sequence in sequences where (0..<1024).contains(sequence) {
+      let units = min(try object.arrayCount("iommu_bmp"), 64) * 64
+      for sequence in sequences where (0..<units).contains(sequence) {
         guard try object.element("iommu_bmp", sequence / 64)[bit: sequence % 64] else { continue }
         ids[sequence] = id
       }
@@ -195,13 +284,22 @@ final class DomainReader {
       let top = try object.pointer("pgd")
       guard top.rawValue != 0 else { return }
       domain.table = try image.reader.physical(top).pageBase
-      domain.levels = Int(truncatingIfNeeded: try object.signed("agaw")) + 2
+      let agaw = try object.signed("agaw")
+      // 30 bits to 64 bits wide; drivers make 39 to 57.
+      guard (0...4).contains(agaw) else {
+        throw KernelError(at: object.address, .malformed("agaw is \(agaw), outside 0...4"))
+      }
+      domain.levels = Int(agaw) + 2
     case .generic:
       // The low three bits of the word are the top level, counted from 0.
       let leg = domain.isFirstStage == true ? "fspt.x86_64_pt" : "sspt.vtdss_pt"
       let word = try object.unsigned(leg + ".common.top_of_table")
       guard word & ~7 != 0 else { return }
       domain.table = try image.reader.physical(KernelAddress(word & ~7)).pageBase
+      guard word & 7 < 6 else {
+        throw KernelError(
+          at: object.address, .malformed("top of the page table is level \(word & 7)"))
+      }
       domain.levels = Int(word & 7) + 1
     }
   }

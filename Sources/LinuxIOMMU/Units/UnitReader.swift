@@ -9,16 +9,24 @@ struct UnitReader {
   let log: ProblemLog
   let names: DeviceNames
 
-  /// Every unit of `dmar_drhd_units`, in the list's order.
+  /// Every unit of `dmar_drhd_units`, in the list's order, up to `DMAR_UNITS_SUPPORTED` of them.
   ///
   /// - Throws: where the list's head cannot be found: then there is nothing to report on.
   func units() throws(KernelError) -> [LinuxUnit] {
     let head = try image.requiredSymbol("dmar_drhd_units")
     let drhds = log.take(
-      image.list(at: head, of: "dmar_drhd_unit", linkedBy: "list", limit: 4096),
+      image.list(at: head, of: "dmar_drhd_unit", linkedBy: "list", limit: 1024),
       "dmar_drhd_units list")
+    var seen: Set<KernelAddress> = []
     return drhds.compactMap { drhd in
-      log.attempt("struct dmar_drhd_unit") { () throws(KernelError) in try unit(drhd) }
+      log.attempt("struct dmar_drhd_unit") { () throws(KernelError) in
+        // Each unit has an `intel_iommu` of its own.
+        let iommu = try drhd.pointer("iommu")
+        guard iommu.rawValue == 0 || seen.insert(iommu).inserted else {
+          throw KernelError(at: drhd.address, .malformed("two units share one intel_iommu"))
+        }
+        return try unit(drhd)
+      }
     }
   }
 
@@ -107,7 +115,8 @@ struct UnitReader {
     log.attempt("domain-ids", unit: name) { () throws(KernelError) -> [UInt32]? in
       if try iommu.has("domain_ida") {
         return log.take(
-          image.ida(at: try iommu.address(of: "domain_ida")), "domain_ida", unit: name)
+          image.ida(at: try iommu.address(of: "domain_ida"), limit: 65536), "domain_ida",
+          unit: name)
       }
       let bitmap = try iommu.pointer("domain_ids")
       guard bitmap.rawValue != 0 else { return nil }

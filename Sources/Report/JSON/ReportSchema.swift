@@ -221,7 +221,7 @@ extension ReportDocument {
           "additionalProperties": false,
           "required": [
             "unit", "device", "pasid", "translation", "domainID", "levels", "table",
-            "faultProcessingDisabled", "raw", "entry", "secondStage"
+            "faultProcessingDisabled", "raw", "entry", "secondStage", "servesRequestsWithoutPASID"
           ],
           "properties": {
             "unit": {"type": "string"},
@@ -253,7 +253,8 @@ extension ReportDocument {
                 },
                 {"type": "null"}
               ]
-            }
+            },
+            "servesRequestsWithoutPASID": {"type": "boolean"}
           }
         },
         "domain": {
@@ -357,7 +358,7 @@ extension ReportDocument {
           "additionalProperties": false,
           "required": [
             "tables", "unreadable", "assumedEmpty", "cycles", "aliases", "reservedBits",
-            "budgetExhausted"
+            "bytesOutsideMemory", "budgetExhausted"
           ],
           "properties": {
             "tables": {"$ref": "#/$defs/count"},
@@ -366,6 +367,10 @@ extension ReportDocument {
             "cycles": {"$ref": "#/$defs/count"},
             "aliases": {"$ref": "#/$defs/count"},
             "reservedBits": {"$ref": "#/$defs/count"},
+            "bytesOutsideMemory": {
+              "description": "Mapped bytes whose target is not memory that the dump describes.",
+              "$ref": "#/$defs/count"
+            },
             "budgetExhausted": {"type": "boolean"}
           }
         },

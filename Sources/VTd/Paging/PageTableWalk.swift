@@ -47,13 +47,16 @@ public struct PageTableWalk: Sendable {
         PagingObstacle(
           .unsupportedLevels(space.root.levels), level: space.root.levels,
           iova: IOVirtualAddress(0), entry: nil, word: 0))
-      visitor.finish(WalkStatistics())
-      return WalkStatistics()
+      var statistics = WalkStatistics()
+      statistics.remaining = budget
+      visitor.finish(statistics)
+      return statistics
     }
     var walker = Walker(self)
     walker.visitTable(
       space.root.table.rawValue, level: space.root.levels, iova: 0, inherited: .all, entry: nil,
       word: 0, &visitor)
+    walker.statistics.remaining = walker.budget
     visitor.finish(walker.statistics)
     return walker.statistics
   }
@@ -79,6 +82,8 @@ public struct WalkStatistics: Hashable, Sendable {
   public var exhausted: Set<WalkBudget.Part> = []
   /// The visitor ended the walk.
   public var isStopped = false
+  /// What is left of the budget: the next walk's, where several walks share one.
+  public var remaining = WalkBudget(tables: 0, revisits: 0, lookups: 0)
 
   public init() {}
 }

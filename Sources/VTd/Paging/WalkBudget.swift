@@ -15,10 +15,10 @@ public struct WalkBudget: Hashable, Sendable {
   public var revisits: Int
   /// Nested translation: look-ups in the second stage.
   ///
-  /// When they are spent, the walk ends.
+  /// 2^24 are 64 GiB in pieces of 4 KiB. When they are spent, the walk ends.
   public var lookups: Int
 
-  public init(tables: Int = 1 << 20, revisits: Int = 1 << 16, lookups: Int = 1 << 25) {
+  public init(tables: Int = 1 << 20, revisits: Int = 1 << 16, lookups: Int = 1 << 24) {
     self.tables = tables
     self.revisits = revisits
     self.lookups = lookups

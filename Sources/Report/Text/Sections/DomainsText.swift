@@ -89,6 +89,9 @@ struct DomainsText {
       parts.append(
         "\(Quantity.count(walk.reservedBits, "entry", "entries")) with reserved bits")
     }
+    if walk.bytesOutsideMemory > 0 {
+      parts.append("\(Quantity.bytes(walk.bytesOutsideMemory)) mapped to what is not memory")
+    }
     if walk.budgetExhausted { parts.append("cut, the page budget was spent") }
     return parts.joined(separator: ", ")
   }

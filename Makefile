@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+# What apt installs on Debian 12: two libraries to build with, three that are loaded when a dump
+# needs them, and what `make check` uses.
+PACKAGES = libelf-dev libdw-dev zlib1g-dev liblzo2-2 libsnappy1v5 libzstd1 python3-jsonschema man-db
+
+RELEASE = .build/release/iommuscope
+REPORTS = .build/sample-reports
+SAMPLES = $(wildcard samples/*.vmcore)
+
+.PHONY: build deps demo check test lint man-lint samples-check truth mutants install clean
+
+build:
+	$(SWIFT) build -c release --product iommuscope
+
+# Installs the packages that are missing; silent where none is.
+deps:
+	@scripts/install-packages $(PACKAGES)
+
+# The main job on every sample.
+demo: deps build
+	@scripts/report-samples $(RELEASE) $(SAMPLES)
+
+# Debug and release are both built, because their traps differ.
+check: deps test build lint man-lint samples-check truth mutants
+
+test:
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --parallel
+
+lint:
+	$(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
+	  Package.swift Sources Tests
+
+# Whatever `man` has to say about a page is an error.
+man-lint:
+	@for page in man/*.1; do \
+	  said=$$(LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -E UTF-8 -l $$page 2>&1 >/dev/null); \
+	  if [ -n "$$said" ]; then echo "$$page: $$said" >&2; exit 1; fi; \
+	done
+
+# Every sample's report validates against the schema that this build prints.
+samples-check: build
+	@rm -rf $(REPORTS) && mkdir -p $(REPORTS)
+	@$(RELEASE) schema report --output $(REPORTS)/report.schema.json
+	@scripts/report-samples --json $(REPORTS) $(RELEASE) $(SAMPLES)
+	@scripts/validate-json $(REPORTS)/report.schema.json $(REPORTS)/*.report.json
+
+# Every sample's report agrees with what an independent walk of the whole machine's memory found.
+truth: samples-check
+	@python3 Tests/Oracle/test_oracle.py --quiet
+	@scripts/compare-truth $(REPORTS)
+
+# Damaged copies of the samples end in words, never in a signal; SEED= repeats a run.
+mutants: build
+	@scripts/mutate-samples $(RELEASE) 60 $(SAMPLES)
+
+install: build
+	install -D -m 755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/iommuscope
+	for page in man/*.1; do \
+	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1/$${page##*/} || exit 1; \
+	done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(RELEASE) --generate-completion-script bash \
+	  > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/iommuscope
+	$(RELEASE) --generate-completion-script zsh \
+	  > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_iommuscope
+	$(RELEASE) --generate-completion-script fish \
+	  > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/iommuscope.fish
+
+clean:
+	rm -rf .build

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DumpFixtures
+import Foundation
+import Report
+import Testing
+
+@testable import Commands
+
+/// The real engines on the samples and on files that are no dumps.
+struct SampleTests {
+  /// The repository's root.
+  static let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().path()
+
+  static func sample(_ name: String) -> String { root + "samples/" + name }
+
+  /// Runs a command line on the real engines.
+  static func run(_ arguments: [String]) -> (status: Outcome, output: String, errors: String) {
+    let output = MemorySink()
+    let errors = MemorySink()
+    let status = Iommuscope.run(
+      arguments,
+      in: Environment(standardOutput: output, standardError: errors, engines: .production))
+    return (status, output.text, errors.text)
+  }
+
+  /// A file in a folder of its own, gone when `body` returns.
+  static func withFile<R>(
+    _ bytes: [UInt8], named name: String = "vmcore", _ body: (String) throws -> R
+  ) throws -> R {
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = folder.appending(path: name).path()
+    try Data(bytes).write(to: URL(filePath: path))
+    return try body(path)
+  }
+
+  // MARK: What is no dump
+
+  @Test func aMissingFileIsNamed() {
+    let run = Self.run(["report", "/nonexistent/vmcore"])
+    #expect(run.status == .failed)
+    #expect(run.output.isEmpty)
+    #expect(run.errors.contains("/nonexistent/vmcore"))
+    #expect(run.errors.contains("No such file"))
+  }
+
+  @Test(
+    arguments: [
+      ("an empty file", [], "empty"),
+      ("a text file", Array("DMAR: nothing\n".utf8), "text"),
+      ("gzip data", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], "gunzip"),
+    ] as [(String, [UInt8], String)])
+  func aFileThatIsNoDumpSaysWhatItIs(_ name: String, _ bytes: [UInt8], _ hint: String) throws {
+    try Self.withFile(bytes) { path in
+      let run = Self.run(["report", path])
+      #expect(run.status == .failed)
+      #expect(run.errors.contains(path) && run.errors.contains(hint), "\(name): \(run.errors)")
+    }
+  }
+
+  @Test func anotherArchitectureIsRefused() throws {
+    var builder = ELFDumpBuilder(.random(seed: 1))
+    builder.machine = 183  // AArch64
+    try Self.withFile(builder.build()) { path in
+      let run = Self.run(["report", path])
+      #expect(run.status == .failed)
+      #expect(run.errors.contains("x86_64"))
+    }
+  }
+
+  @Test func aVmlinuxOfAnotherBuildIsRefusedWithBothBuildIDs() {
+    let run = Self.run([
+      "report", Self.sample("6.1-legacy.vmcore"), "--vmlinux", Self.sample("5.10-types.debug"),
+    ])
+    #expect(run.status == .failed)
+    #expect(run.errors.contains("ad88061a5204bed40b632d94429548b7975f22e4"))
+    #expect(run.errors.contains("eb4fbcd037e7253717950bf2b93bd5566f47c56f"))
+  }
+
+  @Test func inputFilesAreReadWholeOrRefused() throws {
+    try Self.withFile(Array("not a map\n".utf8), named: "System.map") { path in
+      #expect(throws: CommandFailure.self) { _ = try InputFile.bytes(path + ".missing") }
+      let bytes = try InputFile.bytes(path)
+      #expect(bytes == Array("not a map\n".utf8))
+    }
+  }
+
+  @Test func halfADumpEndsInWordsOrInAPartialReport() throws {
+    let whole = try InputFile.bytes(Self.sample("6.1-legacy.vmcore"))
+    for numerator in [1, 2, 3] {
+      try Self.withFile(Array(whole.prefix(whole.count / 4 * numerator))) { path in
+        let run = Self.run(["report", path])
+        #expect(run.status == .done || run.status == .failed)
+        if run.status == .failed {
+          #expect(run.errors.contains(path))
+        } else {
+          #expect(run.output.contains("WHAT IS MISSING"))
+        }
+      }
+    }
+  }
+
+  // MARK: Samples
+
+  @Test(arguments: [
+    (["6.1-legacy.vmcore"], "6.1.0-56-amd64"), (["7.3-scalable.vmcore"], "7.3.4+deb13-amd64"),
+    (["5.10-legacy.vmcore"], "5.10.0-32-amd64"),
+  ])
+  func theSampleReports(_ files: [String], _ release: String) {
+    let run = Self.run(["report"] + files.map(Self.sample))
+    #expect(run.status == .done)
+    #expect(run.errors.isEmpty)
+    #expect(run.output.contains(release))
+    for line in run.output.split(separator: "\n") { #expect(line.count <= 100) }
+  }
+
+  @Test func dwarfAndBTFGiveOneReport() {
+    let sample = Self.sample("5.10-legacy.vmcore")
+    let btf = Self.run(["report", sample, "--format", "json"])
+    let dwarf = Self.run([
+      "report", sample, "--format", "json", "--vmlinux", Self.sample("5.10-types.debug"),
+    ])
+    #expect(btf.status == .done && dwarf.status == .done)
+    #expect(btf.output != dwarf.output)
+    #expect(
+      btf.output.replacing("\"typesFrom\": \"btf\"", with: "\"typesFrom\": \"dwarf\"")
+        == dwarf.output)
+  }
+
+  @Test(arguments: ["6.1-legacy.vmcore", "7.3-scalable.vmcore"])
+  func anExtractOfAnExtractReportsTheSame(_ name: String) throws {
+    let original = Self.run(["report", Self.sample(name), "--format", "json"])
+    try Self.withFile([]) { path in
+      let again = path + "-again"
+      let extract = Self.run(["extract", Self.sample(name), "--output", again])
+      #expect(extract.status == .done)
+      let report = Self.run(["report", again, "--format", "json"])
+      #expect(
+        report.output.replacing(again, with: "X")
+          == original.output.replacing(Self.sample(name), with: "X"))
+    }
+  }
+}

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelFixtures
+import KernelImage
+import LinuxIOMMU
+import Memory
+import Testing
+
+/// Domains, the devices that lead to them, and their allocators: what only some kernels have.
+struct DomainTests {
+  private let function = PCIFunction(bus: 0, devfn: 8)
+
+  private func read(_ kernel: RemappingKernel) throws -> LinuxIOMMU {
+    kernel.finish()
+    return try LinuxIOMMU(reading: kernel.kernel.image())
+  }
+
+  private func kernel(
+    _ variant: KernelVariant
+  ) -> (RemappingKernel, RemappingKernel.Unit, RemappingKernel.Function) {
+    let kernel = RemappingKernel(variant)
+    let device = kernel.addFunction(kernel.addBus(0), 8)
+    return (kernel, kernel.addUnit(), device)
+  }
+
+  @Test(arguments: [KernelVariant.g5b, .g5c, .g6])
+  func firstStage(_ variant: KernelVariant) throws {
+    let (kernel, unit, device) = kernel(variant)
+    kernel.attach(device, to: unit, kernel.addDomain(ids: [0: 2], levels: 5, firstStage: true))
+    let domain = try #require(try read(kernel).domains.first)
+    #expect(domain.isFirstStage == true)
+    #expect(domain.levels == 5)
+    #expect(domain.table != nil)
+  }
+
+  @Test func staticDomains() throws {
+    let (kernel, unit, device) = kernel(.g5c)
+    let identity = kernel.kernel.make("iommu_domain", ["type": 4])
+    let blocking = kernel.kernel.make("iommu_domain")
+    let ops = kernel.kernel.make(
+      "iommu_ops",
+      ["identity_domain": identity.address.rawValue, "blocked_domain": blocking.address.rawValue])
+    kernel.kernel.symbols["intel_iommu_ops"] = [ops.address]
+    kernel.attach(device, to: unit, nil)
+    kernel.setInfo(of: device, kernel.infos[0].address.rawValue, ops: ops.address)
+    let group = kernel.addGroup(0, [device.device])
+    group.set([
+      "domain": identity.address.rawValue, "blocking_domain": blocking.address.rawValue,
+    ])
+    let state = try read(kernel)
+    #expect(state.problems.isEmpty)
+    #expect(state.devices.first?.groupDomain == identity.address)
+    #expect(state.devices.first?.domain == nil)
+    #expect(Set(state.domains.map(\.type)) == [.identity, .blocked])
+  }
+
+  @Test func namesOfStaticDomainsMayRepeat() throws {
+    let (kernel, _, device) = kernel(.g5c)
+    let other = kernel.kernel.make("iommu_domain")
+    let ours = kernel.kernel.make("iommu_domain", ["type": 4])
+    for domain in [other, ours] { kernel.kernel.symbol("identity_domain", domain.address) }
+    kernel.addGroup(0, [device.device])["domain"] = ours.address.rawValue
+    #expect(try read(kernel).domains.map(\.type) == [.identity])
+  }
+
+  /// Up to 5.2 the driver made its domains itself and left the type at 0.
+  @Test(arguments: [KernelVariant.g1, .g2b, .g2c])
+  func driversOwnDomainsHaveNoType(_ variant: KernelVariant) throws {
+    let (kernel, unit, device) = kernel(variant)
+    let own = kernel.addDomain(type: 0, ids: [0: 1])
+    _ = kernel.setAllocator(of: own, [1...1])
+    kernel.attach(device, to: unit, own)
+    let identity = kernel.addDomain(type: 0, ids: [0: 0])
+    kernel.kernel.variable("si_domain", identity.address.rawValue)
+    let state = try read(kernel)
+    let found = Dictionary(uniqueKeysWithValues: state.domains.map { ($0.kernelObject, $0) })
+    #expect(found[own.address]?.type == .dma)
+    #expect(found[own.address]?.table != nil)
+    #expect(found[own.address]?.allocator?.nodes.count == 1)
+    #expect(found[identity.address]?.type == .identity)
+    #expect(found[identity.address]?.allocator == nil)
+  }
+
+  @Test func flagsOfTheOldestKernels() throws {
+    let (kernel, unit, device) = kernel(.g0)
+    let domains = ([0, 2, 4] as [UInt64]).map { flags in
+      let domain = kernel.addDomain(ids: [0: UInt32(flags / 2)])
+      domain["flags"] = flags
+      return domain
+    }
+    kernel.attach(device, to: unit, domains[0])
+    unit.iommu["domain_ids"] = kernel.kernel.bitmap([0, 1, 2], count: 4096).rawValue
+    let state = try read(kernel)
+    #expect(
+      domains.map { domain in
+        state.domains.first { $0.kernelObject == domain.address }?.type
+      } == [.dma, .unmanaged, .identity])
+  }
+
+  /// The `id` of a domain for a virtual machine is no hardware id; the units' tables have that.
+  @Test(arguments: [KernelVariant.g0, .g1])
+  func flatTablesTellTheIDs(_ variant: KernelVariant) throws {
+    let (kernel, unit, device) = kernel(variant)
+    let domain = kernel.addDomain(type: 1, ids: [0: 1])
+    domain["id"] = 77
+    kernel.attach(device, to: unit, domain)
+    #expect(try read(kernel).domains.map(\.ids) == [[0: 1]])
+  }
+
+  @Test func idsOfUnusedSlotsDoNotCount() throws {
+    let (kernel, unit, device) = kernel(.g3)
+    let domain = kernel.addDomain(ids: [0: 5])
+    domain.setElement("iommu_refcnt", 0, 0)
+    kernel.attach(device, to: unit, domain)
+    #expect(try read(kernel).domains.map(\.ids) == [[:]])
+  }
+
+  @Test func sequenceBeyondTheArrays() throws {
+    for variant in [KernelVariant.g0, .g3] {
+      let (kernel, unit, device) = kernel(variant)
+      kernel.attach(device, to: unit, kernel.addDomain(ids: [0: 5]))
+      unit.iommu["seq_id"] = 5000
+      let state = try read(kernel)
+      #expect(state.domains.map(\.ids) == [[:]])
+    }
+  }
+
+  @Test(arguments: [KernelVariant.g5b, .g5c, .g5d, .g6])
+  func pasidArray(_ variant: KernelVariant) throws {
+    let (kernel, unit, device) = kernel(variant)
+    let first = kernel.addDomain(ids: [0: 9])
+    let second = kernel.addDomain(ids: [0: 10])
+    kernel.attach(device, to: unit, first)
+    var words: [UInt64: UInt64] = [
+      1: kernel.generic(first).rawValue, 70: kernel.generic(second).rawValue,
+    ]
+    if variant.pasids == .handle || variant.pasids == .tagged {
+      for (pasid, word) in words where variant.pasids == .handle || pasid == 70 {
+        let handle = kernel.kernel.make("iommu_attach_handle", ["domain": word])
+        words[pasid] = handle.address.rawValue | (variant.pasids == .tagged ? 1 : 0)
+      }
+    }
+    kernel.addGroup(0, [device.device], domain: first, pasids: words)
+    let state = try read(kernel)
+    #expect(state.problems.isEmpty)
+    #expect(state.devices.first?.pasidDomains == [1: first.address, 70: second.address])
+  }
+
+  @Test(arguments: [KernelVariant.g5b, .g5c])
+  func processAddressSpaces(_ variant: KernelVariant) throws {
+    let (kernel, _, device) = kernel(variant)
+    let table = kernel.kernel.allocatePage()
+    let process = kernel.kernel.make("mm_struct", ["pgd": table.rawValue])
+    // Up to 6.9 nothing but an `iommu_domain`.
+    let domain: FixtureObject
+    if variant.pasids == .domain {
+      domain = kernel.kernel.object("iommu_domain", at: kernel.kernel.allocatePage())
+    } else {
+      domain = kernel.addDomain(type: 0x10, ids: [:]).object("domain")
+    }
+    domain.set(["type": 0x10, "mm": process.address.rawValue])
+    kernel.addGroup(0, [device.device])["domain"] = domain.address.rawValue
+    let state = try read(kernel)
+    #expect(state.problems.isEmpty)
+    let found = try #require(state.domains.first)
+    #expect(found.type == .sva && found.isFirstStage == true && found.levels == 4)
+    #expect(found.table == kernel.kernel.physical(table))
+    #expect(found.iommuDomain == domain.address)
+  }
+
+  @Test func nestedDomainsLeadToTheirParents() throws {
+    let (kernel, unit, device) = kernel(.g5c)
+    let parent = kernel.addDomain(type: 1, ids: [0: 3])
+    let nested = kernel.addDomain(type: 0x40)
+    nested["s2_domain"] = parent.address.rawValue
+    kernel.attach(device, to: unit, nested)
+    let state = try read(kernel)
+    #expect(state.domains.first { $0.kernelObject == nested.address }?.parent == parent.address)
+    #expect(state.domains.count == 2)
+  }
+
+  @Test func chainOfNestedDomains() throws {
+    let (kernel, unit, device) = kernel(.g5c)
+    let chain = (0..<20_000).map { _ in kernel.kernel.make("dmar_domain", ["domain.type": 0x40]) }
+    for (domain, next) in zip(chain, chain.dropFirst() + [chain[0]]) {
+      domain["s2_domain"] = next.address.rawValue
+    }
+    kernel.attach(device, to: unit, chain[0])
+    #expect(try read(kernel).domains.count == 20_000)
+  }
+
+  @Test(arguments: [KernelVariant.g2c, .g3])
+  func sentinels(_ variant: KernelVariant) throws {
+    for (word, isDeferred) in [
+      (0, false), (UInt64(bitPattern: -1), false), (UInt64(bitPattern: -2), true),
+      (UInt64(bitPattern: -4095), false),
+    ] {
+      let (kernel, _, device) = kernel(variant)
+      kernel.setInfo(of: device, word)
+      let state = try read(kernel)
+      #expect(state.problems.isEmpty)
+      #expect(state.devices.map(\.attachDeferred) == [isDeferred])
+      #expect(state.devices.map(\.info) == [nil])
+    }
+  }
+
+  @Test func dataOfAnotherVendorsUnitIsNotOurs() throws {
+    let (kernel, unit, device) = kernel(.g5c)
+    let info = kernel.attach(device, to: unit, nil)
+    kernel.setInfo(of: device, info.address.rawValue, ops: KernelAddress(0xffff_8880_0000_1000))
+    #expect(try read(kernel).devices.map(\.info) == [nil])
+  }
+
+  @Test func deferredAttachment() throws {
+    let (kernel, unit, device) = kernel(.g5c)
+    kernel.attach(device, to: unit, nil)
+    kernel.kernel.object("dev_iommu", at: KernelAddress(device.device["iommu"]))[
+      "attach_deferred"] = 1
+    #expect(try read(kernel).devices.map(\.attachDeferred) == [true])
+  }
+
+  @Test func pasidDirectory() throws {
+    let (kernel, unit, device) = kernel(.g5c)
+    let directory = kernel.kernel.allocatePage()
+    let table = kernel.kernel.make("pasid_table", ["table": directory.rawValue])
+    kernel.attach(device, to: unit, nil)["pasid_table"] = table.address.rawValue
+    #expect(
+      try read(kernel).devices.map(\.pasidDirectory) == [kernel.kernel.physical(directory)])
+  }
+
+  @Test(arguments: ["pgd", "agaw"])
+  func pageTableThatMakesNoSense(_ member: String) throws {
+    let (kernel, unit, device) = kernel(.g5c)
+    let domain = kernel.addDomain(ids: [0: 2])
+    domain[member] = member == "pgd" ? 0x1234 : 0x7fff_ffff
+    kernel.attach(device, to: unit, domain)
+    let state = try read(kernel)
+    #expect(state.domains.map(\.levels) == [nil])
+    #expect(state.domains.map(\.ids) == [[0: 2]])
+    #expect(state.problems.map(\.subject) == ["domain page table"])
+  }
+
+  @Test func domainThatCannotBeReadIsNotedOnce() throws {
+    let kernel = RemappingKernel(.g5c)
+    let bus = kernel.addBus(0)
+    let unit = kernel.addUnit()
+    let missing = kernel.kernel.allocatePage()
+    for devfn in 0..<8 {
+      let device = kernel.addFunction(bus, UInt8(devfn))
+      kernel.attach(device, to: unit, kernel.kernel.object("dmar_domain", at: missing))
+    }
+    kernel.kernel.setAbsence(.excluded, at: missing)
+    let state = try read(kernel)
+    #expect(state.devices.count == 8)
+    #expect(state.problems.map(\.absence) == [.excluded])
+  }
+}
+
+struct AllocatorTests {
+  private func scene(
+    _ variant: KernelVariant,
+    _ change: (RemappingKernel, FixtureObject, inout RemappingKernel.Allocator) -> Void
+  ) throws -> (state: LinuxIOMMU, allocator: LinuxIOVAAllocator?) {
+    let kernel = RemappingKernel(variant)
+    let device = kernel.addFunction(kernel.addBus(0), 8)
+    let domain = kernel.addDomain(type: 3)
+    kernel.attach(device, to: kernel.addUnit(), domain)
+    var allocator = kernel.setAllocator(of: domain, [1...4, 8...8])
+    change(kernel, domain, &allocator)
+    kernel.finish()
+    let state = try LinuxIOMMU(reading: kernel.kernel.image())
+    return (state, state.domains.first { $0.kernelObject == domain.address }?.allocator)
+  }
+
+  @Test func singleQueue() throws {
+    let (state, allocator) = try scene(.g5c) { kernel, domain, allocator in
+      kernel.makeQueues(&allocator, domain: domain, finished: 3, single: true, size: 1024)
+      kernel.fill(allocator.queues[0], head: 1023, [(1, 2), (2, 3)], size: 1024)
+    }
+    #expect(state.problems.isEmpty)
+    #expect(allocator?.queued == [1: false, 2: true])
+  }
+
+  @Test func queueWithoutDomainIsNotInUse() throws {
+    let (_, allocator) = try scene(.g5a) { kernel, domain, allocator in
+      kernel.makeQueues(&allocator, domain: domain, finished: 0)
+      kernel.fill(allocator.queues[0], head: 0, [(1, 2)])
+      allocator.owner["fq_domain"] = 0
+    }
+    #expect(allocator?.queued == [:])
+  }
+
+  @Test(arguments: [256, UInt64(UInt32.max)], ["head", "tail"])
+  func queuePositionsOutsideTheRing(_ position: UInt64, _ member: String) throws {
+    for variant in [KernelVariant.g2c, .g3, .g5a, .g5c] {
+      let (state, allocator) = try scene(variant) { kernel, domain, allocator in
+        kernel.makeQueues(&allocator, domain: domain, finished: 0)
+        allocator.queues[0][member] = position
+        kernel.fill(allocator.queues[1], head: 3, [(8, 1)])
+      }
+      #expect(state.problems.count == 1)
+      #expect(allocator?.queued == [8: true])
+    }
+  }
+
+  @Test func hostileRingSize() throws {
+    let (state, _) = try scene(.g5c) { kernel, domain, allocator in
+      kernel.makeQueues(&allocator, domain: domain, finished: 0)
+      for queue in allocator.queues { queue.set(["mod_mask": 0xffff_ffff, "tail": 0xffff_fffe]) }
+    }
+    #expect(state.problems.count == 2)
+  }
+
+  @Test func messageCookiesHaveNoAllocator() throws {
+    for (variant, path, value) in [
+      (KernelVariant.g3, "", 1), (.g5c, "", 1), (.g5d, "domain.cookie_type", 2),
+      (.g5d, "domain.cookie_type", 0), (.g6, "domain.cookie_type", 5),
+    ] {
+      let (state, allocator) = try scene(variant) { _, domain, allocator in
+        if path.isEmpty {
+          allocator.cookie?["type"] = UInt64(value)
+        } else {
+          domain[path] = UInt64(value)
+        }
+      }
+      #expect(state.problems.isEmpty)
+      #expect(allocator == nil)
+    }
+  }
+
+  @Test func cookieTypeIsTheTypesOwn() throws {
+    let (_, allocator) = try scene(.g5d) { kernel, domain, _ in
+      kernel.kernel.types.enumerators["IOMMU_COOKIE_DMA_IOVA"] = 4
+      domain["domain.cookie_type"] = 4
+    }
+    #expect(allocator?.nodes.count == 2)
+  }
+
+  /// The field outlived its use: no tree was ever made in it.
+  @Test(arguments: [KernelVariant.g3, .g4])
+  func leftoverField(_ variant: KernelVariant) throws {
+    let (state, allocator) = try scene(variant) { _, domain, _ in
+      domain["domain.iova_cookie"] = 0
+    }
+    #expect(state.problems.isEmpty)
+    #expect(allocator == nil)
+  }
+
+  @Test func reservedTemplate() throws {
+    let kernel = RemappingKernel(.g2b)
+    let space = kernel.kernel.make("iova_domain")
+    var template = RemappingKernel.Allocator(space: space, owner: space)
+    kernel.fillSpace(&template, [0xfee00...0xfeeff, UInt64.max >> 12...UInt64.max >> 12])
+    kernel.kernel.symbol("reserved_iova_list", space.address)
+    kernel.finish()
+    #expect(
+      try LinuxIOMMU(reading: kernel.kernel.image()).reservedTemplate
+        == [0xfee0_0000...0xfeef_ffff, 0xffff_ffff_ffff_f000...UInt64.max])
+    space["granule"] = 3
+    let state = try LinuxIOMMU(reading: kernel.kernel.image())
+    #expect(state.reservedTemplate.isEmpty && state.problems.count == 1)
+  }
+
+  @Test func nodesThatAreNoRanges() throws {
+    let (state, allocator) = try scene(.g5c) { _, _, allocator in
+      allocator.nodes[0].set(["pfn_lo": 9, "pfn_hi": 8])
+      allocator.nodes[1].set(["pfn_lo": 1, "pfn_hi": .max])
+    }
+    #expect(allocator?.nodes.isEmpty == true)
+    #expect(state.problems.count == 2)
+  }
+
+  @Test(arguments: [3, 4097, UInt64.max])
+  func granuleThatIsNoPowerOfTwo(_ granule: UInt64) throws {
+    let (state, allocator) = try scene(.g5c) { _, _, allocator in
+      allocator.space["granule"] = granule
+    }
+    #expect(allocator == nil)
+    #expect(state.problems.count == 1)
+  }
+
+  @Test(arguments: [1, 2, 1 << 63] as [UInt64])
+  func hostileGranule(_ granule: UInt64) throws {
+    let (_, allocator) = try scene(.g5c) { _, _, allocator in
+      allocator.space["granule"] = granule
+      allocator.nodes[1].set(["pfn_hi": .max])
+    }
+    #expect(allocator?.granule == granule)
+  }
+
+  @Test func depotThatLeadsBack() throws {
+    let (state, allocator) = try scene(.g5c) { kernel, _, allocator in
+      let magazine = kernel.makeMagazine([7])
+      magazine["next"] = magazine.address.rawValue
+      allocator.caches[0].set(["depot": magazine.address.rawValue, "depot_size": 1 << 20])
+    }
+    #expect(state.problems.count == 1)
+    #expect(allocator?.cached == [0, 7])
+  }
+
+  @Test(arguments: [KernelVariant.g2b, .g5a, .g5c])
+  func hostileDepotSize(_ variant: KernelVariant) throws {
+    let (state, _) = try scene(variant) { _, _, allocator in
+      allocator.caches[0]["depot_size"] = .max
+    }
+    #expect(state.problems.map(\.subject) == ["IOVA depot"])
+  }
+
+  @Test func absentMagazineLeavesTheOthers() throws {
+    let (state, allocator) = try scene(.g5c) { kernel, _, allocator in
+      let missing = kernel.kernel.allocatePage()
+      kernel.kernel.setAbsence(.excluded, at: missing)
+      allocator.locals[0][0]["loaded"] = missing.rawValue
+      allocator.locals[0][0]["prev"] = kernel.makeMagazine([8]).address.rawValue
+      allocator.locals[5][1]["loaded"] = kernel.makeMagazine([1]).address.rawValue
+    }
+    #expect(state.problems.map(\.absence) == [.excluded])
+    #expect(allocator?.cached == [1, 8])
+  }
+
+  @Test func twoDomainsOfOneCookie() throws {
+    let kernel = RemappingKernel(.g5c)
+    let bus = kernel.addBus(0)
+    let unit = kernel.addUnit()
+    let domains = (0..<2).map { index -> FixtureObject in
+      let domain = kernel.addDomain()
+      kernel.attach(kernel.addFunction(bus, UInt8(index)), to: unit, domain)
+      return domain
+    }
+    _ = kernel.setAllocator(of: domains[0], [1...1])
+    domains[1]["domain.iova_cookie"] = domains[0]["domain.iova_cookie"]
+    kernel.finish()
+    let state = try LinuxIOMMU(reading: kernel.kernel.image())
+    #expect(state.domains.count { $0.allocator != nil } == 1)
+    #expect(state.problems.count == 1)
+  }
+
+  @Test func hostileUnitCountOfDeferredFlushes() throws {
+    let (state, allocator) = try scene(.g1) { kernel, domain, allocator in
+      kernel.addDeferredFlush(unit: 0, [(allocator.nodes[0], domain)])
+      kernel.kernel.symbols["g_num_of_iommus"] = nil
+      kernel.kernel.variable("g_num_of_iommus", Int32.max)
+    }
+    #expect(state.problems.map(\.subject) == ["deferred_flush"])
+    #expect(allocator?.queued.isEmpty == true)
+  }
+}
