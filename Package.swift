@@ -51,12 +51,22 @@ let package = Package(
     room("StateDiff", ["Memory", "RemappingState"]),
     room("TableCopy", ["Memory", "VTd"]),
     room("Inheritance", ["Memory", "VTd", "TableCopy", "RemappingState"]),
-    room("Report", ["Memory", "RemappingState", "StateDiff", "Inheritance"]),
+    room("Carving", ["Memory", "VTd"]),
+    room(
+      "Investigation",
+      ["Memory", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState"]),
+    room(
+      "Report",
+      [
+        "Memory", "VTd", "LinuxIOMMU", "RemappingState", "StateDiff", "Inheritance", "Carving",
+        "Investigation",
+      ]),
     room(
       "Commands",
       [
         "Memory", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
-        "Audit", "StateDiff", "TableCopy", "Inheritance", "Report", argumentParser,
+        "Audit", "StateDiff", "TableCopy", "Inheritance", "Carving", "Investigation", "Report",
+        argumentParser,
       ]),
     .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
 
@@ -97,5 +107,7 @@ let package = Package(
         "Audit", "DumpFixtures", "Memory", "RemappingState", "Report", "StateDiff",
         "StateFixtures", argumentParser,
       ]),
+    tests("Carving", ["Memory", "VTd"]),
+    tests("Investigation", ["Memory", "KernelImage", "VTd", "RemappingState"]),
   ]
 )

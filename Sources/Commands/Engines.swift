@@ -6,10 +6,15 @@ public import RemappingState
 public struct Engines: Sendable {
   public var states: any StateSource
   public var extractor: any DumpExtractor
+  public var evidence: any EvidenceSource
 
-  public init(states: any StateSource, extractor: any DumpExtractor) {
+  public init(
+    states: any StateSource, extractor: any DumpExtractor,
+    evidence: any EvidenceSource = Investigator()
+  ) {
     self.states = states
     self.extractor = extractor
+    self.evidence = evidence
   }
 
   /// The engines of the real program: the one place where they are plugged in.

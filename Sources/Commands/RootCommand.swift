@@ -14,7 +14,8 @@ struct RootCommand: ParsableCommand {
       """,
     version: LibraryVersions.text,
     subcommands: [
-      ReportCommand.self, InheritCommand.self, DiffCommand.self, ExtractCommand.self,
-      SchemaCommand.self,
+      ReportCommand.self, InheritCommand.self, DiffCommand.self, TranslateCommand.self,
+      OwnersCommand.self, FaultsCommand.self, HistoryCommand.self, TablesCommand.self,
+      CarveCommand.self, ExtractCommand.self, SchemaCommand.self,
     ])
 }

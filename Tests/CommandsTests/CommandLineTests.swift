@@ -29,8 +29,17 @@ struct CommandLineTests {
 
         SUBCOMMANDS:
           report                  Everything about the remapping units at the time of the crash.
-          inherit                 INHERIT
+          inherit                 What the crash kernel inherits from units that translate, under each
+                                  policy.
           diff                    Two states compared: dumps, or reports written earlier.
+          translate               Where a device's address leads, level by level.
+          owners                  Which devices can reach a physical address, and what the page is.
+          faults                  The DMAR fault lines of the dump's kernel log, each explained against the
+                                  tables.
+          history                 The remapping events and invalidations before the crash, as far as they
+                                  are left.
+          tables                  Raw entries of the tables, decoded field by field.
+          carve                   Root tables found by their shape, with no symbols.
           extract                 A small ELF vmcore with only the pages that the analysis needs.
           schema                  The JSON Schema (draft 2020-12) of a document.
 

@@ -2,6 +2,7 @@
 
 internal import DumpFile
 internal import Inheritance
+internal import Investigation
 internal import KernelImage
 internal import KernelTypes
 internal import LinuxIOMMU
@@ -82,6 +83,7 @@ struct Session {
   /// Every symbol that a reader of this program looks for.
   static let wantedSymbols: Set<String> = LinuxIOMMU.symbols.union(KernelImage.symbols)
     .union(MachineFacts.symbols)
+    .union(InvestigationSymbols.all)
 
   private static func symbols(
     _ request: DumpRequest, dump: DumpFile, info: VMCoreInfo, reader: KernelReader,

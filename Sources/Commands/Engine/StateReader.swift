@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DumpFile
+internal import Investigation
 internal import KernelImage
 internal import KernelTypes
 internal import LinuxIOMMU
@@ -11,9 +12,7 @@ internal import RemappingState
 struct StateReader: StateSource {
   func state(of request: DumpRequest, console: Console) throws(CommandFailure) -> RemappingState {
     console.progress("opening \(request.name)")
-    let session = try Session(request)
-    for remark in session.remarks { console.warning(remark) }
-    return try session.state(console)
+    return try Investigator().evidence(of: request, roots: [], console: console).state
   }
 }
 

@@ -43,14 +43,7 @@ struct FormatOptions: ParsableArguments {
   var color: ColorChoice = .auto
 
   func useColor(in environment: Environment, toFile: Bool) -> Bool {
-    switch color {
-    case .always: true
-    case .never: false
-    case .auto:
-      environment.outputIsTerminal && !toFile
-        && (environment.variables["NO_COLOR"] ?? "").isEmpty
-        && environment.variables["TERM"] != "dumb"
-    }
+    color.isOn(in: environment, toFile: toFile)
   }
 }
 
@@ -63,4 +56,15 @@ enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
   case auto
   case always
   case never
+
+  func isOn(in environment: Environment, toFile: Bool) -> Bool {
+    switch self {
+    case .always: true
+    case .never: false
+    case .auto:
+      environment.outputIsTerminal && !toFile
+        && (environment.variables["NO_COLOR"] ?? "").isEmpty
+        && environment.variables["TERM"] != "dumb"
+    }
+  }
 }

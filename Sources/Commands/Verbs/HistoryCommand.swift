@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Investigation
+import RemappingState
+import Report
+
+/// `history`: what the dump still holds of the time before the crash.
+struct HistoryCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "history",
+    abstract: "The remapping events and invalidations before the crash, as far as they are left.",
+    usage: "iommuscope history <dump> ... [<options>]",
+    discussion: """
+      Trace events of the systems iommu and intel_iommu, if they were switched on, and the last \
+      descriptors of the invalidation queues, which carry no time.
+      """)
+
+  @Argument(
+    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    completion: .file())
+  var dumps: [String]
+
+  @Option(
+    help: ArgumentHelp("Rows of each list in the text, the newest; 0 for all.", valueName: "rows"))
+  var limit: Int = 60
+
+  @OptionGroup(title: "Reading the dump") var input: InputOptions
+
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+
+  @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
+
+  @OptionGroup(title: "Messages") var messages: MessageOptions
+
+  func validate() throws {
+    guard limit >= 0 else {
+      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
+    }
+  }
+
+  func run(in environment: Environment, console: Console) throws -> Outcome {
+    let request = input.request(dumps)
+    let evidence = try environment.engines.evidence.evidence(
+      of: request, roots: [], console: console)
+    console.progress("reading the trace ring")
+    let ring = evidence.kernel.map { TraceRing(reading: $0.image) }
+    console.endProgress()
+    let document = HistoryDocument(
+      dump: evidence.state.dump, events: ring?.events ?? [],
+      problems: ring?.problems ?? ["the kernel's structures were not read"],
+      invalidations: InvalidationHistory.descriptors(evidence))
+    try destination.write(in: environment, keeping: request.inputs) { sink in
+      switch form.format {
+      case .text:
+        let color = form.useColor(in: environment, toFile: destination.output != nil)
+        try HistoryText(limit: limit == 0 ? nil : limit, color: color).write(document, to: sink)
+      case .json: try JSONTextEncoder().encode(document, to: sink)
+      }
+    }
+    return .done
+  }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import ArgumentParser
+import Investigation
+import RemappingState
+public import Report
+
+/// `tables`: raw entries, decoded field by field.
+struct TablesCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "tables",
+    abstract: "Raw entries of the tables, decoded field by field.",
+    usage: "iommuscope tables <dump> ... [--device <sbdf>] [--root <address>] [<options>]",
+    discussion: """
+      Without --device: root, context and PASID entries of every unit. With it: the entries that \
+      lead to the device's address space, drawn bit by bit, and those of its page tables. \
+      --format debugfs prints what the crashed kernel's debugfs files would print.
+      """)
+
+  @Argument(
+    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    completion: .file())
+  var dumps: [String]
+
+  @Option(help: ArgumentHelp("Only this device, with its page tables.", valueName: "sbdf"))
+  var device: DeviceArgument?
+
+  @Option(help: ArgumentHelp("With --device: of this PASID.", valueName: "n"))
+  var pasid: UInt32?
+
+  @Flag(help: "The entries of the interrupt remapping tables as well.")
+  var interrupts = false
+
+  @Option(help: ArgumentHelp("Rows of each list in the text; 0 for all.", valueName: "rows"))
+  var limit: Int = 20
+
+  @OptionGroup(title: "Reading the dump") var input: InputOptions
+
+  @OptionGroup(title: "Reading the dump") var root: RootOptions
+
+  @Option(help: ArgumentHelp("Form of the result.", valueName: "format"))
+  var format: TablesFormat = .text
+
+  @Option(
+    name: .customLong("file"),
+    help: ArgumentHelp(
+      "With --format debugfs: only this one of the kernel's files.", valueName: "name"))
+  var files: [DebugfsText.File] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Colour in text; auto colours on a terminal, unless NO_COLOR is set.", valueName: "when"))
+  var color: ColorChoice = .auto
+
+  @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
+
+  @OptionGroup(title: "Messages") var messages: MessageOptions
+
+  func validate() throws {
+    guard limit >= 0 else {
+      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
+    }
+    if pasid != nil, device == nil { throw ValidationError("'--pasid' needs '--device'.") }
+    if let pasid, pasid >= 1 << 20 {
+      throw ValidationError("'--pasid' has 20 bits; have \(pasid).")
+    }
+    if !files.isEmpty, format != .debugfs {
+      throw ValidationError("'--file' needs '--format debugfs'.")
+    }
+  }
+
+  func run(in environment: Environment, console: Console) throws -> Outcome {
+    let request = input.request(dumps)
+    let evidence = try environment.engines.evidence.evidence(
+      of: request, roots: root.roots, console: console)
+    console.endProgress()
+    try destination.write(in: environment, keeping: request.inputs) { sink in
+      switch format {
+      case .debugfs: try writeDebugfs(evidence, to: sink)
+      case .text:
+        let color = color.isOn(in: environment, toFile: destination.output != nil)
+        try TablesText(limit: limit == 0 ? nil : limit, color: color).write(
+          document(evidence), to: sink)
+      case .json: try JSONTextEncoder().encode(document(evidence), to: sink)
+      }
+    }
+    return .done
+  }
+
+  private func document(_ evidence: DumpEvidence) -> TablesDocument {
+    let lister = TableLister(evidence)
+    if let device {
+      let tables = lister.tables(of: device.function, pasid: pasid)
+      return TablesDocument(
+        dump: evidence.state.dump, units: [], devices: tables.map { [$0] } ?? [])
+    }
+    return TablesDocument(
+      dump: evidence.state.dump,
+      units: evidence.state.units.compactMap { lister.tables(of: $0, interrupts: interrupts) },
+      devices: [])
+  }
+
+  private func writeDebugfs(_ evidence: DumpEvidence, to sink: any ByteSink) throws {
+    let text = DebugfsText(evidence)
+    guard files.count != 1 else {
+      try text.write(files[0], to: sink)
+      return
+    }
+    for file in files.isEmpty ? DebugfsText.File.allCases : files {
+      try sink.write(Array("==> \(file.rawValue) <==\n".utf8))
+      try text.write(file, to: sink)
+    }
+  }
+}
+
+/// The value of `tables --format`.
+enum TablesFormat: String, CaseIterable, ExpressibleByArgument {
+  case text
+  case json
+  case debugfs
+}
+
+extension DebugfsText.File: ExpressibleByArgument {}

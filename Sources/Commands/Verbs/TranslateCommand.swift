@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Investigation
+import Memory
+import RemappingState
+import Report
+
+/// `translate`: addresses of one device, level by level.
+struct TranslateCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "translate",
+    abstract: "Where a device's address leads, level by level.",
+    usage: "iommuscope translate <dump> --device <sbdf> [--pasid <n>] <iova> ... [<options>]",
+    discussion: "Exit status 1: at least one of the addresses is not mapped.")
+
+  @Argument(help: ArgumentHelp("The dump.", valueName: "dump"), completion: .file())
+  var dump: String
+
+  @Argument(
+    help: ArgumentHelp("I/O virtual addresses, hexadecimal.", valueName: "iova"),
+    transform: IOVAArgument.init)
+  var addresses: [IOVAArgument]
+
+  @Option(
+    help: ArgumentHelp("The device that issues the addresses: 0000:03:00.0.", valueName: "sbdf"))
+  var device: DeviceArgument
+
+  @Option(help: ArgumentHelp("For requests with this PASID.", valueName: "n"))
+  var pasid: UInt32?
+
+  @OptionGroup(title: "Reading the dump") var input: InputOptions
+
+  @OptionGroup(title: "Reading the dump") var root: RootOptions
+
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+
+  @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
+
+  @OptionGroup(title: "Messages") var messages: MessageOptions
+
+  func validate() throws {
+    if let pasid, pasid >= 1 << 20 {
+      throw ValidationError("'--pasid' has 20 bits; have \(pasid).")
+    }
+  }
+
+  func run(in environment: Environment, console: Console) throws -> Outcome {
+    let request = input.request([dump])
+    let evidence = try environment.engines.evidence.evidence(
+      of: request, roots: root.roots, console: console)
+    console.endProgress()
+    let translator = Translator(evidence)
+    let document = TranslateDocument(
+      dump: evidence.state.dump,
+      translations: addresses.map {
+        translator.translate(device.function, pasid: pasid, iova: $0.address)
+      })
+    try destination.write(in: environment, keeping: request.inputs) { sink in
+      switch form.format {
+      case .text:
+        let color = form.useColor(in: environment, toFile: destination.output != nil)
+        try TranslateText(color: color).write(document, to: sink)
+      case .json: try JSONTextEncoder().encode(document, to: sink)
+      }
+    }
+    let isMapped = document.translations.allSatisfy {
+      $0.outcome == .mapped || $0.outcome == .passThrough
+    }
+    return isMapped ? .done : .found
+  }
+}
+
+/// An I/O virtual address on the command line.
+struct IOVAArgument: Hashable, Sendable {
+  var address: IOVirtualAddress
+}
+
+extension IOVAArgument {
+  init(_ text: String) throws {
+    guard let word = UInt64(address: text) else {
+      throw ValidationError("an address is hexadecimal, such as 0xfffff000; have '\(text)'.")
+    }
+    address = IOVirtualAddress(word)
+  }
+}

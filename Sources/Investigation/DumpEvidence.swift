@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import KernelImage
+public import LinuxIOMMU
+public import Memory
+public import RemappingState
+public import VTd
+
+/// What every investigation starts from: the state of one dump, and the memory it was read from.
+///
+/// The state names root tables, devices and domains; the memory is asked again for single entries,
+/// because a state carries runs and not entries.
+public struct DumpEvidence {
+  public var state: RemappingState
+  public var memory: any PhysicalMemory
+  /// `nil` where the kernel's structures were not, or could not be, read.
+  public var kernel: KernelEvidence?
+
+  public init(
+    state: RemappingState, memory: any PhysicalMemory, kernel: KernelEvidence? = nil
+  ) {
+    self.state = state
+    self.memory = memory
+    self.kernel = kernel
+  }
+
+  /// The unit of that name.
+  public func unit(_ name: String) -> Unit? {
+    state.units.first { $0.name == name }
+  }
+
+  /// The units that requests of `device` may come to, most likely first.
+  ///
+  /// The one where a context has the source id, then the one that the kernel names for the device,
+  /// then every unit of the segment that has a root table: where nothing else tells, any of them
+  /// may be the one.
+  public func units(of device: PCIFunction) -> [Unit] {
+    if let context = state.contexts.first(where: { $0.device == device }),
+      let unit = unit(context.unit)
+    {
+      return [unit]
+    }
+    if let name = state.devices.first(where: { $0.device == .pci(device) })?.unit,
+      let unit = unit(name)
+    {
+      return [unit]
+    }
+    let segment = state.units.filter { $0.segment == device.segment && $0.rootTable != nil }
+    let scoped = segment.filter { $0.scope.contains(.pci(device)) }
+    if !scoped.isEmpty { return scoped }
+    let general = segment.filter { $0.includeAll != false }
+    return general.isEmpty ? segment : general
+  }
+
+  /// The tables below a unit's root; `nil` if no root is known.
+  public func tables(of unit: Unit) -> TranslationTables? {
+    unit.rootTable.map {
+      TranslationTables(
+        memory: memory, rootTable: $0, mode: TranslationTableMode(unit.tableMode),
+        unit: unit.yardstick)
+    }
+  }
+
+  /// A walk through the address space that a path leads to; `nil` if nothing is translated there.
+  public func walk(_ path: ContextPath, unit: Unit) -> PageTableWalk? {
+    path.addressSpace.map {
+      PageTableWalk(
+        memory: memory, space: $0, unit: unit.isHardwareKnown ? unit.yardstick : nil)
+    }
+  }
+
+  /// The domain row that a path belongs to.
+  public func domain(_ path: ContextPath, unit: Unit) -> Domain? {
+    state.domains.first {
+      $0.unit == unit.name && $0.domainID == path.domainID.map(UInt32.init)
+        && $0.table == path.table
+    }
+  }
+
+  public func device(_ function: PCIFunction) -> Device? {
+    state.devices.first { $0.device == .pci(function) }
+  }
+}
+
+/// The kernel behind a state, for questions that the state does not answer.
+public struct KernelEvidence {
+  public var image: KernelImage
+  /// The structures that the state was assembled from.
+  public var structures: LinuxIOMMU
+
+  public init(_ image: KernelImage, _ structures: LinuxIOMMU) {
+    self.image = image
+    self.structures = structures
+  }
+}
+
+extension Unit {
+  /// Whether CAP and ECAP are known; they are not for roots that were carved or given.
+  public var isHardwareKnown: Bool {
+    capability.rawValue != 0 || extendedCapability.rawValue != 0
+  }
+
+  /// What the unit can do; where that is unknown, everything, so that only bits count as reserved
+  /// that no unit allows.
+  public var yardstick: UnitCapabilities {
+    isHardwareKnown
+      ? UnitCapabilities(
+        capability: Capability(capability.rawValue),
+        extendedCapability: ExtendedCapability(extendedCapability.rawValue))
+      : .permissive
+  }
+}
+
+extension TranslationTableMode {
+  public init(_ mode: TableMode) {
+    self =
+      switch mode {
+      case .legacy: .legacy
+      case .extended: .extended
+      case .scalable: .scalable
+      }
+  }
+}

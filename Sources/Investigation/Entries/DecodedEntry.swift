@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+public import VTd
+
+/// A field of an entry with its value: one line of a decoder.
+public struct DecodedField: Codable, Hashable, Sendable {
+  /// The specification's abbreviation, or `reserved` or `ignored`.
+  public var name: String
+  /// Highest bit, numbered across the whole entry.
+  public var high: Int
+  public var low: Int
+  /// Moved down to bit 0; of a pointer, in place, so that it reads as an address.
+  public var value: HexWord
+  public var meaning: String
+
+  public init(_ field: BitField, in words: [UInt64]) {
+    name = field.name
+    high = field.bits.upperBound
+    low = field.bits.lowerBound
+    let raw = field.value(in: words)
+    value = HexWord(Self.isPointer(field) ? raw << 12 : raw)
+    meaning = field.meaning
+  }
+
+  /// Pointers and page addresses are stored without their twelve low bits.
+  private static func isPointer(_ field: BitField) -> Bool {
+    field.bits.lowerBound % 64 == 12 && field.bits.count >= 40 && field.role == .field
+  }
+}
+
+/// An entry of a table as it was read, with its fields.
+public struct DecodedEntry: Codable, Hashable, Sendable {
+  /// `root entry`, `context entry`, `second-stage entry`, ….
+  public var structure: String
+  /// Of a paging entry: 1 for tables of 4 KiB pages; `null` elsewhere.
+  public var level: Int?
+  /// Host-physical.
+  public var address: PhysicalAddress
+  /// Lowest word first.
+  public var raw: [HexWord]
+  /// From the highest bit down.
+  public var fields: [DecodedField]
+  /// The table was a hole of an ELF dump and was taken for zeros.
+  public var assumedZero: Bool
+
+  public init(
+    structure: String, level: Int? = nil, address: PhysicalAddress, words: [UInt64],
+    layout: [BitField], assumedZero: Bool = false
+  ) {
+    self.structure = structure
+    self.level = level
+    self.address = address
+    raw = words.map { HexWord($0) }
+    fields = layout.reversed().map { DecodedField($0, in: words) }
+    self.assumedZero = assumedZero
+  }
+
+  public init(_ step: ContextStep) {
+    self.init(
+      structure: step.structure.rawValue, address: step.entry, words: step.words,
+      layout: step.fields, assumedZero: step.isAssumedZero)
+  }
+
+  public init(_ step: TranslationStep) {
+    self.init(
+      structure: step.stage.entryName, level: step.level, address: step.entry,
+      words: [step.word], layout: step.stage.layout, assumedZero: step.isAssumedZero)
+  }
+
+  public init(interrupt entry: InterruptRemapEntry, at address: PhysicalAddress) {
+    self.init(
+      structure: "interrupt remapping entry", address: address, words: entry.words,
+      layout: entry.fields)
+  }
+}
+
+extension PagingStage {
+  public var entryName: String { "\(self) entry" }
+
+  public var layout: [BitField] {
+    self == .first ? FirstStageEntry.layout : SecondStageEntry.layout
+  }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import LinuxIOMMU
+public import Memory
+internal import VTd
+
+/// A root table whose unit no kernel structure describes: carved out of memory, or given.
+public struct RootTable: Codable, Hashable, Sendable {
+  /// Page-aligned.
+  public var address: PhysicalAddress
+  public var mode: TableMode
+  public var origin: RootOrigin
+
+  public init(address: PhysicalAddress, mode: TableMode, origin: RootOrigin) {
+    self.address = address
+    self.mode = mode
+    self.origin = origin
+  }
+}
+
+extension RemappingState {
+  /// The state that root tables alone tell: contexts and mappings, and nothing of a kernel.
+  ///
+  /// Units are named after the root's origin and number, `carved0` or `given0`. Their registers are
+  /// unknown: CAP and ECAP are 0, and only bits count as reserved that no unit allows.
+  ///
+  /// - Parameters:
+  ///   - dump: what the report says about the dump itself.
+  ///   - memory: where the tables are.
+  ///   - roots: by rank; their order is that of the units.
+  public init(_ dump: DumpSummary, memory: any PhysicalMemory, roots: [RootTable]) {
+    var observations: [Observation] = []
+    let units = roots.enumerated().map { index, root in
+      Unit(
+        name: "\(root.origin.rawValue)\(index)", segment: 0, registerBase: PhysicalAddress(0),
+        capability: 0, extendedCapability: 0, tableMode: root.mode,
+        rootTable: root.address.pageBase, rootFrom: root.origin,
+        domainIDs: DomainIDs(supported: 0, used: nil))
+    }
+    var contexts: [Context] = []
+    for unit in units {
+      let reading = TranslationTables(
+        memory: memory, rootTable: unit.rootTable ?? PhysicalAddress(0),
+        mode: TranslationTableMode(unit.tableMode), unit: .permissive
+      ).read()
+      observations += reading.obstacles.map { Observation($0, unit: unit) }
+      contexts += reading.paths.map { Context($0, unit: unit) }.sorted {
+        ($0.device, $0.pasid.map(UInt64.init) ?? .max) < (
+          $1.device, $1.pasid.map(UInt64.init) ?? .max
+        )
+      }
+    }
+    var walker = DomainWalker(memory)
+    var domains: [Domain] = []
+    var rows: [Key: Int] = [:]
+    for context in contexts where context.translation != .none {
+      let key = Key(unit: context.unit, domainID: context.domainID, table: context.table)
+      if let row = rows[key] {
+        if domains[row].devices.last != .pci(context.device) {
+          domains[row].devices.append(.pci(context.device))
+        }
+        continue
+      }
+      rows[key] = domains.count
+      var domain = Domain(
+        unit: context.unit, domainID: context.domainID, table: context.table,
+        levels: context.levels, devices: [.pci(context.device)])
+      switch context.translation {
+      case .secondStage: domain.stage = .second
+      case .firstStage, .nested: domain.stage = .first
+      case .passThrough, .none: break
+      }
+      if let space = context.addressSpace {
+        let result = walker.walk(space, unit: nil, domainID: context.domainID)
+        domain.mapping = result.mapping
+        domain.walk = result.summary
+        // Nothing tells which ranges are fixed ones.
+        domain.inFlight = !result.mapping.runs.isEmpty
+      }
+      domains.append(domain)
+    }
+    let rank = Dictionary(
+      units.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    func order(_ row: Domain) -> (Int, UInt64, UInt64) {
+      (
+        row.unit.flatMap { rank[$0] } ?? .max, row.domainID.map(UInt64.init) ?? .max,
+        row.table?.rawValue ?? .max
+      )
+    }
+    self.init(
+      dump: dump, units: units, contexts: contexts,
+      domains: domains.sorted { order($0) < order($1) },
+      observations: observations + walker.observations)
+  }
+
+  private struct Key: Hashable {
+    var unit: String
+    var domainID: UInt32?
+    var table: PhysicalAddress?
+  }
+}

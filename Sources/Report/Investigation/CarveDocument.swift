@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Carving
+public import Memory
+public import RemappingState
+import VTd
+
+/// The document of `carve`.
+public struct CarveDocument: Encodable, Hashable, Sendable {
+  public private(set) var schema = "iommuscope-carve/1"
+  public var tool: Tool
+  public var dump: DumpSummary
+  /// Pages that were looked at.
+  public var pages: UInt64
+  /// By address.
+  public var roots: [Root]
+
+  /// A page that looks like a root table.
+  public struct Root: Encodable, Hashable, Sendable {
+    public var address: PhysicalAddress
+    public var mode: String
+    /// 0 to 100.
+    public var score: Int
+    public var reasons: [String]
+    public var buses: [UInt8]
+    public var devices: [PCIFunction]
+    public var domainIDs: [UInt16]
+    /// Top page tables.
+    public var tables: [PhysicalAddress]
+    public var missingTables: Int
+    public var copiedContexts: Int
+    /// Other roots of this list that lead to some of the same page tables: one is a copy of the
+    /// other.
+    public var sharesTablesWith: [PhysicalAddress]
+  }
+
+  public init(
+    dump: DumpSummary, pages: UInt64, roots: [CarvedRoot], tool: Tool = .current
+  ) {
+    self.tool = tool
+    self.dump = dump
+    self.pages = pages
+    self.roots = roots.map { root in
+      let tables = Set(root.tables)
+      return Root(
+        address: root.address, mode: root.mode.description, score: root.score,
+        reasons: root.reasons, buses: root.buses,
+        devices: root.sourceIDs.map {
+          PCIFunction(bus: UInt8($0 >> 8), devfn: UInt8(truncatingIfNeeded: $0))
+        }, domainIDs: root.domainIDs, tables: root.tables, missingTables: root.missingTables,
+        copiedContexts: root.copiedContexts,
+        sharesTablesWith: roots.filter {
+          $0.address != root.address && !tables.isDisjoint(with: $0.tables)
+        }.map(\.address))
+    }
+  }
+}

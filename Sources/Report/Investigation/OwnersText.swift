@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Investigation
+import Memory
+import RemappingState
+
+/// Who reaches physical memory, for a reader at a terminal.
+public struct OwnersText {
+  /// Rows per list; `nil` for all.
+  public var limit: Int?
+  public var color: Bool
+
+  public init(limit: Int? = 20, color: Bool = false) {
+    self.limit = limit
+    self.color = color
+  }
+
+  public func write(_ document: OwnersDocument, to sink: any ByteSink) throws(OutputError) {
+    let page = TextPage(sink, limit: limit, color: color)
+    for (index, answer) in document.ranges.enumerated() {
+      if index > 0 { try page.blank() }
+      try page.heading(
+        answer.start == answer.end ? "\(answer.start)" : "\(answer.start) to \(answer.end)")
+      try page.table(
+        [.right("pages from"), .right("to"), .left("kind"), .left("detail")],
+        count: answer.pages.count, what: "kinds of pages"
+      ) { row in
+        let pages = answer.pages[row]
+        return [
+          pages.start.description, pages.end.description, pages.kind.rawValue,
+          TextPage.text(pages.detail),
+        ]
+      }
+      guard !answer.reaches.isEmpty else {
+        try page.paragraph("no device reaches it", indent: 2)
+        continue
+      }
+      try page.table(
+        [
+          .left("device"), .left("driver"), .left("unit"), .right("domain-id"), .right("iova"),
+          .right("physical"), .right("bytes"), .left("access"),
+        ], count: answer.reaches.count, what: "ways"
+      ) { row in
+        let reach = answer.reaches[row]
+        let devices = reach.devices.map { requester in
+          requester.device.description
+            + (requester.pasid.flatMap { $0 == 0 ? nil : " PASID \($0)" } ?? "")
+        }
+        let drivers = reach.devices.compactMap(\.driver)
+        return [
+          devices.joined(separator: ", "), TextPage.text(drivers.first), reach.unit,
+          TextPage.text(reach.domainID), reach.iova.description, reach.physical.description,
+          "\(Quantity.length(reach.iova, reach.iovaEnd) ?? 0)",
+          reach.access.rawValue + (reach.translation == .passThrough ? " pass-through" : ""),
+        ]
+      }
+    }
+    try page.finish()
+  }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Investigation
+import Memory
+
+/// Translations for a reader at a terminal.
+public struct TranslateText {
+  public var color: Bool
+
+  public init(color: Bool = false) {
+    self.color = color
+  }
+
+  public func write(_ document: TranslateDocument, to sink: any ByteSink) throws(OutputError) {
+    let page = TextPage(sink, limit: nil, color: color)
+    for (index, translation) in document.translations.enumerated() {
+      if index > 0 { try page.blank() }
+      try TranslationText(translation).write(to: page)
+    }
+    try page.finish()
+  }
+}
+
+/// One translation: a heading, the entries, the answer.
+struct TranslationText {
+  let translation: AddressTranslation
+
+  init(_ translation: AddressTranslation) { self.translation = translation }
+
+  func write(to page: TextPage) throws(OutputError) {
+    let pasid = translation.pasid.map { " PASID \($0)" } ?? ""
+    try page.heading(
+      "\(translation.device)\(pasid), IOVA \(translation.iova)"
+        + (translation.unit.map { ", \($0)" } ?? ""))
+    try writeEntries(to: page)
+    try writeAnswer(to: page)
+  }
+
+  func writeEntries(to page: TextPage) throws(OutputError) {
+    for entry in translation.entries { try EntryText(entry).writeLine(to: page) }
+  }
+
+  func writeAnswer(to page: TextPage) throws(OutputError) {
+    switch translation.outcome {
+    case .mapped, .passThrough:
+      let target = translation.physical?.description ?? TextPage.unknown
+      let size = translation.pageSize.map { ", page of \(Quantity.iec($0) ?? "\($0) bytes")" } ?? ""
+      try page.field(
+        "=> physical", "\(target), \(translation.access ?? TextPage.unknown)\(size)",
+        labelStyle: .bold)
+      if translation.outcome == .passThrough { try page.field("", translation.detail) }
+    case .notMapped:
+      try page.field("=> not mapped", translation.detail, labelStyle: .red)
+    case .unknown:
+      try page.field("=> unknown", translation.detail, labelStyle: .yellow)
+    }
+    if let read = translation.faultOnRead { try page.field("a read faults", read.description) }
+    if let write = translation.faultOnWrite { try page.field("a write faults", write.description) }
+    if translation.faultsSuppressed {
+      try page.field("not reported", "FPD is set on the way, the unit keeps such faults to itself")
+    }
+  }
+}
+
+/// One entry: where it is, its words, and the fields that say something.
+struct EntryText {
+  let entry: DecodedEntry
+
+  init(_ entry: DecodedEntry) { self.entry = entry }
+
+  func writeLine(to page: TextPage) throws(OutputError) {
+    let name = entry.level.map { "\(entry.structure) L\($0)" } ?? entry.structure
+    let words = entry.raw.reversed().map { Self.padded($0.rawValue) }
+    let mark = entry.assumedZero ? "  (hole of the dump, taken for zeros)" : ""
+    try page.field(name, "at \(entry.address)\(mark)", labelWidth: 24)
+    for pair in stride(from: 0, to: words.count, by: 2) {
+      try page.field(
+        pair == 0 ? "" : "", words[pair..<min(pair + 2, words.count)].joined(separator: " "),
+        labelWidth: 24)
+    }
+    try page.field("", summary, labelWidth: 24)
+  }
+
+  /// The fields that are not zero, from the highest down.
+  var summary: String {
+    let shown = entry.fields.filter { $0.value.rawValue != 0 }
+    guard !shown.isEmpty else { return "all zero" }
+    return shown.map { field in
+      let value = field.value.rawValue
+      let text = value < 10 ? "\(value)" : value.hexadecimal
+      return "\(field.name)=\(text)"
+    }.joined(separator: " ")
+  }
+
+  /// Sixteen digits in groups of four.
+  static func padded(_ word: UInt64) -> String {
+    let digits = String(word, radix: 16)
+    let all = Array(String(repeating: "0", count: 16 - digits.count) + digits)
+    return "0x"
+      + stride(from: 0, to: 16, by: 4).map { String(all[$0..<$0 + 4]) }.joined(separator: "_")
+  }
+}
