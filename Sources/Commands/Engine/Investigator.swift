@@ -33,7 +33,7 @@ public struct Investigator: EvidenceSource {
     do throws(CommandFailure) {
       let session = try Session(request)
       for remark in session.remarks { console.warning(remark) }
-      let (state, kernel) = try session.kernelAndState(console)
+      let (kernel, state) = try session.kernelAndState(console)
       return DumpEvidence(
         state: state, memory: session.memory, kernel: KernelEvidence(session.image, kernel))
     } catch {
