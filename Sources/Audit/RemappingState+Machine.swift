@@ -10,9 +10,13 @@ struct PhysicalRanges {
 
   /// - Parameter map: in any order, whoever wrote it.
   init(_ map: [MemoryRegion], _ kinds: Set<MemoryRegion.Kind>) {
-    let sorted = map.filter { kinds.contains($0.kind) && $0.start <= $0.end }
-      .map { $0.start.rawValue...$0.end.rawValue }.sorted { $0.lowerBound < $1.lowerBound }
-    for range in sorted {
+    self.init(
+      map.filter { kinds.contains($0.kind) && $0.start <= $0.end }
+        .map { $0.start.rawValue...$0.end.rawValue })
+  }
+
+  init(_ unsorted: [ClosedRange<UInt64>]) {
+    for range in unsorted.sorted(by: { $0.lowerBound < $1.lowerBound }) {
       if let last = ranges.last,
         range.lowerBound <= last.upperBound || range.lowerBound - last.upperBound == 1
       {
@@ -116,27 +120,31 @@ extension RemappingState {
     return drivers
   }
 
-  /// Whether a run is mapped for firmware: onto itself, inside a fixed region.
-  func isFixed(_ run: Run) -> Bool {
-    // What an ISA bridge gets is fixed even where the bridge's own structure could not be read.
-    run.iova.rawValue == run.physical.rawValue
-      && (run.sources.upperBound <= 0xff_ffff
-        || reservedRegions.contains { region in
-          (region.kind == .rmrr || region.kind == .isa)
-            && region.base.rawValue & ~0xfff <= run.sources.lowerBound
-            && run.sources.upperBound <= region.end.rawValue | 0xfff
-        })
+  /// What is mapped for firmware, onto itself.
+  var fixedRanges: PhysicalRanges {
+    PhysicalRanges(
+      reservedRegions.compactMap { region in
+        guard region.kind == .rmrr || region.kind == .isa, region.base <= region.end else {
+          return nil
+        }
+        return region.base.rawValue & ~0xfff...region.end.rawValue | 0xfff
+      }
+        // What an ISA bridge gets is fixed even where the bridge's own structure could not be read.
+        + [0...0xff_ffff])
   }
 
   /// What domains of drivers and users map of regions of some kinds, one answer per domain.
   func mappings(of kinds: Set<MemoryRegion.Kind>) -> [(Domain, MappedOverlap)] {
     let ranges = PhysicalRanges(memoryMap, kinds)
     guard !ranges.isEmpty else { return [] }
+    let fixed = fixedRanges
     return domains.compactMap { domain in
       guard [.dma, .dmaFQ, .unmanaged, .unknown].contains(domain.type) else { return nil }
       var overlap: MappedOverlap?
       for run in domain.mapping?.runs ?? []
-      where ranges.overlaps(run.targets.lowerBound, run.targets.upperBound) && !isFixed(run) {
+      where ranges.overlaps(run.targets.lowerBound, run.targets.upperBound)
+        && !run.isMapped(for: fixed)
+      {
         var known = overlap ?? MappedOverlap(first: run)
         known.ranges += 1
         known.isWritable = known.isWritable || run.access != .read
@@ -151,6 +159,11 @@ extension Run {
   /// First to last I/O virtual address, both inclusive.
   var sources: ClosedRange<UInt64> {
     iova.rawValue...max(iova.rawValue, iova.rawValue &+ length.rawValue &- 1)
+  }
+
+  /// Whether the run is mapped for firmware: onto itself, inside what is fixed.
+  func isMapped(for fixed: PhysicalRanges) -> Bool {
+    iova.rawValue == physical.rawValue && fixed.covers(sources.lowerBound, sources.upperBound)
   }
 
   /// First to last physical address, both inclusive.

@@ -137,7 +137,7 @@ extension Fault {
   static let ofMachine: [Fault] = [
     Fault(
       "reference too few", ["domain.references error"],
-      "the kernel counts 0 attachments of domain-id 5, and 1 device are attached"
+      "the kernel counts 0 attachments of domain-id 5, and 1 device is attached"
     ) { $0.domain("dmar0", 5) { $0.references = 0 } },
     Fault("references as they should be", []) { $0.domain("dmar0", 5) { $0.references = 1 } },
     Fault("reference too many", ["domain.references warning"]) {

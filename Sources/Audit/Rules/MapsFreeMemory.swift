@@ -5,7 +5,7 @@ import RemappingState
 
 /// No domain maps a page that the kernel's allocator holds for free.
 ///
-/// Told from `struct page`, which filtered dumps keep; pages in per-CPU lists are not recognised.
+/// Told from `struct page`, which filtered dumps keep. What was given to guests is not looked up.
 ///
 /// Source: mm/page_alloc.c, `__free_one_page`; the kernel's own check is `iommu.debug_pagealloc`.
 /// Severity: error; whoever gets the page next shares it with the device.

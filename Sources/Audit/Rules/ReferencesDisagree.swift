@@ -44,7 +44,8 @@ extension Finding.Message {
   ) -> Self {
     let users = devices == 1 ? "1 device" : "\(devices) devices"
     let more = pasids == 0 ? "" : " and \(pasids) PASIDs"
+    let verb = devices == 1 && pasids == 0 ? "is" : "are"
     return "the kernel counts \(references) attachments of \(domain.name), and \(users)\(more)"
-      + " are attached"
+      + " \(verb) attached"
   }
 }

@@ -25,10 +25,11 @@ struct SharedWritablePage: AuditRule {
     }
     let owners = state.domains.map { Set($0.devices.compactMap { groups[$0] }) }
     var targets: [Target] = []
+    let fixed = state.fixedRanges
     for (index, domain) in state.domains.enumerated()
     where domain.isDMA && !owners[index].isEmpty {
       for run in domain.mapping?.runs ?? []
-      where run.access != .read && !state.isFixed(run) {
+      where run.access != .read && !run.isMapped(for: fixed) {
         targets.append(Target(range: run.targets, domain: index))
       }
     }

@@ -36,6 +36,17 @@ struct RangeSet {
     return index < ranges.count && ranges[index].lowerBound <= range.upperBound
   }
 
+  /// The parts of `range` that lie in one of the ranges, ascending.
+  func parts(of range: ClosedRange<UInt64>) -> [ClosedRange<UInt64>] {
+    var parts: [ClosedRange<UInt64>] = []
+    var index = index(endingAtOrAfter: range.lowerBound)
+    while index < ranges.count, ranges[index].lowerBound <= range.upperBound {
+      parts.append(ranges[index].clamped(to: range))
+      index += 1
+    }
+    return parts
+  }
+
   /// The parts of `range` that lie in none of the ranges, ascending.
   func gaps(in range: ClosedRange<UInt64>) -> [ClosedRange<UInt64>] {
     var gaps: [ClosedRange<UInt64>] = []

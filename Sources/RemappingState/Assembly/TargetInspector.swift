@@ -6,7 +6,8 @@ internal import Memory
 /// Looks at what domains map: pages that are tables, and pages that are free.
 ///
 /// Only domains whose mappings drivers or users asked for are looked at. Identity domains built of
-/// tables map all of memory, and a process's tables map what the process may touch.
+/// tables map all of memory, and a process's tables map what the process may touch. A guest's pages
+/// are not looked up one by one: there may be terabytes of them.
 struct TargetInspector {
   let tables: TableRegistry
   let pages: LinuxPages?
@@ -18,6 +19,9 @@ struct TargetInspector {
 
   /// Pages that are looked up in one state; one costs a few reads of the dump.
   private static let pageLimit = 1 << 20
+  /// Steps of all loops over runs and pages of one state: tables of a hostile dump can map the same
+  /// memory over and over.
+  private var stepsLeft = 1 << 23
 
   init(tables: TableRegistry, pages: LinuxPages?, fixed: RangeSet, memory: RangeSet) {
     self.tables = tables
@@ -37,17 +41,25 @@ struct TargetInspector {
       // A domain on two units is two rows with one table.
       if let table = domain.table, !seen.insert(table).inserted { continue }
       inspectTables(domain, runs, frames)
-      inspectPages(domain, runs, &known)
+      if domain.type != .unmanaged { inspectPages(domain, runs, &known) }
+    }
+    if stepsLeft <= 0 {
+      observations.append(
+        Observation(
+          .budget, subject: "targets of mappings",
+          detail: "too much is mapped; whether the rest is tables or free pages was not looked up"))
     }
   }
 
   private mutating func inspectTables(_ domain: Domain, _ runs: [Run], _ frames: [UInt64]) {
     var count = 0
     var first: Observation?
-    for run in runs where !isFixed(run) {
+    for run in runs where stepsLeft > 0 && !isFixed(run) {
+      stepsLeft -= 1
       let last = run.targets.upperBound >> 12
       var index = Self.index(notBelow: run.targets.lowerBound >> 12, in: frames)
-      while index < frames.count, frames[index] <= last {
+      while index < frames.count, frames[index] <= last, stepsLeft > 0 {
+        stepsLeft -= 1
         count += 1
         if first == nil {
           let frame = frames[index]
@@ -73,33 +85,38 @@ struct TargetInspector {
     guard let pages else { return }
     var count = 0
     var first: Observation?
-    walk: for run in runs where !isFixed(run) {
-      let frames = run.targets.lowerBound >> 12...run.targets.upperBound >> 12
-      for frame in frames where memory.overlaps(frame << 12...frame << 12) {
-        let isFree: Bool
-        if let answer = known[frame] {
-          isFree = answer
-        } else {
-          guard known.count < Self.pageLimit else {
-            observations.append(
-              Observation(
-                .budget, unit: domain.unit, domainID: domain.domainID, subject: "struct page",
-                detail: "more than \(Self.pageLimit) pages are mapped; whether the rest is free was"
-                  + " not looked up"))
-            break walk
+    walk: for run in runs where stepsLeft > 0 && !isFixed(run) {
+      stepsLeft -= 1
+      for part in memory.parts(of: run.targets) {
+        for frame in part.lowerBound >> 12...part.upperBound >> 12 {
+          stepsLeft -= 1
+          guard stepsLeft > 0 else { break walk }
+          let isFree: Bool
+          if let answer = known[frame] {
+            isFree = answer
+          } else {
+            guard known.count < Self.pageLimit else {
+              observations.append(
+                Observation(
+                  .budget, unit: domain.unit, domainID: domain.domainID, subject: "struct page",
+                  detail:
+                    "more than \(Self.pageLimit) pages are mapped; whether the rest is free was"
+                    + " not looked up"))
+              break walk
+            }
+            isFree = pages.isFree(frame) ?? false
+            known[frame] = isFree
           }
-          isFree = pages.isFree(frame) ?? false
-          known[frame] = isFree
-        }
-        guard isFree else { continue }
-        count += 1
-        if first == nil {
-          let offset = (frame << 12) &- run.targets.lowerBound
-          first = Observation(
-            .freePage, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
-            subject: "free page", address: HexWord(frame << 12),
-            detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
-              + run.access.rawValue)
+          guard isFree else { continue }
+          count += 1
+          if first == nil {
+            let offset = (frame << 12) &- run.targets.lowerBound
+            first = Observation(
+              .freePage, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
+              subject: "free page", address: HexWord(frame << 12),
+              detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
+                + run.access.rawValue)
+          }
         }
       }
     }
