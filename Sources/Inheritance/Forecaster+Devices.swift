@@ -229,8 +229,9 @@ extension Forecaster {
           bytes > 0 ? .unsafe : .risky,
           "if it still runs when its driver attaches, its old addresses become physical ones")
       }
-      if exposure.tables > 0, fates.contains(.translated) {
-        find(.unsafe, "it can write \(exposure.tables) bytes of translation tables")
+      let tables = device.spaces.reduce(0 as UInt64) { max($0, spaces[$1].exposure.tables) }
+      if tables > 0, fates.contains(.translated) {
+        find(.unsafe, "it can write \(tables) bytes of translation tables")
       }
       let blocked = fates.prefix(2).contains(.blocked)
       if blocked {

@@ -225,7 +225,8 @@ extension Forecaster {
 
   private func domainIDs(_ unit: Unit, _ copy: UnitCopy, _ plan: PolicyPlan) -> DomainIDOutlook {
     let own = state.contexts.filter { $0.unit == unit.name }
-    let supported = unit.domainIDs.supported
+    // 2^16 ids at most; a state that was read back may claim anything.
+    let supported = min(max(0, unit.domainIDs.supported), 1 << 18)
     let first: UInt32 = traits.allocatesIDsFromTwo ? 2 : 0
     var reserved = traits.allocatesIDsFromTwo ? [] : traits.setAside
     // Id 1 stands for pass-through and first-stage translation in scalable mode, and kernels from
@@ -314,11 +315,11 @@ extension Forecaster {
     guard let root = copy.rootTable else { return }
     let old = TranslationTables(
       memory: memory, rootTable: source.rootTable, mode: source.mode, unit: source.capabilities
-    ).read()
+    ).read(budget: budget.contexts)
     let new = TranslationTables(
       memory: ArenaOverlay(arena, over: memory), rootTable: root, mode: source.mode,
       unit: source.capabilities
-    ).read()
+    ).read(budget: budget.contexts)
     for entry in new.roots {
       switched.presentHalves.insert(Int(entry.bus) << 1 | (entry.half ?? 0))
     }

@@ -17,7 +17,7 @@ public struct Forecaster {
   let devices: [DeviceFacts]
   /// Frames of the old tables.
   let oldTables: [UInt64]
-  private let budget: CopyBudget
+  let budget: CopyBudget
 
   /// - Parameters:
   ///   - errors: devices with an error finding; a policy that keeps their mappings is never safe.

@@ -95,7 +95,7 @@ struct MemoryClasses {
     let ram = AddressRanges(
       facts.memoryFrames.compactMap { frames in
         frames.isEmpty || frames.upperBound > 1 << 52
-          ? nil : (frames.lowerBound << 12)...(frames.upperBound << 12 - 1)
+          ? nil : (frames.lowerBound << 12)...((frames.upperBound << 12) &- 1)
       })
     memory = ram.union(own)
     text = AddressRanges([facts.kernelText].compactMap { $0 }).subtracting(own)

@@ -48,8 +48,10 @@ extension Session {
       facts.kernelText =
         attempt("kernel text") { () throws(KernelError) -> ClosedRange<UInt64>? in
           let first = try image.reader.physical(start).rawValue
-          guard let length = end.distance(from: start) else { return nil }
-          return first...(first &+ (length - 1))
+          guard let length = end.distance(from: start),
+            let last = PhysicalAddress(first).advanced(by: length - 1)
+          else { return nil }
+          return first...last.rawValue
         } ?? nil
     }
     for device in kernel.devices {
