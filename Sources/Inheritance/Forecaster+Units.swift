@@ -113,7 +113,7 @@ extension Forecaster {
       case .everything:
         copy = copier.copyAll(source, dropsBadEntries: options.strict)
         row.outcome = copy.failedBuses.isEmpty ? .copied : .partial
-        var verifier = CopyVerifier(copier.arena, original: source)
+        var verifier = CopyVerifier(copier.arena, original: source, budget: budget)
         row.proof = UnitForecast.Proof(verifier.verify(copy), segment: unit.segment)
       case .blocked:
         copy = copier.block(source, except: keptSources(unit))

@@ -15,6 +15,9 @@ public struct CopyVerifier {
   private let arena: TableArena
   private let original: UnitTables
   private let budget: CopyBudget
+  /// Re-entered tables that all comparisons together may still cost: hostile tables could make each of
+  /// thousands of spaces spend the budget of one.
+  private var revisits: Int
   /// Spaces compared so far; several contexts may lead to one.
   private var done: [Pair: CopyProof.Outcome] = [:]
 
@@ -27,6 +30,7 @@ public struct CopyVerifier {
     self.arena = arena
     self.original = original
     self.budget = budget
+    revisits = budget.walk.revisits > .max / 16 ? .max : 16 * budget.walk.revisits
   }
 
   /// Compares everything that the new root leads to with what the old one led to.
@@ -98,17 +102,20 @@ public struct CopyVerifier {
     }
   }
 
-  private func compare(_ old: AddressSpace, _ new: AddressSpace) -> CopyProof.Outcome {
+  private mutating func compare(_ old: AddressSpace, _ new: AddressSpace) -> CopyProof.Outcome {
+    var limits = budget.walk
+    limits.revisits = min(limits.revisits, revisits)
     var first = Witness()
-    PageTableWalk(
-      memory: original.memory, space: old, unit: original.capabilities, budget: budget.walk
+    let statistics = PageTableWalk(
+      memory: original.memory, space: old, unit: original.capabilities, budget: limits
     ).run(&first)
+    revisits -= min(revisits, statistics.aliases)
     // Only a guest's own tables may still be read from the old memory.
     let memory: any PhysicalMemory =
       new.nesting == nil ? arena : ArenaOverlay(arena, over: original.memory)
     var second = Witness()
     PageTableWalk(
-      memory: memory, space: new, unit: original.capabilities, budget: budget.walk
+      memory: memory, space: new, unit: original.capabilities, budget: limits
     ).run(&second)
     var outcome = CopyProof.Outcome(
       leaves: first.runs.leaves, runs: first.runs.runs.count + first.runs.runsDropped,

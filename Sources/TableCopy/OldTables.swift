@@ -46,7 +46,7 @@ public struct OldTables {
     mutating func enter(_ table: PagingTable) -> WalkDecision {
       frames.insert(table.address.frame)
       // Pages of 4 KiB tables are of no interest here.
-      return table.level == 1 ? .skip : .enter
+      return table.level == 1 || table.isRevisit ? .skip : .enter
     }
   }
 }
