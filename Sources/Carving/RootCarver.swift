@@ -22,6 +22,11 @@ public struct RootCarver {
   /// At most this many roots are returned, best first; a machine has a dozen units.
   public var limit = 256
 
+  /// At most this many pages with the shape of a root are looked into.
+  ///
+  /// Real dumps have a handful; in one that was made to cost time the rest is passed by.
+  public var candidateLimit = 1 << 14
+
   /// Ranges of memory, in frames, sorted and joined.
   private let ranges: [Range<UInt64>]
 
@@ -50,16 +55,23 @@ public struct RootCarver {
   ) -> [CarvedRoot] {
     var found: [CarvedRoot] = []
     var seen: UInt64 = 0
+    var candidates = 0
     for range in frames {
       for frame in range {
         seen &+= 1
         if seen & 0xffff == 0 { progress(seen) }
         guard let page = try? memory.page(frame), hasShape(page) else { continue }
+        candidates += 1
+        guard candidates <= candidateLimit else { break }
         if let root = candidate(page, at: PhysicalAddress(frame << 12)) { found.append(root) }
+        if found.count > 2 * limit { found = best(found) }
       }
     }
-    let best = found.sorted { ($1.score, $0.address) < ($0.score, $1.address) }.prefix(limit)
-    return best.sorted { $0.address < $1.address }
+    return best(found).sorted { $0.address < $1.address }
+  }
+
+  private func best(_ roots: [CarvedRoot]) -> [CarvedRoot] {
+    Array(roots.sorted { ($1.score, $0.address) < ($0.score, $1.address) }.prefix(limit))
   }
 
   /// What can be said about one page; `nil` if it is no root table.

@@ -143,7 +143,7 @@ public struct TableLister {
     guard let remapping = unit.interruptRemapping, let base = remapping.table else { return 0 }
     let perPage = Page.size / InterruptRemapEntry.byteCount
     var missing = 0
-    for first in stride(from: 0, to: min(remapping.entries, 65536), by: perPage) {
+    for first in stride(from: 0, to: max(0, min(remapping.entries, 65536)), by: perPage) {
       guard let start = base.advanced(by: UInt64(first) * 16),
         let (page, _) = try? evidence.memory.pageOrAssumedZero(start.frame)
       else {

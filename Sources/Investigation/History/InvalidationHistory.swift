@@ -37,6 +37,8 @@ public enum InvalidationHistory {
       for back in stride(from: queue.entries, through: 1, by: -1) {
         let slot = (queue.freeHead + queue.entries - back) % queue.entries
         guard let address = base.advanced(by: UInt64(slot * queue.descriptorSize)),
+          // A ring that is not aligned to its descriptors is none.
+          address.pageOffset + queue.descriptorSize <= Page.size,
           let page = try? evidence.memory.pageOrAssumedZero(address.frame).page
         else { continue }
         let words = (0..<queue.descriptorSize / 8).map {

@@ -15,14 +15,16 @@ enum TableInventory {
     var seen: Set<AddressSpace> = []
     for unit in evidence.state.units {
       if let queue = unit.invalidationQueue, let base = queue.base {
-        for page in 0..<max(1, (queue.entries * queue.descriptorSize + 4095) / 4096) {
+        for page
+          in 0..<max(1, (min(queue.entries, 4096) * min(queue.descriptorSize, 64) + 4095) / 4096)
+        {
           add(
             PhysicalAddress(base.rawValue &+ UInt64(page) << 12),
             "\(unit.name) invalidation queue")
         }
       }
       if let remapping = unit.interruptRemapping, let base = remapping.table {
-        for page in 0..<min(256, (remapping.entries * 16 + 4095) / 4096) {
+        for page in 0..<(max(0, min(remapping.entries, 65536)) * 16 + 4095) / 4096 {
           add(
             PhysicalAddress(base.rawValue &+ UInt64(page) << 12),
             "\(unit.name) interrupt remapping table")

@@ -76,7 +76,7 @@ extension KernelImage {
       body(
         LogMessage(
           sequence: sequence, time: try record.unsigned("ts_nsec"),
-          level: Int(try record.unsigned("level")),
+          level: Int(truncatingIfNeeded: try record.unsigned("level")),
           text: String(decoding: bytes, as: UTF8.self)))
       sequence &+= 1
       index &+= UInt32(length)

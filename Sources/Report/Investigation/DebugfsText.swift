@@ -301,6 +301,7 @@ public struct DebugfsText {
   private func writeQueues(to output: TextBuffer) throws(OutputError) {
     for unit in units {
       guard let queue = unit.invalidationQueue, let base = queue.base,
+        queue.descriptorSize == 16 || queue.descriptorSize == 32,
         ExtendedCapability(unit.extendedCapability.rawValue).queuedInvalidation
       else { continue }
       let status =
@@ -312,8 +313,9 @@ public struct DebugfsText {
         words == 4
           ? "Index\t\tqw0\t\t\tqw1\t\t\tqw2\t\t\tqw3\t\t\tstatus\n"
           : "Index\t\tqw0\t\t\tqw1\t\t\tstatus\n")
-      for index in 0..<min(queue.entries, 4096) {
+      for index in 0..<max(0, min(queue.entries, 4096)) {
         guard let address = base.advanced(by: UInt64(index * queue.descriptorSize)),
+          address.pageOffset + queue.descriptorSize <= Page.size,
           let page = try? evidence.memory.pageOrAssumedZero(address.frame).page
         else {
           try output.write("# descriptor \(index) is not in the dump\n")
