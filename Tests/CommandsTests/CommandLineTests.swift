@@ -100,7 +100,9 @@ struct CommandLineTests {
   @Test func theSchemasHelp() {
     let run = CommandRun("schema", "--help")
     #expect(run.status == .done)
-    #expect(run.output.contains("<document>              Which document. (values: report, diff)"))
+    #expect(
+      run.output.contains("<document>              Which document. (values: report, diff, inherit)")
+    )
   }
 
   @Test func theVersionNamesTheLibrariesToo() {
@@ -124,7 +126,7 @@ struct CommandLineTests {
     ["report", "d", "--limit", "many"], ["report", "d", "--color", "sometimes"],
     ["report", "d", "--fail-on", "info"], ["report", "d", "--types", "stabs"],
     ["report", "d", "--quiet", "--verbose"], ["report", "d", "--output"], ["schema"],
-    ["schema", "inherit"], ["extract", "d"], ["diff", "d"], ["diff", "a", "b", "c"],
+    ["schema", "frob"], ["extract", "d"], ["diff", "d"], ["diff", "a", "b", "c"],
     ["diff", "a", "b", "--limit", "-1"], ["report", "--frob", "d"],
   ])
   func wrongUsageIs64(_ arguments: [String]) {

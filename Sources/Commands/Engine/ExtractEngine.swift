@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DumpFile
+internal import Inheritance
+internal import Investigation
 internal import KernelImage
+internal import LinuxIOMMU
 internal import Memory
+internal import RemappingState
 
 /// The real writer of extracts: runs the analyses on a recording memory and stores what they read.
 struct ExtractEngine: DumpExtractor {
@@ -10,8 +14,8 @@ struct ExtractEngine: DumpExtractor {
     _ request: DumpRequest, to path: String, console: Console
   ) throws(CommandFailure) {
     let session = try Session(request, recording: true)
-    _ = try session.state(console)
-    session.readForOtherVerbs()
+    let (kernel, state) = try session.kernelAndState(console)
+    session.readForOtherVerbs(kernel, state)
     guard let recorder = session.memory as? RecordingMemory else { return }
     console.progress("writing \(path)")
     do {
@@ -27,14 +31,17 @@ struct ExtractEngine: DumpExtractor {
 
 extension Session {
   /// Reads what a report does not need but a reader of the extract may: the kernel's own BTF where
-  /// the types came from elsewhere, the whole kernel log, and what the machine's memory was for.
+  /// the types came from elsewhere, the whole kernel log, what a forecast of the crash kernel asks,
+  /// and the history of events and invalidations.
   ///
   /// What cannot be read is missing from the original too.
-  fileprivate func readForOtherVerbs() {
+  fileprivate func readForOtherVerbs(_ kernel: LinuxIOMMU, _ state: RemappingState) {
     _ = try? image.reader.btf(image.symbols)
     try? image.newestMessages { _ in true }
-    for name in ["crashk_res", "crashk_low_res", "iomem_resource"] {
-      if let address = image.symbol(name) { _ = image.resources(below: address) }
-    }
+    if let address = image.symbol("iomem_resource") { _ = image.resources(below: address) }
+    _ = machineFacts(kernel)
+    _ = TraceRing(reading: image)
+    _ = InvalidationHistory.descriptors(
+      DumpEvidence(state: state, memory: memory, kernel: KernelEvidence(image, kernel)))
   }
 }
