@@ -42,12 +42,22 @@ man-lint:
 	  if [ -n "$$said" ]; then echo "$$page: $$said" >&2; exit 1; fi; \
 	done
 
-# Every sample's report validates against the schema that this build prints.
+# The samples' documents validate against the schemas that this build prints.
 samples-check: build
 	@rm -rf $(REPORTS) && mkdir -p $(REPORTS)
 	@$(RELEASE) schema report --output $(REPORTS)/report.schema.json
 	@scripts/report-samples --json $(REPORTS) $(RELEASE) $(SAMPLES)
 	@scripts/validate-json $(REPORTS)/report.schema.json $(REPORTS)/*.report.json
+	@$(RELEASE) schema inherit --output $(REPORTS)/inherit.schema.json
+	@for sample in $(SAMPLES); do \
+	  $(RELEASE) inherit $$sample --format json --quiet \
+	    --output $(REPORTS)/$$(basename $$sample .vmcore).inherit.json || exit 1; \
+	done
+	@scripts/validate-json $(REPORTS)/inherit.schema.json $(REPORTS)/*.inherit.json
+	@$(RELEASE) schema diff --output $(REPORTS)/diff.schema.json
+	@$(RELEASE) diff $(firstword $(SAMPLES)) $(lastword $(SAMPLES)) --format json \
+	  --output $(REPORTS)/samples.diff.json; test $$? = 1
+	@scripts/validate-json $(REPORTS)/diff.schema.json $(REPORTS)/samples.diff.json
 
 # Every sample's report agrees with what an independent walk of the whole machine's memory found.
 truth: samples-check
