@@ -93,14 +93,22 @@ def differences(found, predicted):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("image", help="whole-machine ELF core, taken when the crash kernel has copied the tables")
-    parser.add_argument("old", help="register file from before the panic")
-    parser.add_argument("new", help="register file taken with the image")
+    parser.add_argument("--found", metavar="JSON", help="an earlier output of this program, in place of image and registers")
+    parser.add_argument("image", nargs="?", help="whole-machine ELF core, taken when the crash kernel has copied the tables")
+    parser.add_argument("old", nargs="?", help="register file from before the panic")
+    parser.add_argument("new", nargs="?", help="register file taken with the image")
     parser.add_argument("--compare", metavar="JSON", help="output of `iommuscope inherit --format json`")
     parser.add_argument("--unit", default="dmar0", help="the unit to compare")
     parser.add_argument("--output", metavar="FILE", help="write there instead of standard output")
     args = parser.parse_args()
-    found = document(hardware.Image(args.image), hardware.registers(args.old)[0x20], hardware.registers(args.new)[0x20])
+    if args.found:
+        with open(args.found) as file:
+            found = json.load(file)
+    elif not args.new:
+        parser.error("expected an image and two register files, or --found")
+    else:
+        found = document(
+            hardware.Image(args.image), hardware.registers(args.old)[0x20], hardware.registers(args.new)[0x20])
     status = 0
     if args.compare:
         with open(args.compare) as file:
