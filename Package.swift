@@ -106,7 +106,8 @@ let package = Package(
       [
         "Audit", "DumpFixtures", "Memory", "RemappingState", "Report", "StateDiff",
         "StateFixtures", argumentParser,
-      ]),
+      ],
+      exclude: ["Golden"]),
     tests("Carving", ["Memory", "VTd"]),
     tests("Investigation", ["Memory", "KernelImage", "VTd", "RemappingState"]),
   ]

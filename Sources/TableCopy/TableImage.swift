@@ -6,7 +6,7 @@ public import Memory
 ///
 /// One PT_LOAD per stretch of neighbouring pages: the arena at its own addresses, which are outside
 /// the crashed machine's RAM, and, where the new tables still lead to old ones, those at theirs. One
-/// note of type 1 and name `IOMMUSCOPE` holds a line of text for each unit:
+/// note of type 1 and name `IOMMUSCOPE-ROOTS` holds a line of text for each unit:
 ///
 ///     unit=dmar0 root=0x100000000 mode=legacy cap=0x… ecap=0x… segment=0
 ///
@@ -40,7 +40,7 @@ public struct TableImage {
     }
   }
 
-  public static let noteName = "IOMMUSCOPE"
+  public static let noteName = "IOMMUSCOPE-ROOTS"
   public static let noteType: UInt32 = 1
 
   private let arena: TableArena

@@ -143,4 +143,27 @@ struct SampleTests {
           == original.output.replacing(Self.sample(name), with: "X"))
     }
   }
+
+  @Test(arguments: [("6.1-legacy.vmcore", ""), ("7.3-scalable.vmcore", ",scalable")])
+  func theImageOfACopyIsReadLikeADump(_ name: String, _ mode: String) throws {
+    try Self.withFile([]) { path in
+      let image = path + "-image"
+      let inherit = Self.run([
+        "inherit", Self.sample(name), "--policy", "full-copy", "--image", image,
+      ])
+      #expect(inherit.status == .done)
+      // The first GiB boundary above the machine's memory, but not below 4 GiB.
+      let root = "0x100000000" + mode
+      let address = ["--device", "00:03.0", "0xfed1c000"]
+      let tables = Self.run(["tables", image, "--root", root])
+      #expect(tables.status == .done)
+      #expect(tables.output.contains("0000:00:03.0") || tables.output.contains("00:03.0"))
+      let copied = Self.run(["translate", image, "--root", root] + address)
+      let original = Self.run(["translate", Self.sample(name)] + address)
+      #expect(copied.status == .done && original.status == .done)
+      let ending = original.output.split(separator: "\n").first { $0.contains("=> physical") }
+      #expect(ending != nil)
+      #expect(copied.output.split(separator: "\n").first { $0.contains("=> physical") } == ending)
+    }
+  }
 }
