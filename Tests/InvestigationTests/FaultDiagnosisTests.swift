@@ -103,6 +103,29 @@ struct FaultDiagnosisTests {
     #expect(try rules(line("Write", 0xffff_f000, 5), evidence()) == [.mappedNow])
   }
 
+  @Test func `an address of more bits than are translated`() throws {
+    #expect(try rules(line("Write", .max << 12, 4), evidence()).contains(.beyondWidth))
+    #expect(try !rules(line("Write", 0xffff_e000, 5), evidence()).contains(.beyondWidth))
+  }
+
+  @Test func `a corrupt entry is named, also when it is sound again`() throws {
+    let text = line("Write", 0xffff_f000, 0xc)
+    let fault = try #require(FaultLine(text))
+    let explanation = FaultExplainer(evidence()).explain(FaultRecord(fault: fault, text: text))
+    let diagnosis = try #require(explanation.diagnosis.first { $0.rule == .badEntry })
+    #expect(diagnosis.message.contains("at that time"))
+  }
+
+  @Test func `an interrupt fault is explained by the table, if there is one`() throws {
+    let text = "DMAR: [INTR-REMAP] Request device [00:02.0] fault index 0x12 [fault reason 0x22] x"
+    #expect(try rules(text, evidence()) == [.unknown])
+    var known = evidence()
+    // Any page serves as a table whose entry 0x12 is zero.
+    known.state.units[0].interruptRemapping = InterruptRemapping(
+      table: PhysicalAddress(0x4000), entries: 256)
+    #expect(try rules(text, known) == [.interrupt])
+  }
+
   @Test func `a translation tells every entry and the fault`() {
     let translator = Translator(evidence())
     let device = PCIFunction(bus: 0, devfn: 0x10)
