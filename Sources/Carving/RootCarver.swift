@@ -7,9 +7,10 @@ public import VTd
 ///
 /// A root table is a page of 256 entries that are either zero or a page pointer with its present
 /// bit and nothing else. That alone is weak, so each candidate's context tables, PASID tables and
-/// top page tables must have the shape of what they would be: every entry is zero or sound, and at
-/// least one is present. A legacy root and a scalable one look alike; the context tables tell them
-/// apart.
+/// top page tables must have the shape of what they would be: entries are zero or sound, and at
+/// least one is present. Damaged tables are what people carve for, so an entry that is neither
+/// costs points; one for every two sound ones makes another kind of page. A legacy root and a
+/// scalable one look alike; the context tables tell them apart.
 ///
 /// Pages that the dump lacks are no argument against a candidate, but at least one context table
 /// has to be readable.
@@ -131,7 +132,12 @@ public struct RootCarver {
     var copied = 0
     var soundTables = 0
     var unreadTables = 0
+    /// Context entries, with what they lead to, that are neither zero nor sound.
+    var damaged = 0
   }
+
+  /// From so many damaged entries on, a page is not looked at further.
+  private static let damageLimit = 64
 
   private func read(
     _ page: Page, at address: PhysicalAddress, mode: TranslationTableMode
@@ -159,6 +165,7 @@ public struct RootCarver {
       }
     }
     guard tally.contextTables > 0, !tally.sourceIDs.isEmpty else { return nil }
+    guard tally.damaged * 2 < tally.sourceIDs.count || tally.damaged == 0 else { return nil }
     guard checkTables(&tally, mode: mode) else { return nil }
     return result(tally, buses: buses, address: address, mode: mode)
   }
@@ -169,15 +176,20 @@ public struct RootCarver {
       let high = page[word: 2 * devfn + 1]
       if low == 0, high == 0 { continue }
       let entry = ContextEntry(words: [low, high])
-      guard entry.isPresent, entry.reservedBits(.permissive).isEmpty,
-        (1...3).contains(entry.addressWidth)
-      else { return false }
-      switch entry.translationType {
-      case .secondStage, .secondStageDeviceTLB:
-        guard isMemory(low) else { return false }
+      let translates = [.secondStage, .secondStageDeviceTLB].contains(entry.translationType)
+      // Bits without the present one are no damage of Linux's tables but another kind of page.
+      guard entry.isPresent else { return false }
+      guard entry.reservedBits(.permissive).isEmpty, (1...3).contains(entry.addressWidth),
+        translates ? isMemory(low) : entry.translationType == .passThrough
+      else {
+        tally.damaged += 1
+        guard tally.damaged < Self.damageLimit else { return false }
+        continue
+      }
+      if translates {
         tally.tables.insert(entry.secondStageTable)
-      case .passThrough: tally.passThrough += 1
-      default: return false
+      } else {
+        tally.passThrough += 1
       }
       if high & 0x8 != 0 { tally.copied += 1 }
       tally.sourceIDs.append(UInt16(bus) << 8 | UInt16(devfn))
@@ -193,9 +205,14 @@ public struct RootCarver {
       let words = (0..<4).map { page[word: 4 * slot + $0] }
       if words == [0, 0, 0, 0] { continue }
       let entry = ScalableContextEntry(words: words)
-      guard entry.isPresent, entry.reservedBits(.permissive).isEmpty, isMemory(words[0]),
+      guard entry.isPresent else { return false }
+      guard entry.reservedBits(.permissive).isEmpty, isMemory(words[0]),
         directory(of: entry, &tally)
-      else { return false }
+      else {
+        tally.damaged += 1
+        guard tally.damaged < Self.damageLimit else { return false }
+        continue
+      }
       tally.sourceIDs.append(UInt16(bus) << 8 | UInt16(half << 7 | slot))
     }
     return true
@@ -284,7 +301,12 @@ public struct RootCarver {
     score += 10 * min(3, ways)
     reasons.append(
       "\(count(tally.contextTables, "context table", "context tables")) with "
-        + "\(count(tally.sourceIDs.count, "present entry", "present entries")), every entry sound")
+        + "\(count(tally.sourceIDs.count, "sound entry", "sound entries"))"
+        + (tally.damaged == 0 ? ", no other" : ""))
+    if tally.damaged > 0 {
+      score -= 5 * min(4, tally.damaged)
+      reasons.append("\(count(tally.damaged, "context entry is", "context entries are")) damaged")
+    }
     if mode == .scalable {
       reasons.append("\(count(tally.pasidEntries, "PASID entry", "PASID entries")), all sound")
     }

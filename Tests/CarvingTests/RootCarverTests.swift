@@ -89,6 +89,22 @@ struct RootCarverTests {
     #expect(carve(words).isEmpty)
   }
 
+  @Test func `a damaged context entry among many costs points, not the root`() {
+    var words = Self.legacy
+    // Two more sound devices, and one with the reserved type.
+    for slot: UInt64 in [0x20, 0x28] {
+      words[0x2000 + slot * 16] = 0x5001
+      words[0x2008 + slot * 16] = 0x502
+    }
+    words[0x2300] = 0x400d
+    words[0x2308] = 0x402
+    let roots = carve(words)
+    #expect(roots.map(\.address) == [PhysicalAddress(0x1000)])
+    #expect(roots.first?.score == 95)
+    #expect(roots.first?.sourceIDs.contains(0x30) == false)
+    #expect(roots.first?.reasons.contains("1 context entry is damaged") == true)
+  }
+
   @Test func `missing context tables cost points, not the root`() {
     // The table of bus 1 is not in the dump.
     let words = Self.legacy.filter { $0.key >> 12 != 3 }
