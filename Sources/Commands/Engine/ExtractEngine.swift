@@ -38,7 +38,6 @@ extension Session {
   fileprivate func readForOtherVerbs(_ kernel: LinuxIOMMU, _ state: RemappingState) {
     _ = try? image.reader.btf(image.symbols)
     try? image.newestMessages { _ in true }
-    if let address = image.symbol("iomem_resource") { _ = image.resources(below: address) }
     _ = machineFacts(kernel)
     _ = TraceRing(reading: image)
     _ = InvalidationHistory.descriptors(

@@ -24,32 +24,18 @@ struct MemoryMapReader {
   let image: KernelImage
   let log: ProblemLog
 
-  /// More than any machine has; a tree that is larger goes round in circles.
-  private static let limit = 16384
-
   /// Every resource but the root, parents before their children; empty where the kernel has none, and
   /// where one of them is unreadable: half a map would call memory what it is not.
   func regions() -> [LinuxMemoryRegion] {
     guard let root = image.symbol("iomem_resource") else { return [] }
-    var regions: [LinuxMemoryRegion] = []
-    let isWhole: Void? = log.attempt("iomem_resource tree") { () throws(KernelError) in
-      var seen: Set<KernelAddress> = []
-      var pending = [try image.object("resource", at: root).pointer("child")]
-      while let address = pending.popLast() {
-        guard address.rawValue != 0 else { continue }
-        guard seen.insert(address).inserted, seen.count <= Self.limit else {
-          throw KernelError(at: address, .malformed("the tree of resources does not end"))
-        }
-        let resource = try image.object("resource", at: address)
-        let start = try resource.unsigned("start")
-        let end = try resource.unsigned("end")
-        if start <= end, let name = try resource.string("name", limit: 64) {
-          regions.append(LinuxMemoryRegion(range: start...end, name: name))
-        }
-        pending.append(try resource.pointer("sibling"))
-        pending.append(try resource.pointer("child"))
-      }
+    let walk = image.resources(below: root)
+    if let problem = walk.problem {
+      log.note(problem, "iomem_resource tree")
+      return []
     }
-    return isWhole == nil ? [] : regions
+    return walk.elements.compactMap { resource in
+      guard resource.start <= resource.end, let name = resource.name else { return nil }
+      return LinuxMemoryRegion(range: resource.start...resource.end, name: name)
+    }
   }
 }
