@@ -26,6 +26,7 @@ func tests(
     swiftSettings: strict)
 }
 
+let algorithms = Target.Dependency.product(name: "Algorithms", package: "swift-algorithms")
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -33,7 +34,8 @@ let package = Package(
   name: "iommuscope",
   products: [.executable(name: "iommuscope", targets: ["iommuscope"])],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.1"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
   ],
   targets: [
     .systemLibrary(
@@ -44,17 +46,20 @@ let package = Package(
     room("DumpFile", ["Memory", "CElfutils", "CZlib"]),
     room("KernelTypes", ["Memory", "CElfutils"]),
     room("KernelImage", ["Memory", "KernelTypes", "CElfutils"]),
-    room("VTd", ["Memory"]),
-    room("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage"]),
-    room("RemappingState", ["Memory", "KernelImage", "KernelTypes", "VTd", "LinuxIOMMU"]),
+    room("RemappingState", ["Memory", algorithms]),
+    room("VTd", ["Memory", "RemappingState"]),
+    room("LinuxIOMMU", ["Memory", "RemappingState", "KernelTypes", "KernelImage"]),
+    room("Assembly", ["Memory", "RemappingState", "VTd", "LinuxIOMMU", "KernelImage", algorithms]),
     room("Audit", ["Memory", "RemappingState"]),
     room("StateDiff", ["Memory", "RemappingState"]),
-    room("TableCopy", ["Memory", "VTd"]),
+    room("TableCopy", ["Memory", "RemappingState", "VTd"]),
     room("Inheritance", ["Memory", "VTd", "TableCopy", "RemappingState"]),
-    room("Carving", ["Memory", "VTd"]),
+    room("Carving", ["Memory", "RemappingState", "VTd"]),
     room(
       "Investigation",
-      ["Memory", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState"]),
+      [
+        "Memory", "RemappingState", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", algorithms,
+      ]),
     room(
       "Report",
       [
@@ -65,7 +70,8 @@ let package = Package(
       "Commands",
       [
         "Memory", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
-        "Audit", "StateDiff", "TableCopy", "Inheritance", "Carving", "Investigation", "Report",
+        "Assembly", "Audit", "StateDiff", "TableCopy", "Inheritance", "Carving", "Investigation",
+        "Report",
         argumentParser,
       ]),
     .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
@@ -80,19 +86,21 @@ let package = Package(
       name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
       path: "Tests/StateFixtures", swiftSettings: strict),
     .target(
-      name: "TableFixtures", dependencies: ["Memory", "VTd", "TableCopy"],
+      name: "TableFixtures", dependencies: ["Memory", "RemappingState", "VTd", "TableCopy"],
       path: "Tests/TableFixtures", swiftSettings: strict),
 
     tests("Memory"),
     tests("DumpFile", ["Memory", "DumpFixtures"]),
     tests("KernelTypes", exclude: ["Fixtures"]),
     tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
-    tests("VTd", ["Memory"]),
-    tests("LinuxIOMMU", ["Memory", "KernelTypes", "KernelImage", "KernelFixtures"]),
-    tests("RemappingState", ["Memory", "LinuxIOMMU", "DumpFixtures"]),
+    tests("VTd", ["Memory", "RemappingState"]),
+    tests(
+      "LinuxIOMMU", ["Memory", "RemappingState", "KernelTypes", "KernelImage", "KernelFixtures"]),
+    tests("RemappingState", ["Memory", "TableFixtures"]),
+    tests("Assembly", ["Memory", "RemappingState", "LinuxIOMMU", "DumpFixtures"]),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
     tests("StateDiff", ["Memory", "RemappingState", "StateFixtures"]),
-    tests("TableCopy", ["Memory", "VTd", "TableFixtures"]),
+    tests("TableCopy", ["Memory", "RemappingState", "VTd", "TableFixtures"]),
     tests(
       "Inheritance",
       [
@@ -108,7 +116,7 @@ let package = Package(
         "StateFixtures", argumentParser,
       ],
       exclude: ["Golden"]),
-    tests("Carving", ["Memory", "VTd"]),
-    tests("Investigation", ["Memory", "KernelImage", "VTd", "RemappingState"]),
+    tests("Carving", ["Memory", "RemappingState", "VTd"]),
+    tests("Investigation", ["Memory", "RemappingState", "Assembly", "KernelImage", "VTd"]),
   ]
 )

@@ -3,54 +3,14 @@
 import Memory
 import RemappingState
 
-/// Ranges of physical addresses of some kinds, for questions about what lies where.
-struct PhysicalRanges {
-  /// Ascending, disjoint and never adjacent; both ends inclusive.
-  private var ranges: [ClosedRange<UInt64>] = []
-
+extension AddressRanges {
+  /// What lies in regions of some kinds.
+  ///
   /// - Parameter map: in any order, whoever wrote it.
   init(_ map: [MemoryRegion], _ kinds: Set<MemoryRegion.Kind>) {
     self.init(
-      map.filter { kinds.contains($0.kind) && $0.start <= $0.end }
+      map.lazy.filter { kinds.contains($0.kind) && $0.start <= $0.end }
         .map { $0.start.rawValue...$0.end.rawValue })
-  }
-
-  init(_ unsorted: [ClosedRange<UInt64>]) {
-    for range in unsorted.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-      if let last = ranges.last,
-        range.lowerBound <= last.upperBound || range.lowerBound - last.upperBound == 1
-      {
-        ranges[ranges.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
-      } else {
-        ranges.append(range)
-      }
-    }
-  }
-
-  var isEmpty: Bool { ranges.isEmpty }
-
-  /// The first part of `start` to `end`, both inclusive, that lies in a range.
-  func overlap(_ start: UInt64, _ end: UInt64) -> ClosedRange<UInt64>? {
-    guard start <= end else { return nil }
-    var low = 0
-    var high = ranges.count
-    while low < high {
-      let middle = (low + high) / 2
-      if ranges[middle].upperBound < start { low = middle + 1 } else { high = middle }
-    }
-    guard low < ranges.count, ranges[low].lowerBound <= end else { return nil }
-    return max(start, ranges[low].lowerBound)...min(end, ranges[low].upperBound)
-  }
-
-  func overlaps(_ start: UInt64, _ end: UInt64) -> Bool { overlap(start, end) != nil }
-
-  /// Whether every byte lies in one range.
-  func covers(_ start: UInt64, _ end: UInt64) -> Bool {
-    overlap(start, end) == (start <= end ? start...end : nil)
-  }
-
-  func contains(_ address: PhysicalAddress) -> Bool {
-    overlaps(address.rawValue, address.rawValue)
   }
 }
 
@@ -121,13 +81,13 @@ extension RemappingState {
   }
 
   /// What is mapped for firmware, onto itself.
-  var fixedRanges: PhysicalRanges {
-    PhysicalRanges(
+  var fixedRanges: AddressRanges {
+    AddressRanges(
       reservedRegions.compactMap { region in
-        guard region.kind == .rmrr || region.kind == .isa, region.base <= region.end else {
+        guard region.kind == .rmrr || region.kind == .isa, let range = region.range else {
           return nil
         }
-        return region.base.rawValue & ~0xfff...region.end.rawValue | 0xfff
+        return range.lowerBound & ~0xfff...range.upperBound | 0xfff
       }
         // What an ISA bridge gets is fixed even where the bridge's own structure could not be read.
         + [0...0xff_ffff])
@@ -135,14 +95,14 @@ extension RemappingState {
 
   /// What domains of drivers and users map of regions of some kinds, one answer per domain.
   func mappings(of kinds: Set<MemoryRegion.Kind>) -> [(Domain, MappedOverlap)] {
-    let ranges = PhysicalRanges(memoryMap, kinds)
+    let ranges = AddressRanges(memoryMap, kinds)
     guard !ranges.isEmpty else { return [] }
     let fixed = fixedRanges
     return domains.compactMap { domain in
       guard [.dma, .dmaFQ, .unmanaged, .unknown].contains(domain.type) else { return nil }
       var overlap: MappedOverlap?
       for run in domain.mapping?.runs ?? []
-      where ranges.overlaps(run.targets.lowerBound, run.targets.upperBound)
+      where ranges.overlaps(run.targets)
         && !run.isMapped(for: fixed)
       {
         var known = overlap ?? MappedOverlap(first: run)
@@ -156,25 +116,10 @@ extension RemappingState {
 }
 
 extension Run {
-  /// First to last I/O virtual address, both inclusive.
-  var sources: ClosedRange<UInt64> {
-    iova.rawValue...max(iova.rawValue, iova.rawValue &+ length.rawValue &- 1)
-  }
-
   /// Whether the run is mapped for firmware: onto itself, inside what is fixed.
-  func isMapped(for fixed: PhysicalRanges) -> Bool {
-    iova.rawValue == physical.rawValue && fixed.covers(sources.lowerBound, sources.upperBound)
+  func isMapped(for fixed: AddressRanges) -> Bool {
+    iova.rawValue == physical.rawValue && fixed.covers(addresses)
   }
-
-  /// First to last physical address, both inclusive.
-  var targets: ClosedRange<UInt64> {
-    physical.rawValue...max(physical.rawValue, physical.rawValue &+ length.rawValue &- 1)
-  }
-}
-
-extension Domain {
-  /// The device whose domain this is, if it is one's alone.
-  var onlyDevice: DeviceName? { devices.count == 1 ? devices.first : nil }
 }
 
 extension Observation {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
-public import VTd
+public import RemappingState
+internal import VTd
 
 /// A page that looks like the root table of a unit.
 public struct CarvedRoot: Hashable, Sendable {
   public var address: PhysicalAddress
-  public var mode: TranslationTableMode
+  public var mode: TableMode
   /// 0 to 100: how much of what lies below was found to be as it must be.
   public var score: Int
   /// What the score rests on, in sentences without full stop; the first ones speak for the page.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
-public import VTd
+internal import RemappingState
+internal import VTd
 
 /// Finds root tables in memory with no symbols at all, by their shape and by what lies below them.
 ///
@@ -140,7 +141,7 @@ public struct RootCarver {
   private static let damageLimit = 64
 
   private func read(
-    _ page: Page, at address: PhysicalAddress, mode: TranslationTableMode
+    _ page: Page, at address: PhysicalAddress, mode: TableMode
   ) -> CarvedRoot? {
     var tally = Tally()
     var buses: [UInt8] = []
@@ -269,7 +270,7 @@ public struct RootCarver {
   }
 
   /// The top page tables: their entries are zero or point into memory.
-  private func checkTables(_ tally: inout Tally, mode: TranslationTableMode) -> Bool {
+  private func checkTables(_ tally: inout Tally, mode: TableMode) -> Bool {
     for table in tally.tables {
       guard let page = try? memory.page(table.frame) else {
         tally.unreadTables += 1
@@ -286,7 +287,7 @@ public struct RootCarver {
   }
 
   private func result(
-    _ tally: Tally, buses: [UInt8], address: PhysicalAddress, mode: TranslationTableMode
+    _ tally: Tally, buses: [UInt8], address: PhysicalAddress, mode: TableMode
   ) -> CarvedRoot? {
     let ways = mode == .legacy ? tally.sourceIDs.count : tally.pasidEntries
     guard ways > 0 || mode == .scalable && tally.missing > 0 else { return nil }

@@ -187,14 +187,8 @@ extension UnitTables {
   /// `nil` for a unit without a root table.
   init?(_ unit: Unit, _ memory: any PhysicalMemory) {
     guard let root = unit.rootTable else { return nil }
-    let mode: TranslationTableMode =
-      switch unit.tableMode {
-      case .legacy: .legacy
-      case .extended: .extended
-      case .scalable: .scalable
-      }
     self.init(
-      memory: memory, rootTable: root, mode: mode,
+      memory: memory, rootTable: root, mode: unit.tableMode,
       capabilities: UnitCapabilities(
         capability: Capability(unit.capability.rawValue),
         extendedCapability: ExtendedCapability(unit.extendedCapability.rawValue)))

@@ -25,24 +25,18 @@ struct MappedSpaces {
     var isFirstStage: Bool
   }
 
-  private struct Key: Hashable {
-    var unit: String
-    var domainID: UInt32?
-    var table: PhysicalAddress?
-  }
-
   private var spaces: [Space] = []
-  private var indices: [Key: Int] = [:]
+  private var indices: [DomainKey: Int] = [:]
 
   init(_ state: RemappingState, classes: MemoryClasses) {
     for domain in state.domains where !domain.devices.isEmpty {
-      guard let mapping = domain.mapping, let unit = domain.unit else { continue }
+      guard let mapping = domain.mapping, domain.unit != nil else { continue }
       let writes = mapping.runs.filter { $0.access != .read }
       let writable = AddressRanges(
         writes.compactMap { Self.range($0.physical.rawValue, $0.length.rawValue) })
       let writableIOVA = AddressRanges(
         writes.compactMap { Self.range($0.iova.rawValue, $0.length.rawValue) })
-      indices[Key(unit: unit, domainID: domain.domainID, table: domain.table)] = spaces.count
+      indices[domain.key] = spaces.count
       spaces.append(
         Space(
           inFlight: domain.inFlight, hasReads: mapping.runs.contains { $0.access != .write },
@@ -59,9 +53,7 @@ struct MappedSpaces {
   }
 
   /// The space behind a context; `nil` if it has none, or none that was walked.
-  func index(of context: Context) -> Int? {
-    indices[Key(unit: context.unit, domainID: context.domainID, table: context.table)]
-  }
+  func index(of context: Context) -> Int? { indices[context.domainKey] }
 
   subscript(index: Int) -> Space { spaces[index] }
 

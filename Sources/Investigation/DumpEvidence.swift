@@ -56,7 +56,7 @@ public struct DumpEvidence {
   public func tables(of unit: Unit) -> TranslationTables? {
     unit.rootTable.map {
       TranslationTables(
-        memory: memory, rootTable: $0, mode: TranslationTableMode(unit.tableMode),
+        memory: memory, rootTable: $0, mode: unit.tableMode,
         unit: unit.yardstick)
     }
   }
@@ -108,16 +108,5 @@ extension Unit {
         capability: Capability(capability.rawValue),
         extendedCapability: ExtendedCapability(extendedCapability.rawValue))
       : .permissive
-  }
-}
-
-extension TranslationTableMode {
-  public init(_ mode: TableMode) {
-    self =
-      switch mode {
-      case .legacy: .legacy
-      case .extended: .extended
-      case .scalable: .scalable
-      }
   }
 }

@@ -49,8 +49,6 @@ public struct CopyProblem: Hashable, Sendable {
     case sharedContextTable = "shared-context-table"
     /// A budget was spent.
     case budget
-    /// The unit reads no tables in this mode.
-    case unsupportedMode = "unsupported-mode"
   }
 
   /// What the copy did.

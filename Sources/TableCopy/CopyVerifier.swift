@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+internal import RemappingState
 internal import VTd
 
 /// The proof of a copy: walks the result with the same walk and compares it with the original, run

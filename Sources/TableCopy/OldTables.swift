@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Memory
+internal import RemappingState
 internal import VTd
 
 /// Finds the pages that a unit's tables consist of.

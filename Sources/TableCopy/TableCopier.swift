@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+internal import RemappingState
 internal import VTd
 
 /// The copy engine: rebuilds the tables of remapping units in an arena, with links rewritten.
@@ -485,7 +486,6 @@ public struct TableCopier {
       case .shared(let bus):
         note(.sharedContextTable, .copied, "also the table of bus \(String(bus, radix: 16))")
       case .budgetExhausted(let part): note(.budget, .ended, "more \(part.rawValue) than allowed")
-      case .unsupportedMode(let mode): note(.unsupportedMode, .ended, "mode \(mode)")
       }
     }
   }

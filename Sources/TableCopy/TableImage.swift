@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+internal import RemappingState
 
 /// Reconstructed tables as a small ELF core file, which can be read like a dump.
 ///

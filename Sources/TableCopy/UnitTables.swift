@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+public import RemappingState
 public import VTd
 
 /// The tables of one unit: what a copy starts from.
@@ -8,11 +9,11 @@ public struct UnitTables: Sendable {
   public var memory: any PhysicalMemory
   /// Page-aligned; low bits are not looked at.
   public var rootTable: PhysicalAddress
-  public var mode: TranslationTableMode
+  public var mode: TableMode
   public var capabilities: UnitCapabilities
 
   public init(
-    memory: any PhysicalMemory, rootTable: PhysicalAddress, mode: TranslationTableMode,
+    memory: any PhysicalMemory, rootTable: PhysicalAddress, mode: TableMode,
     capabilities: UnitCapabilities
   ) {
     self.memory = memory

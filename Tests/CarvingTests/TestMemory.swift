@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 
 /// Physical memory made of single words, within RAM of a fixed size.
 final class TestMemory: PhysicalMemory {

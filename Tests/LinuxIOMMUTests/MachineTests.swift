@@ -3,6 +3,7 @@
 import KernelFixtures
 import KernelImage
 import Memory
+import RemappingState
 import Testing
 
 @testable import LinuxIOMMU

@@ -4,6 +4,7 @@ import KernelFixtures
 import KernelImage
 import LinuxIOMMU
 import Memory
+import RemappingState
 import Testing
 
 /// A damaged kernel is read or refused; it never traps and never takes for ever.

@@ -4,6 +4,7 @@ import KernelFixtures
 import KernelImage
 import LinuxIOMMU
 import Memory
+import RemappingState
 import Testing
 
 struct PCITests {

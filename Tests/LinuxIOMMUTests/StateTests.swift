@@ -4,6 +4,7 @@ import KernelFixtures
 import KernelImage
 import LinuxIOMMU
 import Memory
+import RemappingState
 import Testing
 
 /// Domains, the devices that lead to them, and their allocators: what only some kernels have.

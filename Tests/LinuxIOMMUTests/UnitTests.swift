@@ -3,6 +3,7 @@
 import KernelFixtures
 import KernelImage
 import Memory
+import RemappingState
 import Testing
 
 @testable import LinuxIOMMU
@@ -23,10 +24,10 @@ struct UnitTests {
       (nil, 0, nil, 1 << 24 | 1 << 40, .legacy), (nil, 1, nil, 1 << 40, .legacy),
       (nil, 1, 0, 1 << 24, .extended), (nil, 1, 0, 1 << 24 | 1 << 28, .legacy),
       (nil, 1, 1, 1 << 24 | 1 << 28, .extended),
-    ] as [(Int32?, Int32?, Int32?, UInt64, LinuxTableMode)])
+    ] as [(Int32?, Int32?, Int32?, UInt64, TableMode)])
   func tableMode(
     _ scalable: Int32?, _ extended: Int32?, _ oldPASID: Int32?, _ ecap: UInt64,
-    _ expected: LinuxTableMode
+    _ expected: TableMode
   ) throws {
     let kernel = RemappingKernel(.g2c)
     for (name, value) in [

@@ -4,6 +4,7 @@ import KernelFixtures
 import KernelImage
 import LinuxIOMMU
 import Memory
+import RemappingState
 import Testing
 
 /// What every generation of kernels must read alike, wherever it keeps it.

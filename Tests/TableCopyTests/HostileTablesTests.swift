@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 import TableCopy
 import TableFixtures
 import Testing
@@ -228,7 +229,7 @@ struct HostileTablesTests {
             target << 12 | random.next() & 0x7ff | (random.chance(5) ? random.next() : 0)
         }
       }
-      for mode: TranslationTableMode in [.legacy, .extended, .scalable] {
+      for mode: TableMode in [.legacy, .extended, .scalable] {
         let unit = UnitTables(
           memory: memory, rootTable: PhysicalAddress(0x1000), mode: mode,
           capabilities: LegacyMachine.capabilities)

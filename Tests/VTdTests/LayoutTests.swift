@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 import Testing
 import VTd
 
@@ -115,7 +116,8 @@ struct LayoutTests {
       ] as [Accessor<GlobalCommand>])
     try compare(
       [
-        ("TTM", { UInt64($0.mode.rawValue) }), ("RTA", { $0.rootTable.rawValue >> 12 }),
+        ("TTM", { $0.mode.map { [.legacy: 0, .scalable: 1, .extended: 2][$0] ?? 9 } ?? 3 }),
+        ("RTA", { $0.rootTable.rawValue >> 12 }),
       ] as [Accessor<RootTableAddress>])
   }
 

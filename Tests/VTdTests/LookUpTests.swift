@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 import Testing
 
 @testable import VTd
@@ -12,7 +13,7 @@ struct LookUpTests {
     0x9000: 0x3001,
   ])
 
-  private func tables(_ mode: TranslationTableMode = .scalable) -> TranslationTables {
+  private func tables(_ mode: TableMode = .scalable) -> TranslationTables {
     TranslationTables(
       memory: Self.scalable, rootTable: PhysicalAddress(0x1000), mode: mode, unit: .permissive)
   }

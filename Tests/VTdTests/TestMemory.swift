@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 
 /// Physical memory made of single words: what is not written is zero, what is not there is missing.
 final class TestMemory: PhysicalMemory {

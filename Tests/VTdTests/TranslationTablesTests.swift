@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 import Testing
 import VTd
 
@@ -15,7 +16,7 @@ struct TranslationTablesTests {
     extendedCapability: ExtendedCapability(0x0000_c900_24f0_0f4e), hostAddressWidth: 39)
 
   private func read(
-    _ memory: TestMemory, _ mode: TranslationTableMode, unit: UnitCapabilities = scalable,
+    _ memory: TestMemory, _ mode: TableMode, unit: UnitCapabilities = scalable,
     budget: ContextBudget = ContextBudget()
   ) -> TranslationTablesReading {
     TranslationTables(
@@ -171,10 +172,13 @@ struct TranslationTablesTests {
     #expect(reading.obstacles.map(\.structure) == [.rootTable])
   }
 
-  @Test(arguments: [TranslationTableMode.abortDMA, TranslationTableMode(rawValue: 200)])
-  func modesWithoutTables(_ mode: TranslationTableMode) {
-    let reading = read(TestMemory([0x1000: 0x2001]), mode)
-    #expect(reading.obstacles.map(\.kind) == [.unsupportedMode(mode)])
+  /// Bits 11:10 of the root table address register.
+  @Test(
+    arguments: [
+      (0x1000, .legacy), (0x1400, .scalable), (0x1800, .extended), (0x1c00, nil),
+    ] as [(UInt64, TableMode?)])
+  func theRegisterTellsTheMode(_ word: UInt64, _ mode: TableMode?) {
+    #expect(RootTableAddress(word).mode == mode)
   }
 
   @Test func oneContextTableForTwoBuses() {

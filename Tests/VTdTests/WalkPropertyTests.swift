@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 import Testing
 import VTd
 
@@ -266,7 +267,7 @@ struct WalkPropertyTests {
     var generator = SeededGenerator(seed: seed)
     for round in 0..<24 {
       let memory = TestMemory(tables: garbage(&generator, frames: 12))
-      let mode = TranslationTableMode(rawValue: UInt8(round % 4))
+      let mode = TableMode.allCases[round % 3]
       let tables = TranslationTables(
         memory: memory, rootTable: PhysicalAddress(0), mode: mode, unit: ObstacleTests.unit)
       let budget = ContextBudget(pages: 2000, paths: 3000, directoryEntries: 2000, obstacles: 100)

@@ -14,12 +14,12 @@ struct ContextTableOutsideMemory: AuditRule {
   static let severity = Finding.Severity.error
 
   func check(_ state: RemappingState) -> [Finding] {
-    let memory = PhysicalRanges(state.memoryMap, [.memory])
+    let memory = AddressRanges(state.memoryMap, [.memory])
     guard !memory.isEmpty else { return [] }
     return state.contexts.compactMap { context in
       let table =
         context.translation == .nested ? context.secondStage?.table : context.table
-      guard let table, !memory.contains(table) else { return nil }
+      guard let table, !memory.contains(table.rawValue) else { return nil }
       return finding(
         .outside(table), unit: context.unit, device: .pci(context.device),
         evidence: [context.evidence])

@@ -19,7 +19,7 @@ struct MappedBeyondWidth: AuditRule {
       // CAP bits 21:16 hold the width minus 1.
       let width = (unit.capability.rawValue >> 16 & 0x3f) + 1
       guard width < 64,
-        let run = domain.mapping?.runs.first(where: { $0.sources.upperBound >> width != 0 })
+        let run = domain.mapping?.runs.first(where: { $0.addresses.upperBound >> width != 0 })
       else { return nil }
       return finding(
         .beyond(domain, run, width), unit: domain.unit, device: domain.onlyDevice,

@@ -18,7 +18,7 @@ struct MapsMSIWindow: AuditRule {
   func check(_ state: RemappingState) -> [Finding] {
     state.domains.compactMap { domain in
       guard domain.type != .sva, domain.type != .identity,
-        let run = domain.mapping?.runs.first(where: { $0.sources.overlaps(Self.window) })
+        let run = domain.mapping?.runs.first(where: { $0.addresses.overlaps(Self.window) })
       else { return nil }
       return finding(
         .maps(domain, run), unit: domain.unit, device: domain.onlyDevice,

@@ -14,13 +14,13 @@ struct MapsNoMemory: AuditRule {
   static let severity = Finding.Severity.info
 
   func check(_ state: RemappingState) -> [Finding] {
-    let memory = PhysicalRanges(state.memoryMap, [.memory])
+    let memory = AddressRanges(state.memoryMap, [.memory])
     guard !memory.isEmpty else { return [] }
     let fixed = state.fixedRanges
     return state.domains.compactMap { domain in
       guard domain.isDMA, let runs = domain.mapping?.runs else { return nil }
       let outside = runs.filter {
-        !$0.isMapped(for: fixed) && !memory.covers($0.targets.lowerBound, $0.targets.upperBound)
+        !$0.isMapped(for: fixed) && !memory.covers($0.targets)
       }
       guard let first = outside.first else { return nil }
       return finding(

@@ -14,12 +14,12 @@ struct RegionOutsideFirmware: AuditRule {
   static let severity = Finding.Severity.warning
 
   func check(_ state: RemappingState) -> [Finding] {
-    let firmware = PhysicalRanges(state.memoryMap, [.firmware])
-    let memory = PhysicalRanges(state.memoryMap, [.memory])
+    let firmware = AddressRanges(state.memoryMap, [.firmware])
+    let memory = AddressRanges(state.memoryMap, [.memory])
     guard !firmware.isEmpty else { return [] }
     return state.reservedRegions.compactMap { region in
-      guard region.kind == .rmrr, !memory.overlaps(region.base.rawValue, region.end.rawValue),
-        !firmware.covers(region.base.rawValue, region.end.rawValue)
+      guard region.kind == .rmrr, let range = region.range, !memory.overlaps(range),
+        !firmware.covers(range)
       else { return nil }
       return finding(
         .outside(region), device: region.devices.count == 1 ? region.devices.first : nil,

@@ -12,10 +12,10 @@ struct RegionOverlapsMemory: AuditRule {
   static let severity = Finding.Severity.error
 
   func check(_ state: RemappingState) -> [Finding] {
-    let memory = PhysicalRanges(state.memoryMap, [.memory])
+    let memory = AddressRanges(state.memoryMap, [.memory])
     return state.reservedRegions.compactMap { region in
       guard region.kind == .rmrr,
-        let overlap = memory.overlap(region.base.rawValue, region.end.rawValue)
+        let overlap = region.range.flatMap({ memory.overlap($0) })
       else { return nil }
       return finding(
         .overlaps(region, overlap),

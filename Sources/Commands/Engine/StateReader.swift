@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Assembly
 internal import DumpFile
 internal import Investigation
 internal import KernelImage

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Algorithms
 public import Memory
 public import RemappingState
 
@@ -58,19 +59,14 @@ public struct OwnersIndex: Sendable {
   public var count: Int { intervals.count }
 
   public init(_ state: RemappingState) {
-    struct Key: Hashable {
-      var unit: String
-      var domainID: UInt32?
-      var table: PhysicalAddress?
-    }
     let drivers = Dictionary(
       state.devices.map { ($0.device, $0.driver) }, uniquingKeysWith: { first, _ in first })
-    var rows: [Key: Int] = [:]
+    var rows: [DomainKey: Int] = [:]
     for context in state.contexts where context.translation != .none {
       let requester = Reach.Requester(
         device: context.device, pasid: context.pasid,
         driver: drivers[.pci(context.device)] ?? nil)
-      let key = Key(unit: context.unit, domainID: context.domainID, table: context.table)
+      let key = context.domainKey
       if let row = rows[key] {
         targets[row].devices.append(requester)
         continue
@@ -84,9 +80,7 @@ public struct OwnersIndex: Sendable {
       if context.translation == .passThrough { passThrough.append(row) }
     }
     for domain in state.domains {
-      guard let unit = domain.unit, let mapping = domain.mapping,
-        let row = rows[Key(unit: unit, domainID: domain.domainID, table: domain.table)]
-      else { continue }
+      guard let mapping = domain.mapping, let row = rows[domain.key] else { continue }
       for run in mapping.runs where run.length.rawValue > 0 {
         let start = run.physical.rawValue
         intervals.append(
@@ -112,12 +106,7 @@ public struct OwnersIndex: Sendable {
         Interval(start: low, end: high, iova: low, access: .readWrite, domain: row), low, high)
     }
     // The first interval that starts behind the range.
-    var next = 0
-    var end = intervals.count
-    while next < end {
-      let middle = (next + end) / 2
-      if intervals[middle].start <= high { next = middle + 1 } else { end = middle }
-    }
+    var next = intervals.partitioningIndex { $0.start > high }
     while next > 0, greatestEnd[next - 1] >= low {
       next -= 1
       if intervals[next].end >= low { found.append(reach(intervals[next], low, high)) }

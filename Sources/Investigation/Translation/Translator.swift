@@ -69,7 +69,6 @@ public struct Translator {
       result.faultOnWrite = ReportedFault(refusal)
     }
     if case .unreadable = trace.context.ending { result.outcome = .unknown }
-    if case .unsupportedMode = trace.context.ending { result.outcome = .unknown }
     guard let path = trace.context.path, refusal == nil else { return result }
     if path.kind == .passThrough {
       result.outcome = .passThrough

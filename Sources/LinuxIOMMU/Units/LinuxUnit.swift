@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+public import RemappingState
 
 /// A `struct dmar_drhd_unit` with its `struct intel_iommu`.
 public struct LinuxUnit: Hashable, Sendable {
@@ -26,7 +27,7 @@ public struct LinuxUnit: Hashable, Sendable {
   public var agaw: Int?
   /// `root_entry`, page-aligned.
   public var rootTable: PhysicalAddress?
-  public var tableMode: LinuxTableMode
+  public var tableMode: TableMode
   /// Domain-ids marked as taken, ascending; `nil` if unreadable.
   public var domainIDs: [UInt32]?
   /// `flags` bit 0: translation was on when this kernel took over; `nil` where it has no flags.
@@ -35,13 +36,6 @@ public struct LinuxUnit: Hashable, Sendable {
   public var copiedContexts: [UInt16]
   public var interruptRemapping: LinuxInterruptRemapping?
   public var invalidationQueue: LinuxInvalidationQueue?
-}
-
-/// How the unit's root table is laid out.
-public enum LinuxTableMode: Hashable, Sendable {
-  case legacy
-  case extended
-  case scalable
 }
 
 /// `struct ir_table`.

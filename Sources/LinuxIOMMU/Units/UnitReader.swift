@@ -2,6 +2,7 @@
 
 internal import KernelImage
 internal import Memory
+internal import RemappingState
 
 /// Reads the list of remapping units.
 struct UnitReader {
@@ -123,7 +124,7 @@ struct UnitReader {
   ///
   /// Extended mode existed from Linux commit 03ecc32c5274 ("iommu/vt-d: support extended root and
   /// context entries") (in v4.2) to v4.20; its later conditions came with v4.4.
-  private func tableMode(extendedCapability ecap: UInt64) throws(KernelError) -> LinuxTableMode {
+  private func tableMode(extendedCapability ecap: UInt64) throws(KernelError) -> TableMode {
     if let scalable: Int32 = try image.variable("intel_iommu_sm"), scalable != 0, ecap[bit: 43] {
       return .scalable
     }

@@ -80,13 +80,6 @@ public struct Unit: Codable, Hashable, Sendable {
   }
 }
 
-/// How the unit reads its root table (RTADDR.TTM).
-public enum TableMode: String, Codable, Hashable, Sendable {
-  case legacy
-  case extended
-  case scalable
-}
-
 /// Where the root pointer comes from; no dump holds the RTADDR register.
 public enum RootOrigin: String, Codable, Hashable, Sendable {
   case kernel

@@ -43,7 +43,7 @@ public struct CarveDocument: Encodable, Hashable, Sendable {
     self.roots = roots.map { root in
       let tables = Set(root.tables)
       return Root(
-        address: root.address, mode: root.mode.description, score: root.score,
+        address: root.address, mode: root.mode.rawValue, score: root.score,
         reasons: root.reasons, buses: root.buses,
         devices: root.sourceIDs.map {
           PCIFunction(bus: UInt8($0 >> 8), devfn: UInt8(truncatingIfNeeded: $0))

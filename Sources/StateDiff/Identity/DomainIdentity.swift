@@ -99,21 +99,14 @@ struct DomainIdentity {
     return result
   }
 
-  private struct TableKey: Hashable {
-    var unit: String?
-    var domainID: UInt32?
-    var table: PhysicalAddress?
-  }
-
   /// Whom each domain serves: by the contexts that lead to it; where none does, by the devices that
   /// the kernel attached to it.
   private static func clients(
     _ state: RemappingState, _ labels: UnitLabels, _ side: UnitLabels.Side
   ) -> [Set<Client>] {
-    var byTable: [TableKey: Set<Client>] = [:]
+    var byTable: [DomainKey: Set<Client>] = [:]
     for context in state.contexts {
-      let key = TableKey(unit: context.unit, domainID: context.domainID, table: context.table)
-      byTable[key, default: []].insert(
+      byTable[context.domainKey, default: []].insert(
         Client(
           unit: labels.label(context.unit, side) ?? "", device: .pci(context.device),
           pasid: context.servesRequestsWithoutPASID ? nil : context.pasid))
@@ -127,10 +120,9 @@ struct DomainIdentity {
         Client(unit: labels.label(device.unit, side) ?? "", device: device.device, pasid: nil))
     }
     return state.domains.map { domain in
-      let key = TableKey(unit: domain.unit, domainID: domain.domainID, table: domain.table)
       let unit = labels.label(domain.unit, side)
       if !domain.devices.isEmpty {
-        return byTable[key]
+        return byTable[domain.key]
           ?? Set(domain.devices.map { Client(unit: unit ?? "", device: $0, pasid: nil) })
       }
       guard let object = domain.kernelObject else { return [] }

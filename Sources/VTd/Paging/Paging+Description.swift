@@ -57,7 +57,6 @@ extension ContextObstacle.Kind: CustomStringConvertible {
       violations.map(\.description).joined(separator: "; ")
     case .shared(let bus): "is used for bus 0x\(String(bus, radix: 16)) as well"
     case .budgetExhausted(let part): "the reading was cut, its budget of \(part.rawValue) is spent"
-    case .unsupportedMode(let mode): "no tables are read in mode \(mode)"
     }
   }
 }

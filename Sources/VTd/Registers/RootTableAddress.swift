@@ -1,31 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+public import RemappingState
 
-/// How a unit reads its root table: TTM, bits 11:10 of the root table address register.
-///
-/// `extended` is bit 11 alone as revisions 2.x defined it (RTT); later ones reserve the value.
-public struct TranslationTableMode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
-  public var rawValue: UInt8
-
-  public init(rawValue: UInt8) { self.rawValue = rawValue }
-
-  /// Root entries of one context table, context entries of 128 bits.
-  public static let legacy = Self(rawValue: 0)
-  /// Root entries of two context tables, context entries of 256 bits that lead to a PASID directory.
-  public static let scalable = Self(rawValue: 1)
-  /// Root entries of two context tables, context entries of 256 bits with a second-stage pointer.
-  public static let extended = Self(rawValue: 2)
-  /// All requests are blocked; no table is read.
-  public static let abortDMA = Self(rawValue: 3)
-
-  public var description: String {
-    switch self {
-    case .legacy: "legacy"
-    case .scalable: "scalable"
-    case .extended: "extended"
-    case .abortDMA: "abort-dma"
-    default: "reserved (\(rawValue))"
+extension TableMode {
+  /// The mode that TTM, bits 11:10 of the root table address register, stands for; `nil` for 3, by
+  /// which all requests are blocked and no table is read.
+  ///
+  /// Bit 11 alone is `extended` as revisions 2.x defined it (RTT); later ones reserve the value.
+  public init?(translationTableMode bits: UInt64) {
+    switch bits {
+    case 0: self = .legacy
+    case 1: self = .scalable
+    case 2: self = .extended
+    default: return nil
     }
   }
 }
@@ -48,7 +36,8 @@ public struct RootTableAddress: TableEntry, RawRepresentable {
     BitField("RTA", 12...63, "root table address"),
   ]
 
-  public var mode: TranslationTableMode { .init(rawValue: UInt8(rawValue[bits: 10...11])) }
+  /// `nil` where all requests are blocked (abort-DMA mode).
+  public var mode: TableMode? { TableMode(translationTableMode: rawValue[bits: 10...11]) }
   /// Page-aligned.
   public var rootTable: PhysicalAddress { PhysicalAddress(rawValue & ~0xfff) }
 

@@ -38,7 +38,7 @@ extension ContextEnding {
     case .violations: return isScalable ? FaultReason(0x43) : .contextEntryInvalid
     case .beyondDirectory: return FaultReason(0x46)
     case .pasidsOff: return FaultReason(isScalable ? 0x45 : 0x31)
-    case .unreadable, .unsupportedMode: return nil
+    case .unreadable: return nil
     }
   }
 }
@@ -60,7 +60,6 @@ extension ContextEnding: CustomStringConvertible {
     case .pasidsOff: return "requests with PASID are not served here"
     case .unreadable(let structure, let error):
       return "\(structure.rawValue) cannot be read: \(error)"
-    case .unsupportedMode(let mode): return "no tables are read in mode \(mode)"
     }
   }
 }

@@ -39,8 +39,6 @@ public struct ContextObstacle: Hashable, Sendable {
     case shared(firstBus: UInt8)
     /// A part of the budget is spent; the rest was not read. Reported once.
     case budgetExhausted(ContextBudget.Part)
-    /// The unit reads no tables in this mode.
-    case unsupportedMode(TranslationTableMode)
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+internal import RemappingState
 
 /// One entry that a look-up read on its way from the root table to an address space.
 public struct ContextStep: Hashable, Sendable {
@@ -31,8 +32,6 @@ public enum ContextEnding: Hashable, Sendable {
   case pasidsOff
   /// The table is not in the dump.
   case unreadable(ContextObstacle.Structure, MemoryError)
-  /// The unit reads no tables in this mode.
-  case unsupportedMode(TranslationTableMode)
 }
 
 /// The way of one request from the root table to its address space.
@@ -76,7 +75,6 @@ private struct ContextFinder {
       switch tables.mode {
       case .legacy: return try legacy(bus: bus, devfn: devfn, pasid: pasid)
       case .extended, .scalable: return try scalable(bus: bus, devfn: devfn, pasid: pasid)
-      default: return .unsupportedMode(tables.mode)
       }
     } catch {
       return error.ending

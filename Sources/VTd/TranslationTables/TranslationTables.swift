@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+public import RemappingState
 
 /// The tables that lead from a requester id to its address spaces: root, context, PASID directory
 /// and PASID tables of one unit.
@@ -10,11 +11,11 @@ public struct TranslationTables: Sendable {
   public var memory: any PhysicalMemory
   /// Page-aligned; low bits are not looked at.
   public var rootTable: PhysicalAddress
-  public var mode: TranslationTableMode
+  public var mode: TableMode
   public var unit: UnitCapabilities
 
   public init(
-    memory: any PhysicalMemory, rootTable: PhysicalAddress, mode: TranslationTableMode,
+    memory: any PhysicalMemory, rootTable: PhysicalAddress, mode: TableMode,
     unit: UnitCapabilities
   ) {
     self.memory = memory
@@ -105,10 +106,6 @@ private struct ContextReader {
   var isOver: Bool { reading.exhausted != nil }
 
   mutating func readRootTable() {
-    guard tables.mode != .abortDMA, tables.mode.rawValue <= 3 else {
-      note(.rootTable, .unsupportedMode(tables.mode), tables.rootTable)
-      return
-    }
     guard let page = page(tables.rootTable, .rootTable) else { return }
     let root = tables.rootTable.pageBase.rawValue
     for bus: UInt8 in 0...255 where !isOver {

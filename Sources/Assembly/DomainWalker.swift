@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Memory
+internal import RemappingState
 internal import VTd
 
 /// Walks each address space once, however many contexts reach it.
@@ -12,7 +13,7 @@ struct DomainWalker {
 
   let memory: any PhysicalMemory
   /// Memory that the dump describes.
-  let memoryRanges: RangeSet
+  let memoryRanges: AddressRanges
   /// Whose table each table page is.
   private(set) var tables = TableRegistry()
   private var results: [Key: Result] = [:]
@@ -27,7 +28,7 @@ struct DomainWalker {
 
   init(_ memory: any PhysicalMemory) {
     self.memory = memory
-    memoryRanges = RangeSet(
+    memoryRanges = AddressRanges(
       memory.memoryFrames.lazy.filter { !$0.isEmpty }.map {
         ($0.lowerBound << 12)...(($0.upperBound - 1) << 12 | 0xfff)
       })

@@ -2,21 +2,8 @@
 
 internal import LinuxIOMMU
 public import Memory
+public import RemappingState
 internal import VTd
-
-/// A root table whose unit no kernel structure describes: carved out of memory, or given.
-public struct RootTable: Codable, Hashable, Sendable {
-  /// Page-aligned.
-  public var address: PhysicalAddress
-  public var mode: TableMode
-  public var origin: RootOrigin
-
-  public init(address: PhysicalAddress, mode: TableMode, origin: RootOrigin) {
-    self.address = address
-    self.mode = mode
-    self.origin = origin
-  }
-}
 
 extension RemappingState {
   /// The state that root tables alone tell: contexts and mappings, and nothing of a kernel.
@@ -41,7 +28,7 @@ extension RemappingState {
     for unit in units {
       let reading = TranslationTables(
         memory: memory, rootTable: unit.rootTable ?? PhysicalAddress(0),
-        mode: TranslationTableMode(unit.tableMode), unit: .permissive
+        mode: unit.tableMode, unit: .permissive
       ).read()
       observations += reading.obstacles.map { Observation($0, unit: unit) }
       contexts += reading.paths.map { Context($0, unit: unit) }.sorted {
@@ -52,9 +39,9 @@ extension RemappingState {
     }
     var walker = DomainWalker(memory)
     var domains: [Domain] = []
-    var rows: [Key: Int] = [:]
+    var rows: [DomainKey: Int] = [:]
     for context in contexts where context.translation != .none {
-      let key = Key(unit: context.unit, domainID: context.domainID, table: context.table)
+      let key = context.domainKey
       if let row = rows[key] {
         if domains[row].devices.last != .pci(context.device) {
           domains[row].devices.append(.pci(context.device))
@@ -91,11 +78,5 @@ extension RemappingState {
       dump: dump, units: units, contexts: contexts,
       domains: domains.sorted { order($0) < order($1) },
       observations: observations + walker.observations)
-  }
-
-  private struct Key: Hashable {
-    var unit: String
-    var domainID: UInt32?
-    var table: PhysicalAddress?
   }
 }

@@ -3,6 +3,7 @@
 import Memory
 import Testing
 
+@testable import Assembly
 @testable import RemappingState
 
 struct RegionCoverageTests {
@@ -58,18 +59,18 @@ struct RegionCoverageTests {
   }
 }
 
-struct RangeSetTests {
+struct AddressRangesTests {
   @Test func joinsWhatTouches() {
-    let set = RangeSet([0x3000...0x3fff, 0x1000...0x1fff, 0x2000...0x2fff, 0x8000...0x8fff])
+    let set = AddressRanges([0x3000...0x3fff, 0x1000...0x1fff, 0x2000...0x2fff, 0x8000...0x8fff])
     #expect(set.ranges == [0x1000...0x3fff, 0x8000...0x8fff])
   }
 
   @Test func findsGaps() {
-    let set = RangeSet([0x1000...0x1fff, 0x3000...0x3fff])
+    let set = AddressRanges([0x1000...0x1fff, 0x3000...0x3fff])
     #expect(set.gaps(in: 0...0x4fff) == [0...0xfff, 0x2000...0x2fff, 0x4000...0x4fff])
     #expect(set.gaps(in: 0x1000...0x1fff).isEmpty)
     #expect(set.gaps(in: 0x1800...0x3800) == [0x2000...0x2fff])
-    #expect(RangeSet([]).gaps(in: 0 ... .max) == [0 ... .max])
-    #expect(RangeSet([0 ... .max]).gaps(in: 5...6).isEmpty)
+    #expect(AddressRanges([]).gaps(in: 0 ... .max) == [0 ... .max])
+    #expect(AddressRanges([0 ... .max]).gaps(in: 5...6).isEmpty)
   }
 }

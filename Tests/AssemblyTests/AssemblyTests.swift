@@ -4,6 +4,7 @@ import DumpFixtures
 import Memory
 import Testing
 
+@testable import Assembly
 @testable import LinuxIOMMU
 @testable import RemappingState
 

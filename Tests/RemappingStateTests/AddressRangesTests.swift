@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Inheritance
+import RemappingState
 import TableFixtures
 import Testing
 

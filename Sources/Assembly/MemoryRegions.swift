@@ -2,6 +2,7 @@
 
 internal import LinuxIOMMU
 internal import Memory
+internal import RemappingState
 
 extension MemoryRegion {
   /// The regions that matter to DMA, by address; those of one kind never touch each other.
@@ -12,7 +13,7 @@ extension MemoryRegion {
       ranges[kind, default: []].append(resource.range)
     }
     return ranges.flatMap { kind, ranges in
-      RangeSet(ranges).ranges.map {
+      AddressRanges(ranges).ranges.map {
         MemoryRegion(
           kind: kind, start: PhysicalAddress($0.lowerBound), end: PhysicalAddress($0.upperBound))
       }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Memory
+internal import RemappingState
 internal import VTd
 
 /// Reads the contexts of units as the hardware would, and keeps what was met on the way.
@@ -16,7 +17,7 @@ struct TableReader {
   mutating func contexts(of unit: Unit) -> [Context] {
     guard let root = unit.rootTable else { return [] }
     let reading = TranslationTables(
-      memory: memory, rootTable: root, mode: TranslationTableMode(unit.tableMode),
+      memory: memory, rootTable: root, mode: unit.tableMode,
       unit: UnitCapabilities(unit)
     ).read()
     for obstacle in reading.obstacles { observations.append(Observation(obstacle, unit: unit)) }
@@ -39,17 +40,6 @@ extension UnitCapabilities {
     self.init(
       capability: Capability(rawValue: unit.capability.rawValue),
       extendedCapability: ExtendedCapability(rawValue: unit.extendedCapability.rawValue))
-  }
-}
-
-extension TranslationTableMode {
-  init(_ mode: TableMode) {
-    self =
-      switch mode {
-      case .legacy: .legacy
-      case .extended: .extended
-      case .scalable: .scalable
-      }
   }
 }
 
@@ -125,9 +115,6 @@ extension Observation {
     case .budgetExhausted(let part):
       kind = .budget
       detail = "more \(part.rawValue) than a unit can have; the rest was not read"
-    case .unsupportedMode(let mode):
-      kind = .malformed
-      detail = "the unit reads no tables in mode \(mode)"
     }
     self.init(
       kind, unit: unit.name, device: device, subject: obstacle.structure.rawValue + place,

@@ -2,6 +2,7 @@
 
 internal import LinuxIOMMU
 internal import Memory
+internal import RemappingState
 
 /// The fixed regions of a machine, computed from the kernel's lists as the kernel would.
 ///
@@ -64,8 +65,8 @@ struct Regions {
   }
 
   /// Ranges that a domain may map without being in use: reserved memory regions and ISA windows.
-  var fixed: RangeSet {
-    RangeSet(
+  var fixed: AddressRanges {
+    AddressRanges(
       all.lazy.filter { $0.region.kind == .rmrr || $0.region.kind == .isa }.map {
         ($0.region.range.lowerBound & ~0xfff)...($0.region.range.upperBound | 0xfff)
       })

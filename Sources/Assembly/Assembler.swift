@@ -2,6 +2,7 @@
 
 internal import LinuxIOMMU
 internal import Memory
+internal import RemappingState
 internal import VTd
 
 /// Brings the two witnesses together in one state.
@@ -16,7 +17,7 @@ struct Assembler {
   /// Tells free pages; `nil` where the kernel does not tell them.
   let pages: LinuxPages?
   private let regions: Regions
-  private let fixed: RangeSet
+  private let fixed: AddressRanges
   /// Devices by every source id that may stand for them.
   private let deviceBySource: [PCIFunction: Int]
   private let kernelDomains: [KernelAddress: LinuxDomain]
@@ -94,7 +95,7 @@ struct Assembler {
     return Unit(
       name: unit.name, segment: unit.segment, registerBase: unit.registerBase,
       capability: HexWord(unit.capability), extendedCapability: HexWord(unit.extendedCapability),
-      tableMode: TableMode(unit.tableMode),
+      tableMode: unit.tableMode,
       translationEnabled: unit.globalCommand.map { $0[bit: 31] },
       interruptRemappingEnabled: unit.globalCommand.map { $0[bit: 25] },
       rootTable: unit.rootTable, rootFrom: unit.rootTable == nil ? nil : .kernel,
@@ -149,12 +150,6 @@ struct Assembler {
   }
 
   // MARK: Domains
-
-  private struct DomainKey: Hashable {
-    var unit: String
-    var domainID: UInt32?
-    var table: PhysicalAddress?
-  }
 
   private mutating func domains(units: [LinuxUnit], contexts: [Context]) -> [Domain] {
     let unitByName = Dictionary(
@@ -275,7 +270,7 @@ struct Assembler {
     for device in kernel.devices where device.attachedDomain == domain.kernelObject {
       reserved += (regions.byDevice[device.name] ?? []).map(\.range)
     }
-    return IOVASpace(allocator, mapping: mapping, reserved: RangeSet(reserved))
+    return IOVASpace(allocator, mapping: mapping, reserved: AddressRanges(reserved))
   }
 
   // MARK: Devices and regions
@@ -376,17 +371,6 @@ extension LinuxDomain {
   ///
   /// Source: drivers/iommu/intel/pasid.h.
   var fixedID: UInt32? { type == .identity && ids.isEmpty && table == nil ? 1 : nil }
-}
-
-extension TableMode {
-  init(_ mode: LinuxTableMode) {
-    self =
-      switch mode {
-      case .legacy: .legacy
-      case .extended: .extended
-      case .scalable: .scalable
-      }
-  }
 }
 
 extension DomainType {

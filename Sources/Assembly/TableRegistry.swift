@@ -2,6 +2,7 @@
 
 internal import LinuxIOMMU
 internal import Memory
+internal import RemappingState
 internal import VTd
 
 /// Which pages of memory are tables of which domain, over all walks of one state.

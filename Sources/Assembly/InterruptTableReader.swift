@@ -2,6 +2,7 @@
 
 internal import LinuxIOMMU
 internal import Memory
+internal import RemappingState
 internal import VTd
 
 /// Reads interrupt-remapping tables as the hardware would.

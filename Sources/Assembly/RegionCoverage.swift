@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Memory
+internal import RemappingState
 
 extension Mapping {
   /// How the runs map a region that is meant to be mapped onto itself.

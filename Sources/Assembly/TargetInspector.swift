@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Algorithms
 internal import LinuxIOMMU
 internal import Memory
+internal import RemappingState
 
 /// Looks at what domains map: pages that are tables, and pages that are free.
 ///
@@ -12,9 +14,9 @@ struct TargetInspector {
   let tables: TableRegistry
   let pages: LinuxPages?
   /// Ranges that are mapped for firmware.
-  let fixed: RangeSet
+  let fixed: AddressRanges
   /// Memory that the dump describes; nothing else has a `struct page` worth looking at.
-  let memory: RangeSet
+  let memory: AddressRanges
   private(set) var observations: [Observation] = []
 
   /// Pages that are looked up in one state; one costs a few reads of the dump.
@@ -23,7 +25,7 @@ struct TargetInspector {
   /// memory over and over.
   private var stepsLeft = 1 << 23
 
-  init(tables: TableRegistry, pages: LinuxPages?, fixed: RangeSet, memory: RangeSet) {
+  init(tables: TableRegistry, pages: LinuxPages?, fixed: AddressRanges, memory: AddressRanges) {
     self.tables = tables
     self.pages = pages
     self.fixed = fixed
@@ -57,7 +59,8 @@ struct TargetInspector {
     for run in runs where stepsLeft > 0 && !isFixed(run) {
       stepsLeft -= 1
       let last = run.targets.upperBound >> 12
-      var index = Self.index(notBelow: run.targets.lowerBound >> 12, in: frames)
+      let lowest = run.targets.lowerBound >> 12
+      var index = frames.partitioningIndex { $0 >= lowest }
       while index < frames.count, frames[index] <= last, stepsLeft > 0 {
         stepsLeft -= 1
         count += 1
@@ -132,26 +135,4 @@ struct TargetInspector {
       && (fixed.gaps(in: run.addresses).isEmpty
         || Regions.isaWindow.contains(run.addresses.upperBound))
   }
-
-  private static func index(notBelow frame: UInt64, in frames: [UInt64]) -> Int {
-    var low = 0
-    var high = frames.count
-    while low < high {
-      let middle = (low + high) / 2
-      if frames[middle] < frame { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-}
-
-extension Run {
-  /// First to last physical address, both inclusive.
-  var targets: ClosedRange<UInt64> {
-    physical.rawValue...max(physical.rawValue, physical.rawValue &+ length.rawValue &- 1)
-  }
-}
-
-extension Domain {
-  /// The device whose domain this is, if it is one's alone.
-  var onlyDevice: DeviceName? { devices.count == 1 ? devices.first : nil }
 }

@@ -3,6 +3,7 @@
 import Memory
 import Testing
 
+@testable import Assembly
 @testable import LinuxIOMMU
 @testable import RemappingState
 
@@ -27,14 +28,14 @@ struct IOVAStatesTests {
     allocator.cached = [0x20, 0x21, 0x22]
     let space = IOVASpace(
       allocator, mapping: Self.mapping([0x10, 0x20, 0x21, 0x22, 0x23]),
-      reserved: RangeSet([0x1_2000...0x1_2fff]))
+      reserved: AddressRanges([0x1_2000...0x1_2fff]))
     #expect(space.allocated.map(\.state) == [.reserved, .pending, .flushed, .cached, .live])
   }
 
   @Test func aNodeLivesByOneLeafAndIsUnmappedWithout() {
     let space = IOVASpace(
       Self.space([0x10...0x1f, 0x20...0x2f]), mapping: Self.mapping([0x1f]),
-      reserved: RangeSet([]))
+      reserved: AddressRanges([]))
     #expect(space.allocated.map(\.state) == [.live, .unmapped])
     #expect(space.allocated[0].start == IOVirtualAddress(0x1_0000))
     #expect(space.allocated[0].end == IOVirtualAddress(0x1_ffff))
@@ -44,7 +45,7 @@ struct IOVAStatesTests {
     let run = RegionCoverageTests.run(0x1_0000, 0x2_0000, at: 0x100_0000)
     let space = IOVASpace(
       Self.space([0x10...0x1f, 0x20...0x2f]),
-      mapping: Mapping(leaves: 32, bytes: 0x2_0000, runs: [run]), reserved: RangeSet([]))
+      mapping: Mapping(leaves: 32, bytes: 0x2_0000, runs: [run]), reserved: AddressRanges([]))
     #expect(space.allocated.map(\.state) == [.live, .live])
     #expect(space.unallocated.isEmpty)
   }
@@ -52,7 +53,7 @@ struct IOVAStatesTests {
   @Test func mappedRangesOutsideNodesAreJoined() {
     let space = IOVASpace(
       Self.space([0x10...0x10]), mapping: Self.mapping([0x0f, 0x10, 0x11, 0x12, 0x40]),
-      reserved: RangeSet([]))
+      reserved: AddressRanges([]))
     #expect(
       space.unallocated.map { $0.start.rawValue...$0.end.rawValue } == [
         0xf000...0xffff, 0x1_1000...0x1_2fff, 0x4_0000...0x4_0fff,
@@ -61,7 +62,7 @@ struct IOVAStatesTests {
 
   @Test func theLastGranuleOfTheAddressSpaceIsARange() {
     let space = IOVASpace(
-      Self.space([(.max >> 12)...(.max >> 12)]), mapping: nil, reserved: RangeSet([]))
+      Self.space([(.max >> 12)...(.max >> 12)]), mapping: nil, reserved: AddressRanges([]))
     #expect(space.allocated.map(\.end) == [IOVirtualAddress(.max)])
   }
 }

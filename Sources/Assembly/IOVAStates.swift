@@ -2,6 +2,7 @@
 
 internal import LinuxIOMMU
 internal import Memory
+internal import RemappingState
 
 extension IOVASpace {
   /// The allocator's nodes with their states, and what is mapped outside them.
@@ -10,11 +11,11 @@ extension IOVASpace {
   ///   - allocator: as the kernel holds it.
   ///   - mapping: what the tables map; `nil` if unknown, then no node is live.
   ///   - reserved: ranges that are kept out of use.
-  init(_ allocator: LinuxIOVAAllocator, mapping: Mapping?, reserved: RangeSet) {
+  init(_ allocator: LinuxIOVAAllocator, mapping: Mapping?, reserved: AddressRanges) {
     let runs = mapping?.runs ?? []
     var nodes: [ClosedRange<UInt64>] = []
     nodes.reserveCapacity(allocator.nodes.count)
-    allocated = []
+    var allocated: [IOVARange] = []
     allocated.reserveCapacity(allocator.nodes.count)
     // Nodes and runs both ascend, so one pass over the runs serves all nodes.
     var next = 0
@@ -38,10 +39,13 @@ extension IOVASpace {
         IOVARange(start: IOVirtualAddress(start), end: IOVirtualAddress(end), state: state))
       nodes.append(start...end)
     }
-    let covered = RangeSet(nodes)
-    unallocated = RangeSet(runs.flatMap { covered.gaps(in: $0.addresses) }).ranges.map {
-      AddressRange(
-        start: IOVirtualAddress($0.lowerBound), end: IOVirtualAddress($0.upperBound))
-    }
+    let covered = AddressRanges(nodes)
+    let unallocated = AddressRanges(runs.flatMap { covered.gaps(in: $0.addresses) })
+    self.init(
+      allocated: allocated,
+      unallocated: unallocated.ranges.map {
+        AddressRange(
+          start: IOVirtualAddress($0.lowerBound), end: IOVirtualAddress($0.upperBound))
+      })
   }
 }

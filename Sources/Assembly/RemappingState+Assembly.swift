@@ -2,6 +2,7 @@
 
 public import LinuxIOMMU
 public import Memory
+public import RemappingState
 
 extension RemappingState {
   /// The state of one dump: the kernel's belief, and the hardware's tables read from its roots.

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Memory
+
+/// A root table whose unit no kernel structure describes: carved out of memory, or given.
+public struct RootTable: Codable, Hashable, Sendable {
+  /// Page-aligned.
+  public var address: PhysicalAddress
+  public var mode: TableMode
+  public var origin: RootOrigin
+
+  public init(address: PhysicalAddress, mode: TableMode, origin: RootOrigin) {
+    self.address = address
+    self.mode = mode
+    self.origin = origin
+  }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Algorithms
+public import Memory
+
+extension Run {
+  /// First to last I/O virtual address, both inclusive.
+  @inlinable
+  public var addresses: ClosedRange<UInt64> {
+    iova.rawValue...max(iova.rawValue, iova.rawValue &+ length.rawValue &- 1)
+  }
+
+  /// First to last physical address, both inclusive.
+  @inlinable
+  public var targets: ClosedRange<UInt64> {
+    physical.rawValue...max(physical.rawValue, physical.rawValue &+ length.rawValue &- 1)
+  }
+}
+
+extension Mapping {
+  /// The runs that touch `range`, ascending.
+  public func runs(touching range: ClosedRange<UInt64>) -> ArraySlice<Run> {
+    let first = runs.partitioningIndex { $0.addresses.upperBound >= range.lowerBound }
+    return runs[first...].prefix { $0.iova.rawValue <= range.upperBound }
+  }
+}
+
+extension Domain {
+  /// The device whose domain this is, if it is one's alone.
+  public var onlyDevice: DeviceName? { devices.count == 1 ? devices.first : nil }
+}
+
+extension ReservedRegion {
+  /// First to last I/O virtual address, both inclusive; `nil` where the region ends before it
+  /// begins, as only a document from elsewhere may say.
+  public var range: ClosedRange<UInt64>? {
+    base <= end ? base.rawValue...end.rawValue : nil
+  }
+}
