@@ -9,12 +9,13 @@ PACKAGES = libelf-dev libdw-dev zlib1g-dev liblzo2-2 libsnappy1v5 libzstd1 pytho
 
 RELEASE = .build/release/iommuscope
 REPORTS = .build/sample-reports
+COVERAGE = 90
 SAMPLES = $(wildcard samples/*.vmcore)
 
-.PHONY: build deps demo check test lint man-lint samples-check truth mutants install clean
+.PHONY: build deps demo check test coverage lint man-lint samples-check truth mutants install clean
 
 build:
-	$(SWIFT) build -c release --product iommuscope
+	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
 
 # Installs the packages that are missing; silent where none is.
 deps:
@@ -28,8 +29,14 @@ demo: deps build
 check: deps test build lint man-lint samples-check truth mutants
 
 test:
-	$(SWIFT) build --build-tests
+	@scripts/without-warnings $(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --parallel
+
+# Line coverage of each room by the tests; no room below COVERAGE percent.
+coverage:
+	$(SWIFT) test --enable-code-coverage --parallel --scratch-path .build-coverage
+	@scripts/coverage-by-room --threshold $(COVERAGE) \
+	  $$($(SWIFT) test --show-codecov-path --scratch-path .build-coverage)
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
@@ -85,4 +92,4 @@ install: build
 	  > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/iommuscope.fish
 
 clean:
-	rm -rf .build
+	rm -rf .build .build-coverage

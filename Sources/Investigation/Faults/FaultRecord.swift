@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import KernelImage
-public import Memory
+internal import Memory
 
 /// Faults of one log that are alike, with when they happened.
 public struct FaultRecord: Hashable, Sendable {

@@ -2,7 +2,7 @@
 
 internal import LinuxIOMMU
 public import Memory
-public import RemappingState
+internal import RemappingState
 internal import VTd
 
 /// A descriptor that the invalidation queue still holds.

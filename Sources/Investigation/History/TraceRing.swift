@@ -2,7 +2,7 @@
 
 public import KernelImage
 internal import KernelTypes
-public import Memory
+internal import Memory
 
 /// Reads the remapping events that the kernel's trace ring still holds.
 ///

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import KernelImage
+internal import KernelImage
 internal import KernelTypes
-public import Memory
+internal import Memory
 
 /// Tells what pages were used for, from the kernel's `struct page` array.
 ///
