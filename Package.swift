@@ -7,7 +7,9 @@ import PackageDescription
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .strictMemorySafety(),
-  .treatWarning("StrictMemorySafety", as: .error),
+  .treatAllWarnings(as: .error),
+  // A newer toolchain or library may deprecate what this one needs.
+  .treatWarning("DeprecatedDeclaration", as: .warning),
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
@@ -43,18 +45,19 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     room("Memory"),
-    room("DumpFile", ["Memory", "CElfutils", "CZlib"]),
-    room("KernelTypes", ["Memory", "CElfutils"]),
+    room("Files", ["Memory"]),
+    room("DumpFile", ["Memory", "Files", "CElfutils", "CZlib", algorithms]),
+    room("KernelTypes", ["Memory", "Files", "CElfutils", algorithms]),
     room("KernelImage", ["Memory", "KernelTypes", "CElfutils"]),
     room("RemappingState", ["Memory", algorithms]),
     room("VTd", ["Memory", "RemappingState"]),
     room("LinuxIOMMU", ["Memory", "RemappingState", "KernelTypes", "KernelImage"]),
     room("Assembly", ["Memory", "RemappingState", "VTd", "LinuxIOMMU", "KernelImage", algorithms]),
-    room("Audit", ["Memory", "RemappingState"]),
+    room("Audit", ["Memory", "RemappingState", algorithms]),
     room("StateDiff", ["Memory", "RemappingState"]),
     room("TableCopy", ["Memory", "RemappingState", "VTd"]),
     room("Inheritance", ["Memory", "VTd", "TableCopy", "RemappingState"]),
-    room("Carving", ["Memory", "RemappingState", "VTd"]),
+    room("Carving", ["Memory", "RemappingState", "VTd", algorithms]),
     room(
       "Investigation",
       [
@@ -69,8 +72,9 @@ let package = Package(
     room(
       "Commands",
       [
-        "Memory", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
-        "Assembly", "Audit", "StateDiff", "TableCopy", "Inheritance", "Carving", "Investigation",
+        "Memory", "Files", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU",
+        "RemappingState", "Assembly", "Audit", "StateDiff", "TableCopy", "Inheritance", "Carving",
+        "Investigation",
         "Report",
         argumentParser,
       ]),
@@ -90,8 +94,9 @@ let package = Package(
       path: "Tests/TableFixtures", swiftSettings: strict),
 
     tests("Memory"),
+    tests("Files", ["Memory"]),
     tests("DumpFile", ["Memory", "DumpFixtures"]),
-    tests("KernelTypes", exclude: ["Fixtures"]),
+    tests("KernelTypes", ["Files"], exclude: ["Fixtures"]),
     tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
     tests("VTd", ["Memory", "RemappingState"]),
     tests(
@@ -112,7 +117,7 @@ let package = Package(
     tests(
       "Commands",
       [
-        "Audit", "DumpFixtures", "Memory", "RemappingState", "Report", "StateDiff",
+        "Audit", "DumpFixtures", "Files", "Memory", "RemappingState", "Report", "StateDiff",
         "StateFixtures", argumentParser,
       ],
       exclude: ["Golden"]),

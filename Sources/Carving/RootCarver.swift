@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Algorithms
 public import Memory
 internal import RemappingState
 internal import VTd
@@ -101,13 +102,8 @@ public struct RootCarver {
   private func isMemory(_ word: UInt64) -> Bool {
     let frame = (word & ~0xfff) >> 12
     guard frame != 0 else { return false }
-    var low = 0
-    var high = ranges.count
-    while low < high {
-      let middle = (low + high) / 2
-      if ranges[middle].upperBound <= frame { low = middle + 1 } else { high = middle }
-    }
-    return low < ranges.count && ranges[low].contains(frame)
+    let index = ranges.partitioningIndex { $0.upperBound > frame }
+    return index < ranges.count && ranges[index].contains(frame)
   }
 
   private func candidate(_ page: Page, at address: PhysicalAddress) -> CarvedRoot? {

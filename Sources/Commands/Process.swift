@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Files
 import Glibc
 import Report
 
@@ -15,9 +16,10 @@ extension Iommuscope {
       _ = unsafe open("/dev/null", O_RDONLY)
     }
     let environment = Environment(
-      standardOutput: DescriptorSink(STDOUT_FILENO, name: "standard output"),
-      standardError: DescriptorSink(STDERR_FILENO, name: "standard error"),
-      outputIsTerminal: isatty(STDOUT_FILENO) == 1, errorIsTerminal: isatty(STDERR_FILENO) == 1,
+      standardOutput: DescriptorSink(.standardOutput),
+      standardError: DescriptorSink(.standardError),
+      outputIsTerminal: OutputDescriptor.standardOutput.isTerminal,
+      errorIsTerminal: OutputDescriptor.standardError.isTerminal,
       variables: variables(["NO_COLOR", "TERM"]), engines: .production)
     return run(Array(CommandLine.arguments.dropFirst()), in: environment).rawValue
   }

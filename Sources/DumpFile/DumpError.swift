@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+internal import Files
 
 /// A dump that cannot be opened, or an extract that cannot be written.
 ///
@@ -32,11 +32,36 @@ public struct DumpError: Error, Hashable, Sendable, CustomStringConvertible {
     self.message = message
   }
 
-  /// The operating system's words for `errno`, after what was being done.
-  static func system(_ path: String, _ action: String, errno code: Int32) -> Self {
-    // strerror(3) never returns NULL, and the text is copied before anything can change it.
-    let words = unsafe String(cString: strerror(code))
-    return Self(path, .system(errno: code), "cannot \(action): \(words)")
+  /// A file that cannot be opened, in words that fit a dump.
+  init(_ error: FileError) {
+    let path = error.path
+    self =
+      switch error.cause {
+      case .system(let action, let reason):
+        DumpError(path, .system(errno: reason.code), "cannot \(Self.words(action)): \(reason)")
+      case .isDirectory:
+        DumpError(path, .notADump, "expected a dump, found a directory; name the file in it")
+      case .isNotRegular:
+        DumpError(
+          path, .notADump,
+          "expected a regular file, found a pipe or a device; save the dump to a file first")
+      case .isEmpty:
+        DumpError(
+          path, .notADump, "expected a dump, found an empty file; copy the dump again")
+      case .isTooLarge, .endsBefore, .becameShorter, .isInput:
+        DumpError(path, .corrupt, error.description)
+      }
+  }
+
+  private static func words(_ action: FileError.Action) -> String {
+    switch action {
+    case .open: "open the dump"
+    case .status: "read the dump's status"
+    case .map(let count): "map \(count) bytes of the dump"
+    case .read(let offset): "read the dump at offset \(offset)"
+    case .unpack: "unpack the dump"
+    case .write: "write the extract"
+    }
   }
 
   public var description: String { "\(path): \(message)" }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Files
 public import Memory
 
 /// A crash dump: the physical memory of the machine, and what the file tells about it.
@@ -44,7 +45,9 @@ public struct DumpFile: Sendable {
   ///   several files do not make one dump.
   public static func open(_ paths: [String]) throws(DumpError) -> DumpFile {
     var files: [DumpBytes] = []
-    for path in paths { files.append(try DumpBytes(FileMapping(path))) }
+    for path in paths {
+      files.append(try DumpBytes(mapping { () throws(FileError) in try FileMapping(path) }))
+    }
     return try DumpFile(files)
   }
 
@@ -58,9 +61,22 @@ public struct DumpFile: Sendable {
   ) throws(DumpError) -> DumpFile {
     var files: [DumpBytes] = []
     for file in contents {
-      files.append(try DumpBytes(FileMapping(file.bytes, name: file.name)))
+      files.append(
+        try DumpBytes(
+          mapping { () throws(FileError) in try FileMapping(file.bytes, name: file.name) }))
     }
     return try DumpFile(files)
+  }
+
+  /// What `open` makes, with the advice that a dump's user needs.
+  private static func mapping(
+    _ open: () throws(FileError) -> FileMapping
+  ) throws(DumpError) -> FileMapping {
+    do {
+      return try open()
+    } catch {
+      throw DumpError(error)
+    }
   }
 
   init(_ files: [DumpBytes]) throws(DumpError) {

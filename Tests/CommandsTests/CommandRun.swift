@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Files
 import Glibc
 import RemappingState
 import Report
@@ -85,7 +86,7 @@ final class ScratchDirectory {
 
   func write(_ text: String, to name: String) {
     let descriptor = unsafe open(file(name), O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-    try? DescriptorSink(descriptor, name: name).write(Array(text.utf8))
+    try? DescriptorSink(OutputDescriptor(descriptor, name: name)).write(Array(text.utf8))
     close(descriptor)
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Files
 import Glibc
 import Report
 import StateFixtures
@@ -46,7 +47,7 @@ struct OutputFileTests {
     directory.write("old", to: "r")
     do {
       let file = try OutputFile(directory.file("r"), keeping: [])
-      try file.sink.write(Array("half".utf8))
+      try file.output.write(Array("half".utf8))
     }
     #expect(directory.read("r") == "old")
     #expect(directory.names == ["r"])
@@ -102,11 +103,11 @@ struct OutputFileTests {
     close(ends[0])
     signal(SIGPIPE, SIG_IGN)
     #expect(throws: OutputError.closed) {
-      try DescriptorSink(ends[1], name: "pipe").write([1, 2, 3])
+      try DescriptorSink(OutputDescriptor(ends[1], name: "pipe")).write([1, 2, 3])
     }
     close(ends[1])
     #expect(throws: OutputError.failed("cannot write pipe: Bad file descriptor")) {
-      try DescriptorSink(-1, name: "pipe").write([1, 2, 3])
+      try DescriptorSink(OutputDescriptor(-1, name: "pipe")).write([1, 2, 3])
     }
   }
 }

@@ -82,14 +82,14 @@ struct SampleTests {
 
   @Test func inputFilesAreReadWholeOrRefused() throws {
     try Self.withFile(Array("not a map\n".utf8), named: "System.map") { path in
-      #expect(throws: CommandFailure.self) { _ = try InputFile.bytes(path + ".missing") }
-      let bytes = try InputFile.bytes(path)
+      #expect(throws: CommandFailure.self) { _ = try CommandFiles.bytes(path + ".missing") }
+      let bytes = try CommandFiles.bytes(path)
       #expect(bytes == Array("not a map\n".utf8))
     }
   }
 
   @Test func halfADumpEndsInWordsOrInAPartialReport() throws {
-    let whole = try InputFile.bytes(Self.sample("6.1-legacy.vmcore"))
+    let whole = try CommandFiles.bytes(Self.sample("6.1-legacy.vmcore"))
     for numerator in [1, 2, 3] {
       try Self.withFile(Array(whole.prefix(whole.count / 4 * numerator))) { path in
         let run = Self.run(["report", path])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Files
 import Glibc
 import Testing
 
@@ -26,7 +27,7 @@ enum Fixture: String, CaseIterable, CustomTestStringConvertible {
   func open() throws -> VMLinux { try VMLinux.open(path) }
 
   func bytes() throws -> [UInt8] {
-    let file = try InputFile(path: path)
+    let file = try InputFile(path)
     return try file.read(0..<file.byteCount)
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Algorithms
 import Memory
 import RemappingState
 
@@ -34,14 +35,9 @@ struct FreedButMapped: AuditRule {
     return ranges.filter { range in
       // The first run that starts behind the range; the one before it is the only candidate,
       // because runs are disjoint.
-      var low = 0
-      var high = runs.count
-      while low < high {
-        let middle = low + (high - low) / 2
-        if runs[middle].iova <= range.end { low = middle + 1 } else { high = middle }
-      }
-      guard low > 0, runs[low - 1].length.rawValue > 0 else { return false }
-      let last = runs[low - 1].iova.advanced(by: runs[low - 1].length.rawValue - 1)
+      let next = runs.partitioningIndex { $0.iova > range.end }
+      guard next > 0, runs[next - 1].length.rawValue > 0 else { return false }
+      let last = runs[next - 1].iova.advanced(by: runs[next - 1].length.rawValue - 1)
       return last.map { $0 >= range.start } ?? true
     }
   }

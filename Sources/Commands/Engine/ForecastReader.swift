@@ -61,12 +61,12 @@ struct ForecastReader {
   private func write(
     _ image: TableImage, to path: String, keeping inputs: [String]
   ) throws(CommandFailure) {
-    let file = try OutputFile(path, keeping: inputs)
     do {
-      try image.write { (bytes) throws(OutputError) in try file.sink.write(bytes) }
+      try CommandFiles.write(path, keeping: inputs) { sink in
+        try image.write { (bytes) throws(OutputError) in try sink.write(bytes) }
+      }
     } catch {
       throw CommandFailure("\(error)")
     }
-    try file.commit()
   }
 }

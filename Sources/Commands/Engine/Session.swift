@@ -100,7 +100,7 @@ struct Session {
     }
     let table: SymbolTable?
     if let path = request.symbols {
-      table = SystemMap.symbols(in: try InputFile.bytes(path), wanted: wantedSymbols)
+      table = SystemMap.symbols(in: try CommandFiles.bytes(path), wanted: wantedSymbols)
       if table == nil {
         throw CommandFailure(
           "\(path): expected a System.map (lines such as `ffffffff81000000 T _text`), found none")

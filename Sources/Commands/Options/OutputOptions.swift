@@ -25,9 +25,7 @@ struct DestinationOptions: ParsableArguments {
         try body(environment.standardOutput)
         return
       }
-      let file = try OutputFile(output, keeping: inputs)
-      try body(file.sink)
-      try file.commit()
+      try CommandFiles.write(output, keeping: inputs, body)
     } catch OutputError.closed {}
   }
 }

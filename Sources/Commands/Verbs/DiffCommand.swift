@@ -66,9 +66,9 @@ struct DiffCommand: Verb {
   private func side(
     _ request: DumpRequest, in environment: Environment, console: Console
   ) throws(CommandFailure) -> StateDiff.Side {
-    if try InputFile.looksLikeJSON(request.name) {
+    if try CommandFiles.looksLikeJSON(request.name) {
       console.progress("reading \(request.name)")
-      let bytes = try InputFile.bytes(request.name, limit: Self.reportLimit)
+      let bytes = try CommandFiles.bytes(request.name, limit: Self.reportLimit)
       do {
         let report = try ReportReader.document(bytes)
         return StateDiff.Side(report.state, findings: report.findings)

@@ -27,7 +27,7 @@ struct ExtractCommand: Verb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request(dumps)
-    try OutputFile.checkNewFile(output, keeping: request.inputs)
+    try CommandFiles.checkNewFile(output, keeping: request.inputs)
     try environment.engines.extractor.extract(request, to: output, console: console)
     return .done
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Files
 import Memory
 
 /// Bytes that should be in a dump lie beyond its end.
@@ -22,7 +23,7 @@ final class DumpBytes: Sendable {
     self.file = file
     let signature = FlattenedIndex.signature
     let isFlattened =
-      file.count >= signature.count
+      file.byteCount >= signature.count
       && file.withBytes(at: 0, length: signature.count) { bytes in
         (try? bytes.copy(at: 0, count: signature.count)) == signature
       }
@@ -32,7 +33,7 @@ final class DumpBytes: Sendable {
       count = index.map.end
     } else {
       flattened = nil
-      count = UInt64(file.count)
+      count = UInt64(file.byteCount)
     }
   }
 
@@ -41,7 +42,7 @@ final class DumpBytes: Sendable {
   var isFlattened: Bool { flattened != nil }
   /// Bytes in the file itself: the bound for everything that is sized by a number from the dump.
   /// (A flattened dump can claim any size; a short record far out is enough.)
-  var fileByteCount: UInt64 { UInt64(file.count) }
+  var fileByteCount: UInt64 { UInt64(file.byteCount) }
   /// Why the stream ends early, or `nil`.
   var obstacle: String? { flattened?.obstacle }
 
@@ -104,8 +105,7 @@ final class DumpBytes: Sendable {
       throw Truncation(offset: offset)
     }
     if let place = place(of: offset, length: Page.size) {
-      // `place` lies inside the mapping with all 4096 bytes, and the page keeps the mapping alive.
-      return unsafe Page(unsafeBase: file.base + place, owner: file)
+      return file.page(at: place)
     }
     return Page(gather(at: offset, length: Page.size))
   }

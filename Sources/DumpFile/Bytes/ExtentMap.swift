@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Algorithms
+
 /// Bytes `start..<end` of one space that lie contiguously from `target` on in another.
 struct Extent: Hashable, Sendable {
   var start: UInt64
@@ -76,13 +78,7 @@ struct ExtentMap: Sendable {
 
   /// Index of the first extent that ends after `position`; the number of extents if none does.
   func index(endingAfter position: UInt64) -> Int {
-    var low = 0
-    var high = extents.count
-    while low < high {
-      let middle = (low + high) / 2
-      if extents[middle].end > position { high = middle } else { low = middle + 1 }
-    }
-    return low
+    extents.partitioningIndex { $0.end > position }
   }
 
   /// One past the greatest position, or 0 without extents.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Files
 import Memory
 
 /// Where the bytes of a dump lie inside makedumpfile's flattened stream.
@@ -32,7 +33,7 @@ struct FlattenedIndex: Sendable {
   /// - Throws: only for a type or version that is not known.
   init(_ file: FileMapping) throws(DumpError) {
     func word(_ offset: Int) -> Int64? {
-      guard offset <= file.count - 8 else { return nil }
+      guard offset <= file.byteCount - 8 else { return nil }
       // Eight bytes at `offset` are inside the file, so the load cannot fail.
       return file.withBytes(at: offset, length: 8) { bytes in
         (try? bytes.littleEndian(at: 0, as: Int64.self))?.byteSwapped
@@ -48,7 +49,7 @@ struct FlattenedIndex: Sendable {
     var records: [Extent] = []
     var position = Self.headerCount
     obstacle = "its end mark is missing"
-    while position <= file.count - Self.recordHeaderCount,
+    while position <= file.byteCount - Self.recordHeaderCount,
       let start = word(position), let length = word(position + 8)
     {
       if start == -1 {
@@ -66,7 +67,7 @@ struct FlattenedIndex: Sendable {
         break
       }
       position += Self.recordHeaderCount
-      let there = min(target, file.count - position)
+      let there = min(target, file.byteCount - position)
       // Both terms are below 2⁶³, so their sum fits.
       let extent = Extent(
         start: UInt64(start), end: UInt64(start) + UInt64(there), target: UInt64(position))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Algorithms
 import CElfutils
 import Memory
 
@@ -166,13 +167,8 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
   }
 
   private func isDescribed(_ address: UInt64) -> Bool {
-    var low = 0
-    var high = described.count
-    while low < high {
-      let middle = (low + high) / 2
-      if described[middle].upperBound > address { high = middle } else { low = middle + 1 }
-    }
-    return low < described.count && described[low].lowerBound <= address
+    let index = described.partitioningIndex { $0.upperBound > address }
+    return index < described.count && described[index].lowerBound <= address
   }
 
   private func assemble(_ parts: [Extent], _ frame: UInt64) throws(MemoryError) -> Page {

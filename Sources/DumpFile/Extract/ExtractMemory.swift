@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Algorithms
 import Memory
 
 /// Physical memory as an extract has it: stored pages, and the note's word for the others.
@@ -44,7 +45,7 @@ final class ExtractMemory: PhysicalMemory {
   }
 
   private func absentRun(_ frame: UInt64) -> ExtractNote.AbsentRun? {
-    let index = note.absences.partitionPoint { $0.frames.upperBound > frame }
+    let index = note.absences.partitioningIndex { $0.frames.upperBound > frame }
     guard index < note.absences.count, note.absences[index].frames.contains(frame) else {
       return nil
     }
@@ -55,7 +56,7 @@ final class ExtractMemory: PhysicalMemory {
 extension [Range<UInt64>] {
   /// Whether one of the ranges, which are ascending and disjoint, contains `frame`.
   fileprivate func contains(frame: UInt64) -> Bool {
-    let index = partitionPoint { $0.upperBound > frame }
+    let index = partitioningIndex { $0.upperBound > frame }
     return index < count && self[index].contains(frame)
   }
 }
@@ -63,17 +64,4 @@ extension [Range<UInt64>] {
 extension PhysicalAddress {
   /// The first byte of a page; frames beyond 64 bits of address, which exist nowhere, are cut.
   init(frame: UInt64) { self.init((frame & (.max >> 12)) << 12) }
-}
-
-extension Array {
-  /// Index of the first element for which `predicate` holds, if it holds for all that follow.
-  func partitionPoint(_ predicate: (Element) -> Bool) -> Int {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low + high) / 2
-      if predicate(self[middle]) { high = middle } else { low = middle + 1 }
-    }
-    return low
-  }
 }

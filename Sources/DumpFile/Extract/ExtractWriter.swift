@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+internal import Files
 public import Memory
 
 /// Writes an extract: a small ELF core with the pages that an analysis read, and `ExtractNote`.
@@ -101,45 +101,26 @@ public struct ExtractWriter: Sendable {
     return result
   }
 
-  /// Writes the file, under another name first: a failure leaves nothing behind, and an older file
-  /// of that name, even the original dump, stays whole until the new one is.
+  /// Writes the file whole or not at all; an older file of that name, even the original dump, stays
+  /// as it is until the new one is complete.
   public func write(to path: String) throws(DumpError) {
-    let temporary = path + ".partial"
-    // The path is a terminated string for the length of the call; O_EXCL keeps other writers off.
-    let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      throw .system(temporary, "create the extract", errno: errno)
-    }
-    do throws(DumpError) {
-      defer { close(descriptor) }
-      try emit(path) { (part: [UInt8]) throws(DumpError) in
-        try Self.write(part, to: descriptor, temporary)
-      }
+    let file: OutputFile
+    do {
+      file = try OutputFile(path, keeping: [])
     } catch {
-      // As above; a file that cannot be removed is no worse than the error that is reported.
-      _ = unsafe unlink(temporary)
-      throw error
+      throw DumpError(error)
     }
-    // Both paths are terminated strings for the length of the call.
-    guard unsafe rename(temporary, path) == 0 else {
-      let code = errno
-      _ = unsafe unlink(temporary)
-      throw .system(path, "rename the finished extract", errno: code)
-    }
-  }
-
-  private static func write(
-    _ part: [UInt8], to descriptor: Int32, _ path: String
-  ) throws(DumpError) {
-    var done = 0
-    while done < part.count {
-      // The range from `done` on is inside the array, which lives during the call.
-      let count = unsafe part.withUnsafeBytes {
-        unsafe Glibc.write(descriptor, $0.baseAddress.map { unsafe $0 + done }, $0.count - done)
+    try emit(path) { (part: [UInt8]) throws(DumpError) in
+      do throws(FileError) {
+        try file.output.write(part)
+      } catch {
+        throw DumpError(error)
       }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw .system(path, "write the extract", errno: errno) }
-      done += count
+    }
+    do {
+      try file.commit()
+    } catch {
+      throw DumpError(error)
     }
   }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Memory
-public import RemappingState
+internal import Algorithms
+internal import Memory
+internal import RemappingState
 internal import VTd
 
 /// Holds faults against the tables, the devices and the allocator of a dump.
@@ -103,13 +104,8 @@ public struct FaultExplainer {
 
   /// The runs next to an address; one that holds it is both.
   static func neighbours(_ runs: [Run], of iova: UInt64) -> (Run?, Run?) {
-    var low = 0
-    var high = runs.count
-    while low < high {
-      let middle = (low + high) / 2
-      if runs[middle].iova.rawValue <= iova { low = middle + 1 } else { high = middle }
-    }
-    return (low > 0 ? runs[low - 1] : nil, low < runs.count ? runs[low] : nil)
+    let next = runs.partitioningIndex { $0.iova.rawValue > iova }
+    return (next > 0 ? runs[next - 1] : nil, next < runs.count ? runs[next] : nil)
   }
 
   // MARK: Interrupts

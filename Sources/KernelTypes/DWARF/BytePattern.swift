@@ -53,7 +53,7 @@ extension ELFSection {
     var start = 0
     while start < byteCount {
       let end = min(start + 1 << 20, byteCount)
-      try file.read(range.lowerBound + start..<range.lowerBound + end, into: &buffer)
+      try read(start..<end, into: &buffer)
       var place = 0
       while let hit = pattern.first(in: buffer, from: place) {
         guard try body(start + hit) else { return }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CElfutils
+internal import Files
 import Memory
 
 /// The debug sections that describe types, ready to be read: unpacked and relocated.
@@ -62,7 +63,9 @@ struct DWARFSections {
     // libelf owns the buffer until elf_end and says how long it is.
     let bytes = unsafe [UInt8](
       UnsafeRawBufferPointer(start: data.pointee.d_buf, count: data.pointee.d_size))
-    result.file = try InputFile(memory: bytes, for: section.file.path)
+    result.file = try typed { () throws(FileError) in
+      try InputFile(memory: bytes, for: section.file.path)
+    }
     result.range = 0..<bytes.count
     result.flags &= ~ELFHeaders.compressed
     return result
@@ -103,7 +106,9 @@ struct DWARFSections {
     } catch {
       throw TypeError("\(vmlinux.path): \(table.name): \(error)")
     }
-    result.file = try InputFile(memory: bytes, for: vmlinux.path)
+    result.file = try typed { () throws(FileError) in
+      try InputFile(memory: bytes, for: vmlinux.path)
+    }
     result.range = 0..<bytes.count
     return result
   }

@@ -47,8 +47,7 @@ struct NameSearch {
     var start = 0
     while start < sections.info.byteCount {
       let end = min(start + Self.chunk, sections.info.byteCount)
-      let range = sections.info.range.lowerBound + start..<sections.info.range.lowerBound + end
-      try sections.info.file.read(range, into: &buffer)
+      try sections.info.read(start..<end, into: &buffer)
       var skipTo: Int?
       var place = 0
       while let hit = Self.first(patterns, in: buffer, from: place) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Algorithms
+internal import Files
 import Memory
 
 /// All units of `.debug_info`, found by hopping from header to header.
@@ -26,8 +28,7 @@ struct UnitDirectory {
       guard units.count < Self.unitLimit else {
         throw TypeError("\(info.file.path) has more than \(Self.unitLimit) DWARF units")
       }
-      let start = info.range.lowerBound + offset
-      try info.file.read(start..<min(start + 40, info.range.upperBound), into: &bytes)
+      try info.read(offset..<min(offset + 40, info.byteCount), into: &bytes)
       let unit: CompileUnit?
       do throws(BoundsError) {
         unit = try Self.unit(bytes, at: offset)
@@ -88,13 +89,8 @@ struct UnitDirectory {
 
   /// The unit that holds the byte at `offset` of `.debug_info`, by its index.
   func index(containing offset: Int) -> Int? {
-    var low = 0
-    var high = units.count
-    while low < high {
-      let middle = (low + high) / 2
-      if units[middle].end <= offset { low = middle + 1 } else { high = middle }
-    }
-    return low < units.count && units[low].offset <= offset ? low : nil
+    let index = units.partitioningIndex { $0.end > offset }
+    return index < units.count && units[index].offset <= offset ? index : nil
   }
 
   /// Units that may be made from a source file whose path ends in one of `suffixes`.
@@ -125,9 +121,8 @@ struct UnitDirectory {
     var found: [Int] = []
     var entry: [UInt8] = []
     for (index, unit) in units.enumerated() {
-      let start = sections.info.range.lowerBound + unit.offset + unit.headerByteCount
-      let end = sections.info.range.lowerBound + unit.end
-      try sections.info.file.read(start..<min(start + 64, end), into: &entry)
+      let start = unit.offset + unit.headerByteCount
+      try sections.info.read(start..<min(start + 64, unit.end), into: &entry)
       guard entry.count >= 4 else { continue }
       var word = UInt32(entry[0]) << 8 | UInt32(entry[1]) << 16 | UInt32(entry[2]) << 24
       for byte in entry[3...] {

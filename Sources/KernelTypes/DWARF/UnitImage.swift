@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CElfutils
+internal import Files
 import Glibc
 
 /// One unit of a kernel's DWARF as libdw sees it: an ELF image in memory that has no other unit.
@@ -14,8 +15,7 @@ import Glibc
 @safe final class UnitImage {
   let unit: CompileUnit
   private let path: String
-  private let base: UnsafeMutableRawPointer
-  private let byteCount: Int
+  private let image: MappedImage
   /// Where the unit starts in the image.
   private let start: Int
   private let elf: OpaquePointer
@@ -32,61 +32,45 @@ import Glibc
     info.range = info.range.lowerBound + unit.offset..<info.range.lowerBound + unit.end
     let parts = [info, sections.abbreviations] + sections.strings
     let plan = ImagePlan(parts)
-    // A new private mapping of no file; the result is checked.
-    guard
-      let base = unsafe mmap(
-        nil, plan.byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-      unsafe base != MAP_FAILED
-    else { throw TypeError("\(info.file.path): no address space for \(plan.byteCount) bytes") }
-    // The headers are smaller than the plan's first page, which was just mapped for writing.
-    unsafe base.copyMemory(from: plan.headers, byteCount: plan.headers.count)
-    for (part, place) in zip(parts, plan.places) {
-      // The plan keeps each part's pages inside the mapping and apart from all others, and the
-      // part's pages are inside the file.
-      let mapped = unsafe mmap(
-        base + place.image, place.byteCount, PROT_READ, MAP_PRIVATE | MAP_FIXED,
-        part.file.descriptor, place.file)
-      guard unsafe mapped != MAP_FAILED else {
-        unsafe _ = munmap(base, plan.byteCount)
-        throw TypeError("\(part.file.path): \(part.name) cannot be mapped")
-      }
+    let image = try typed { () throws(FileError) in
+      try MappedImage(
+        head: plan.headers,
+        parts: zip(parts, plan.places).map { part, place in
+          MappedImage.Part(
+            file: part.file, imageOffset: place.image, fileOffset: place.file,
+            byteCount: place.byteCount)
+        },
+        byteCount: plan.byteCount, name: info.file.path)
     }
     elf_version(UInt32(EV_CURRENT))
     // The image stays mapped until after elf_end.
     guard
-      let elf = unsafe elf_memory(base.assumingMemoryBound(to: CChar.self), plan.byteCount)
+      let elf = unsafe elf_memory(image.base.assumingMemoryBound(to: CChar.self), image.byteCount)
     else {
-      unsafe _ = munmap(base, plan.byteCount)
       throw TypeError("\(info.file.path): \(ELFHeaders.libelfError())")
     }
     guard let dwarf = unsafe dwarf_begin_elf(elf, DWARF_C_READ, nil) else {
       unsafe _ = elf_end(elf)
-      unsafe _ = munmap(base, plan.byteCount)
       throw TypeError("\(info.file.path): DWARF unit at \(unit.offset): \(Self.libdwError())")
     }
     self.unit = unit
     path = info.file.path
-    unsafe self.base = base
-    byteCount = plan.byteCount
+    self.image = image
     start = plan.places[0].image + info.range.lowerBound - plan.places[0].file
     unsafe self.elf = elf
     unsafe self.dwarf = dwarf
   }
 
   deinit {
-    // In the reverse order of their making, once.
+    // In the reverse order of their making, once; the image goes last.
     unsafe _ = dwarf_end(dwarf)
     unsafe _ = elf_end(elf)
-    unsafe _ = munmap(base, byteCount)
   }
 
   /// Gives back the pages that reading names has touched; they are mapped again when needed.
   ///
   /// An index reads a name here and there in all strings, which the image would then keep resident.
-  func relax() {
-    // All pages but the first, which are unchanged pages of files.
-    unsafe _ = madvise(base + ImagePlan.page, byteCount - ImagePlan.page, MADV_DONTNEED)
-  }
+  func relax() { image.relax() }
 
   // MARK: Entries
 
@@ -253,7 +237,7 @@ import Glibc
   func mayDefine(_ patterns: [BytePattern]) -> Bool {
     guard !patterns.isEmpty else { return true }
     // The unit's bytes are in the image from `start` on.
-    let bytes = unsafe UnsafeRawBufferPointer(start: base + start, count: unit.byteCount)
+    let bytes = unsafe UnsafeRawBufferPointer(start: image.base + start, count: unit.byteCount)
     for pattern in patterns {
       var place = unit.headerByteCount
       while let hit = unsafe pattern.first(in: bytes, from: place) {
@@ -271,7 +255,7 @@ import Glibc
       var name = unsafe Dwarf_Attribute()
       // Valid entry and places; the attribute's bytes are in the image, compared as an address.
       guard unsafe dwarf_attr(&entry, UInt32(DW_AT_name), &name) != nil,
-        unsafe UnsafeRawPointer(name.valp) == UnsafeRawPointer(base) + start + place
+        unsafe UnsafeRawPointer(name.valp) == UnsafeRawPointer(image.base) + start + place
       else { continue }
       isSomething = true
       switch Int(unsafe dwarf_tag(&entry)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CElfutils
+internal import Files
 
 /// The section headers and note segments of an ELF file, as libelf decodes them.
 struct ELFHeaders {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Files
+
 extension VMLinux {
   /// What a search found, and why other files that were there are not it.
   public struct Search {

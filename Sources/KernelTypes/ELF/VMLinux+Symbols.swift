@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Algorithms
 import Memory
 
 /// One entry of a symbol table.
@@ -67,19 +68,13 @@ extension VMLinux {
     var names: [UInt64: Symbol] = [:]
     try forEachSymbol { entry, strings in
       // The first wanted address that is not below the symbol.
-      var low = 0
-      var high = sorted.count
-      while low < high {
-        let middle = (low + high) / 2
-        if sorted[middle] < entry.address { low = middle + 1 } else { high = middle }
-      }
-      while low < sorted.count, sorted[low] - entry.address < max(1, entry.byteCount) {
-        let address = sorted[low]
+      let first = sorted.partitioningIndex { $0 >= entry.address }
+      for address in sorted[first...] {
+        guard address - entry.address < max(1, entry.byteCount) else { break }
         if found[address].map({ $0.address < entry.address }) ?? true {
           found[address] = entry
           names[address] = entry.symbol(Self.text(strings, entry.name))
         }
-        low += 1
       }
     }
     return names
@@ -116,8 +111,7 @@ extension VMLinux {
       let step = 24 << 13
       let whole = table.byteCount / 24 * 24
       for start in stride(from: 0, to: whole, by: step) {
-        let first = table.range.lowerBound + start
-        try table.file.read(first..<first + min(step, whole - start), into: &chunk)
+        try table.read(start..<start + min(step, whole - start), into: &chunk)
         for offset in stride(from: 0, to: chunk.count, by: 24) {
           guard let name = try? chunk.littleEndian(at: offset, as: UInt32.self),
             let section = try? chunk.littleEndian(at: offset + 6, as: UInt16.self),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CElfutils
+internal import Files
 import Memory
 
 /// A kernel's ELF file: its build identifier, its symbols and its type information.
@@ -22,7 +23,7 @@ public final class VMLinux {
   /// - Throws: a message with the path if the file cannot be read, is of another kind, or is cut
   ///   off so that its headers are not there.
   public static func open(_ path: String) throws(TypeError) -> VMLinux {
-    try VMLinux(InputFile(path: path))
+    try VMLinux(typed { () throws(FileError) in try InputFile(path) })
   }
 
   init(_ file: InputFile) throws(TypeError) {
@@ -35,7 +36,7 @@ public final class VMLinux {
     var buildID: String?
     for range in notes + headers.noteSegments where buildID == nil {
       // A kernel's notes take 500 bytes; a larger claim is damage.
-      buildID = Self.buildID(in: try file.read(range.prefix(1 << 16)))
+      buildID = Self.buildID(in: try file.bytes(range.prefix(1 << 16)))
     }
     self.buildID = buildID
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Files
 import Testing
 
 @testable import KernelTypes
@@ -59,7 +60,7 @@ struct VMLinuxTests {
   }
 
   @Test(arguments: [
-    ("/dev/null", "/dev/null is not a regular file"), ("/", "/ is not a regular file"),
+    ("/dev/null", "/dev/null is not a regular file"), ("/", "/ is a directory"),
     ("/nowhere/vmlinux", "/nowhere/vmlinux: No such file or directory"),
     (#filePath, "\(#filePath) is not an ELF file"),
   ])

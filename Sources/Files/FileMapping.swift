@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+public import Memory
+
+/// A whole file mapped for reading, or a buffer that stands for one.
+///
+/// Nobody but this class touches the mapping: bytes are handed out as spans that end with the call,
+/// and as pages, which keep the mapping alive. A file that another program shortens while it is
+/// mapped makes the system end this process (SIGBUS): dumps must not change under the reader.
+@safe
+public final class FileMapping: @unchecked Sendable {
+  /// The file as the caller named it.
+  public let name: String
+  /// In the file; at least one.
+  public let byteCount: Int
+  // `byteCount` bytes are readable at `base` until `deinit`, and nothing writes to them, which makes
+  // sharing between threads sound.
+  private let base: UnsafeRawPointer
+  private let isMapped: Bool
+
+  /// Maps a regular file or a block device.
+  ///
+  /// - Throws: what `InputFile` throws, `FileError.Cause.isEmpty`, or the system's reason.
+  public init(_ path: String) throws(FileError) {
+    let file = try InputFile(path)
+    guard file.byteCount > 0 else { throw FileError(path, .isEmpty) }
+    // A private read-only mapping of an open descriptor; the result is checked. It outlives the
+    // descriptor.
+    let mapped = unsafe mmap(
+      nil, file.byteCount, PROT_READ, MAP_PRIVATE, file.descriptor, 0)
+    guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
+      throw .system(path, .map(file.byteCount))
+    }
+    name = path
+    byteCount = file.byteCount
+    unsafe base = UnsafeRawPointer(mapped)
+    isMapped = true
+  }
+
+  /// A copy of `bytes` under a name for messages.
+  ///
+  /// - Throws: `FileError.Cause.isEmpty`.
+  public init(_ bytes: [UInt8], name: String) throws(FileError) {
+    guard !bytes.isEmpty else { throw FileError(name, .isEmpty) }
+    let copy = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: Page.size)
+    // Both sides have `bytes.count` bytes, and a non-empty array has a base address.
+    unsafe bytes.withUnsafeBytes {
+      if let source = $0.baseAddress {
+        unsafe copy.copyMemory(from: source, byteCount: bytes.count)
+      }
+    }
+    self.name = name
+    byteCount = bytes.count
+    unsafe base = UnsafeRawPointer(copy)
+    isMapped = false
+  }
+
+  deinit {
+    // Each kind of memory is returned the way it was got; no page outlives its owner.
+    if isMapped {
+      unsafe munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
+    } else {
+      unsafe base.deallocate()
+    }
+  }
+
+  /// Calls `body` with `length` bytes at `offset`, which must be inside the file.
+  @inline(__always)
+  public func withBytes<R>(at offset: Int, length: Int, _ body: (RawSpan) -> R) -> R {
+    precondition(offset >= 0 && length >= 0 && length <= byteCount && offset <= byteCount - length)
+    // The range was checked above; `self` keeps the memory readable during the call.
+    let buffer = unsafe UnsafeRawBufferPointer(start: base + offset, count: length)
+    return unsafe body(buffer.bytes)
+  }
+
+  /// The 4096 bytes at `offset`, which must be inside the file, without a copy.
+  public func page(at offset: Int) -> Page {
+    precondition(offset >= 0 && Page.size <= byteCount && offset <= byteCount - Page.size)
+    // All 4096 bytes lie inside the mapping, as checked above, and the page keeps `self` alive.
+    return unsafe Page(unsafeBase: base + offset, owner: self)
+  }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+
+/// An open file with a size, read piece by piece at any offset.
+///
+/// A kernel with debug information has 600 MB, of which a few are needed.
+public final class InputFile: Sendable {
+  /// As the caller named it.
+  public let path: String
+  /// Bytes in the file when it was opened.
+  public let byteCount: Int
+  /// For libraries that read by themselves; valid until this object goes.
+  public let descriptor: Int32
+
+  /// Opens a regular file or a block device.
+  ///
+  /// - Throws: `FileError` if the system refuses, and for everything without a size: a directory, a
+  ///   pipe, a terminal. None of them can block the call.
+  public init(_ path: String) throws(FileError) {
+    // Without O_NONBLOCK the open would wait for a writer if the file is a pipe. Swift passes the
+    // path as a terminated string that lives as long as the call.
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw .system(path, .open) }
+    var status = stat()
+    // `status` is a valid place for the result.
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      let error = FileError.system(path, .status)
+      close(descriptor)
+      throw error
+    }
+    let size: Int
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: size = Int(status.st_size)
+    case S_IFBLK: size = lseek(descriptor, 0, SEEK_END)
+    case let kind:
+      close(descriptor)
+      throw FileError(path, kind == S_IFDIR ? .isDirectory : .isNotRegular)
+    }
+    guard size >= 0 else {
+      let error = FileError.system(path, .status)
+      close(descriptor)
+      throw error
+    }
+    self.path = path
+    self.descriptor = descriptor
+    byteCount = size
+  }
+
+  /// A nameless file in memory, for bytes that have to be made before they can be mapped.
+  ///
+  /// - Parameter path: the file that the bytes come from, for messages.
+  public init(memory bytes: [UInt8], for path: String) throws(FileError) {
+    let name = "/iommuscope-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
+    // The name is valid for both calls; unlinked at once, it lives as long as the descriptor.
+    let descriptor = unsafe shm_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw .system(path, .unpack) }
+    unsafe _ = shm_unlink(name)
+    do {
+      try OutputDescriptor(descriptor, name: path).write(bytes)
+    } catch {
+      close(descriptor)
+      guard case .system(_, let reason) = error.cause else { throw error }
+      throw FileError(path, .system(.unpack, reason))
+    }
+    self.path = path
+    self.descriptor = descriptor
+    byteCount = bytes.count
+  }
+
+  deinit { close(descriptor) }
+
+  /// Reads exactly the bytes of `range`.
+  ///
+  /// - Throws: `FileError` if the range is not inside the file, if the file has become shorter, and
+  ///   with what the system says.
+  public func read(_ range: Range<Int>) throws(FileError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    try read(range, into: &bytes)
+    return bytes
+  }
+
+  /// Reads exactly the bytes of `range` in place of the buffer's, which keeps its storage if it has
+  /// the right size already.
+  public func read(_ range: Range<Int>, into buffer: inout [UInt8]) throws(FileError) {
+    guard range.lowerBound >= 0, range.upperBound <= byteCount else {
+      throw FileError(
+        path,
+        .endsBefore(offset: range.lowerBound, expected: range.count, available: byteCount))
+    }
+    if buffer.count != range.count { buffer = [UInt8](repeating: 0, count: range.count) }
+    var done = 0
+    while done < range.count {
+      // The buffer is valid for the call and `done` is inside it.
+      let count = unsafe buffer.withUnsafeMutableBytes {
+        unsafe pread(
+          descriptor, $0.baseAddress?.advanced(by: done), $0.count - done,
+          range.lowerBound + done)
+      }
+      if count < 0, errno == EINTR { continue }
+      let offset = range.lowerBound + done
+      guard count >= 0 else { throw .system(path, .read(offset)) }
+      guard count > 0 else { throw FileError(path, .becameShorter(offset: offset)) }
+      done += count
+    }
+  }
+
+  public static func exists(_ path: String) -> Bool {
+    // The string is valid for the call.
+    unsafe access(path, F_OK) == 0
+  }
+}
