@@ -56,27 +56,49 @@ let package = Package(
     room("Audit", ["Memory", "RemappingState", algorithms]),
     room("StateDiff", ["Memory", "RemappingState"]),
     room("TableCopy", ["Memory", "RemappingState", "VTd"]),
-    room("Inheritance", ["Memory", "VTd", "TableCopy", "RemappingState"]),
     room("Carving", ["Memory", "RemappingState", "VTd", algorithms]),
+
+    room("Evidence", ["Memory", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState"]),
     room(
-      "Investigation",
+      "Session",
       [
-        "Memory", "RemappingState", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", algorithms,
+        "Memory", "Files", "DumpFile", "KernelTypes", "KernelImage", "LinuxIOMMU", "RemappingState",
+        "Assembly", "Carving", "Evidence",
       ]),
+    room("Translation", ["Memory", "VTd", "LinuxIOMMU", "RemappingState", "Evidence"]),
+    room(
+      "Owners",
+      [
+        "Memory", "KernelTypes", "KernelImage", "VTd", "RemappingState", "Evidence", algorithms,
+      ]),
+    room(
+      "Faults",
+      [
+        "Memory", "KernelImage", "VTd", "RemappingState", "Evidence", "Translation", algorithms,
+      ]),
+    room(
+      "History",
+      [
+        "Memory", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState", "Evidence",
+        "Translation",
+      ]),
+    room(
+      "Inheritance",
+      ["Memory", "VTd", "KernelImage", "LinuxIOMMU", "TableCopy", "RemappingState", "Evidence"]),
+
     room(
       "Report",
       [
-        "Memory", "VTd", "LinuxIOMMU", "RemappingState", "StateDiff", "Inheritance", "Carving",
-        "Investigation",
+        "Memory", "VTd", "RemappingState", "StateDiff", "Inheritance", "Carving", "Translation",
+        "Owners", "Faults", "History",
       ]),
     room(
       "Commands",
       [
-        "Memory", "Files", "DumpFile", "KernelTypes", "KernelImage", "VTd", "LinuxIOMMU",
-        "RemappingState", "Assembly", "Audit", "StateDiff", "TableCopy", "Inheritance", "Carving",
-        "Investigation",
-        "Report",
-        argumentParser,
+        "Memory", "Files", "DumpFile", "KernelImage", "LinuxIOMMU", "RemappingState", "Audit",
+        "StateDiff",
+        "TableCopy", "Inheritance", "Evidence", "Session", "Translation", "Owners", "Faults",
+        "History", "Report", argumentParser,
       ]),
     .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
 
@@ -117,11 +139,18 @@ let package = Package(
     tests(
       "Commands",
       [
-        "Audit", "DumpFixtures", "Files", "Memory", "RemappingState", "Report", "StateDiff",
-        "StateFixtures", argumentParser,
+        "Audit", "DumpFile", "DumpFixtures", "Evidence", "Files", "Memory", "RemappingState",
+        "Report", "Session",
+        "StateDiff", "StateFixtures", argumentParser,
       ],
       exclude: ["Golden"]),
     tests("Carving", ["Memory", "RemappingState", "VTd"]),
-    tests("Investigation", ["Memory", "RemappingState", "Assembly", "KernelImage", "VTd"]),
+    tests(
+      "Faults",
+      ["Memory", "KernelImage", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures"]),
+    tests(
+      "Translation", ["Memory", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures"]),
+    tests("Session", ["Memory", "RemappingState", "Evidence", "DumpFixtures"]),
+    tests("Owners", ["Memory", "RemappingState"]),
   ]
 )

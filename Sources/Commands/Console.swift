@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Report
+public import Session
 
 /// Standard error: everything that is not the result.
-public final class Console {
+public final class Console: SessionProgress {
   private let sink: any ByteSink
   private let isQuiet: Bool
   private let isVerbose: Bool

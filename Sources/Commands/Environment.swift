@@ -10,17 +10,18 @@ public struct Environment {
   public var errorIsTerminal: Bool
   /// The process's environment variables.
   public var variables: [String: String]
-  public var engines: Engines
+  public var evidence: any EvidenceSource
 
   public init(
     standardOutput: any ByteSink, standardError: any ByteSink, outputIsTerminal: Bool = false,
-    errorIsTerminal: Bool = false, variables: [String: String] = [:], engines: Engines
+    errorIsTerminal: Bool = false, variables: [String: String] = [:],
+    evidence: any EvidenceSource = DumpReader()
   ) {
     self.standardOutput = standardOutput
     self.standardError = standardError
     self.outputIsTerminal = outputIsTerminal
     self.errorIsTerminal = errorIsTerminal
     self.variables = variables
-    self.engines = engines
+    self.evidence = evidence
   }
 }

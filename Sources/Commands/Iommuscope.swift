@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Report
+import Session
 
 /// The program behind `main`.
 public enum Iommuscope {
@@ -28,6 +29,9 @@ public enum Iommuscope {
       defer { console.endProgress() }
       return try verb.run(in: environment, console: console)
     } catch let failure as CommandFailure {
+      console.error(failure.description)
+      return .failed
+    } catch let failure as SessionError {
       console.error(failure.description)
       return .failed
     } catch let failure as OutputError {

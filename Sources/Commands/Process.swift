@@ -20,7 +20,7 @@ extension Iommuscope {
       standardError: DescriptorSink(.standardError),
       outputIsTerminal: OutputDescriptor.standardOutput.isTerminal,
       errorIsTerminal: OutputDescriptor.standardError.isTerminal,
-      variables: variables(["NO_COLOR", "TERM"]), engines: .production)
+      variables: variables(["NO_COLOR", "TERM"]))
     return run(Array(CommandLine.arguments.dropFirst()), in: environment).rawValue
   }
 

@@ -56,17 +56,36 @@ public struct Forecaster {
     public var image: TableImage
   }
 
-  public func forecast() -> Forecast {
-    forecast(of: options.policies.map { run($0).forecast })
-  }
+  public func forecast() -> Forecast { forecast { _ in }.forecast }
 
-  /// The whole document around policies that were run one by one.
+  /// Every policy that was asked for, executed one by one.
+  ///
+  /// - Parameters:
+  ///   - kept: whose tables are wanted as a file; it is run even if nobody asked for its forecast.
+  ///   - takeover: what a real crash kernel did, to be held against `linux`.
+  ///   - begin: is told each policy before it is run.
   public func forecast(
-    of policies: [PolicyForecast], observed: ObservedTakeover? = nil
-  ) -> Forecast {
-    Forecast(
+    keepingTablesOf kept: Policy? = nil, beside takeover: CrashTakeover? = nil,
+    begin: (Policy) -> Void
+  ) -> (forecast: Forecast, tables: TableImage?) {
+    var tables: TableImage?
+    var policies: [PolicyForecast] = []
+    for policy in options.policies {
+      begin(policy)
+      let run = run(policy)
+      policies.append(run.forecast)
+      if policy == kept { tables = run.image }
+    }
+    if let kept, tables == nil { tables = run(kept).image }
+    let observed = takeover.map { takeover in
+      observe(
+        takeover,
+        against: policies.first { $0.policy == .linux } ?? run(.linux).forecast)
+    }
+    let forecast = Forecast(
       crashKernel: summary, inherited: inherited, observed: observed, policies: policies,
       recommendation: Recommendation.best(of: policies), changedAfterPanic: changedAfterPanic)
+    return (forecast, tables)
   }
 
   // MARK: One policy

@@ -34,6 +34,10 @@ public struct MachineFacts: Hashable, Sendable {
   ]
 
   public var reservations: [Reservation]
+  /// Memory that is the crash kernel's alone; ends inclusive.
+  public var crashKernelMemory: [ClosedRange<UInt64>] {
+    reservations.filter { $0.kind != .cma }.map(\.range)
+  }
   /// Physical; the crashed kernel's code.
   public var kernelText: ClosedRange<UInt64>?
   /// RAM that the dump describes, in frames.

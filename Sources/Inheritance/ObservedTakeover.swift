@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import LinuxIOMMU
 public import Memory
 import RemappingState
 
@@ -61,14 +62,39 @@ public struct CrashUnit: Hashable, Sendable {
   }
 }
 
+/// A crash kernel that was met in the image of the whole machine's memory.
+public struct CrashTakeover: Hashable, Sendable {
+  /// `uname -r`
+  public var release: String?
+  /// Empty where its structures cannot be read.
+  public var units: [CrashUnit]
+
+  public init(release: String?, units: [CrashUnit]) {
+    self.release = release
+    self.units = units
+  }
+
+  /// - Parameter structures: the crash kernel's own; `nil` where they cannot be read.
+  public init(release: String?, structures: LinuxIOMMU?) {
+    self.init(
+      release: release,
+      units: (structures?.units ?? []).filter { $0.kernelObject != nil }.map {
+        CrashUnit(
+          name: $0.name, rootTable: $0.rootTable, tookOver: $0.translationPreEnabled,
+          copied: $0.copiedContexts, domainIDs: $0.domainIDs,
+          interruptTable: $0.interruptRemapping?.table)
+      })
+  }
+}
+
 extension Forecaster {
   /// Compares what a crash kernel really did with what was foretold of `linux`.
   public func observe(
-    _ units: [CrashUnit], release: String?, against linux: PolicyForecast
+    _ takeover: CrashTakeover, against linux: PolicyForecast
   ) -> ObservedTakeover {
     ObservedTakeover(
-      release: release,
-      units: units.compactMap { found in
+      release: takeover.release,
+      units: takeover.units.compactMap { found in
         guard let foretold = linux.units.first(where: { $0.unit == found.name }),
           let unit = state.units.first(where: { $0.name == found.name })
         else { return nil }

@@ -132,12 +132,11 @@ struct CommandLineTests {
   func wrongUsageIs64(_ arguments: [String]) {
     let errors = MemorySink()
     let output = MemorySink()
-    let engine = PreparedEngine(state: .sample)
     let status = Iommuscope.run(
       arguments,
       in: Environment(
         standardOutput: output, standardError: errors,
-        engines: Engines(states: engine, extractor: engine)))
+        evidence: PreparedEvidence(state: .sample)))
     #expect(status == .usage)
     #expect(output.bytes.isEmpty)
     #expect(!errors.bytes.isEmpty)
@@ -215,24 +214,22 @@ struct CommandLineTests {
     _ options: [String], _ isTerminal: Bool, _ variables: [String: String], _ expected: Bool
   ) {
     let output = MemorySink()
-    let engine = PreparedEngine(state: .sample)
     _ = Iommuscope.run(
       ["report", "d"] + options,
       in: Environment(
         standardOutput: output, standardError: MemorySink(), outputIsTerminal: isTerminal,
-        variables: variables, engines: Engines(states: engine, extractor: engine)))
+        variables: variables, evidence: PreparedEvidence(state: .sample)))
     #expect(output.bytes.contains(0x1b) == expected)
   }
 
   @Test(arguments: [["report", "d"], ["report", "d", "--format", "json"], ["schema", "report"]])
   func aReaderThatHasGoneIsNoError(_ arguments: [String]) {
     let errors = MemorySink()
-    let engine = PreparedEngine(state: .sample)
     let status = Iommuscope.run(
       arguments,
       in: Environment(
         standardOutput: BrokenSink(.closed), standardError: errors,
-        engines: Engines(states: engine, extractor: engine)))
+        evidence: PreparedEvidence(state: .sample)))
     #expect(status == .done)
     #expect(errors.bytes.isEmpty)
   }
@@ -240,12 +237,11 @@ struct CommandLineTests {
   @Test(arguments: [["report", "d"], ["report", "d", "--format", "json"], ["--help"]])
   func aFullDiskIsAnError(_ arguments: [String]) {
     let errors = MemorySink()
-    let engine = PreparedEngine(state: .sample)
     let status = Iommuscope.run(
       arguments,
       in: Environment(
         standardOutput: BrokenSink(.failed("cannot write standard output: no space left")),
-        standardError: errors, engines: Engines(states: engine, extractor: engine)))
+        standardError: errors, evidence: PreparedEvidence(state: .sample)))
     #expect(status == .failed)
     #expect(errors.text == "iommuscope: cannot write standard output: no space left\n")
   }
@@ -283,9 +279,17 @@ struct CommandLineTests {
     #expect(CommandRun("report", "d", "-q", state: state).errors.isEmpty)
   }
 
-  @Test func extractHandsOverItsRequest() {
-    #expect(
-      CommandRun("extract", "a", "b", "-o", "c").errors
-        == "iommuscope: extracted [\"a\", \"b\"] to c\n")
+  @Test func everyVerbSaysWhichDumpIsMissing() {
+    for verb in ["report", "extract", "inherit", "carve"] {
+      let output = verb == "extract" ? ["-o", "/nonexistent/new"] : []
+      let errors = MemorySink()
+      let status = Iommuscope.run(
+        [verb, "/nonexistent/dump"] + output,
+        in: Environment(standardOutput: MemorySink(), standardError: errors))
+      #expect(status == .failed, "\(verb)")
+      #expect(
+        errors.text
+          == "iommuscope: /nonexistent/dump: cannot open the dump: No such file or directory\n", "\(verb)")
+    }
   }
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DumpFile
+import DumpFixtures
+import Evidence
 import Files
 import Glibc
 import RemappingState
 import Report
+import Session
 import StateFixtures
 
 @testable import Commands
 
-/// One command line run against prepared engines, and everything it said.
+/// One command line run against a prepared state, and everything it said.
 struct CommandRun {
   var status: Outcome
   var output: String
@@ -21,35 +25,32 @@ struct CommandRun {
   ) {
     let output = MemorySink()
     let errors = MemorySink()
-    let engine = PreparedEngine(state: state)
     status = Iommuscope.run(
       line,
       in: Environment(
         standardOutput: standardOutput ?? output, standardError: errors,
         outputIsTerminal: outputIsTerminal, errorIsTerminal: errorIsTerminal, variables: variables,
-        engines: Engines(states: engine, extractor: engine)))
+        evidence: PreparedEvidence(state: state)))
     self.output = output.text
     self.errors = errors.text
   }
 }
 
 /// Answers every request with the same state, or with an error.
-struct PreparedEngine: StateSource, DumpExtractor {
+struct PreparedEvidence: EvidenceSource {
   var state: RemappingState?
 
-  func state(of request: DumpRequest, console: Console) throws(CommandFailure) -> RemappingState {
-    console.progress("reading \(request.files.joined(separator: " "))")
-    console.detail("request \(request.files) \(request.vmlinux ?? "-") \(request.types)")
+  func evidence(
+    of request: DumpRequest, below roots: [RootTable], progress: any SessionProgress
+  ) throws(SessionError) -> DumpEvidence {
+    progress.progress("reading \(request.files.joined(separator: " "))")
+    progress.detail("request \(request.files) \(request.vmlinux ?? "-") \(request.types)")
     guard let state else {
-      throw CommandFailure("cannot read \(request.files[0]): no\u{1b}such file")
+      throw SessionError(
+        request.name,
+        .dump(DumpError("cannot read \(request.name)", .notADump, "no\u{1b}such file")))
     }
-    return state
-  }
-
-  func extract(
-    _ request: DumpRequest, to path: String, console: Console
-  ) throws(CommandFailure) {
-    throw CommandFailure("extracted \(request.files) to \(path)")
+    return DumpEvidence(state: state, memory: SyntheticMemory([:]))
   }
 }
 

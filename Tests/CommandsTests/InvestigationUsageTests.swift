@@ -24,12 +24,11 @@ struct InvestigationUsageTests {
   ])
   func `wrong usage is told apart from failure`(_ line: [String]) {
     let sink = MemorySink()
-    let engine = PreparedEngine(state: nil)
     let status = Iommuscope.run(
       line,
       in: Environment(
         standardOutput: sink, standardError: sink,
-        engines: Engines(states: engine, extractor: engine)))
+        evidence: PreparedEvidence(state: nil)))
     #expect(status == .usage, "\(sink.text)")
   }
 

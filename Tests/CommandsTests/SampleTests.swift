@@ -3,11 +3,12 @@
 import DumpFixtures
 import Foundation
 import Report
+import Session
 import Testing
 
 @testable import Commands
 
-/// The real engines on the samples and on files that are no dumps.
+/// The whole program on the samples and on files that are no dumps.
 struct SampleTests {
   /// The repository's root.
   static let root = URL(filePath: #filePath).deletingLastPathComponent()
@@ -15,13 +16,13 @@ struct SampleTests {
 
   static func sample(_ name: String) -> String { root + "samples/" + name }
 
-  /// Runs a command line on the real engines.
+  /// Runs a command line on real files.
   static func run(_ arguments: [String]) -> (status: Outcome, output: String, errors: String) {
     let output = MemorySink()
     let errors = MemorySink()
     let status = Iommuscope.run(
       arguments,
-      in: Environment(standardOutput: output, standardError: errors, engines: .production))
+      in: Environment(standardOutput: output, standardError: errors))
     return (status, output.text, errors.text)
   }
 

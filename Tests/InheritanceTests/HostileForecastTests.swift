@@ -100,11 +100,13 @@ struct HostileForecastTests {
     }
     func observe(_ copied: [UInt16]) -> ObservedTakeover.Unit? {
       machine.forecaster().observe(
-        [
-          CrashUnit(
-            name: "dmar0", rootTable: 0x9_0000, tookOver: true, copied: copied, domainIDs: nil,
-            interruptTable: nil)
-        ], release: nil, against: linux
+        CrashTakeover(
+          release: nil,
+          units: [
+            CrashUnit(
+              name: "dmar0", rootTable: 0x9_0000, tookOver: true, copied: copied, domainIDs: nil,
+              interruptTable: nil)
+          ]), against: linux
       ).units.first
     }
     let all: [UInt16] = [0x08, 0x10, 0x18, 0x20, 0x30, 0x100]

@@ -17,16 +17,15 @@ struct InheritDocumentTests {
     machine.tables.memory[top + 8] = 0xdead_f003
     machine.refresh()
     machine.state.units[0].copiedContexts = ["0000:00:01.0"]
-    let forecaster = machine.forecaster()
-    let policies = Policy.allCases.map { forecaster.run($0).forecast }
-    let observed = forecaster.observe(
-      [
+    let takeover = CrashTakeover(
+      release: "6.1",
+      units: [
         CrashUnit(
           name: "dmar0", rootTable: 0x1000, tookOver: true, copied: [8], domainIDs: [0],
           interruptTable: nil)
-      ], release: "6.1", against: policies[0])
-    return InheritDocument(
-      dump: machine.state.dump, forecast: forecaster.forecast(of: policies, observed: observed))
+      ])
+    let result = machine.forecaster().forecast(beside: takeover) { _ in }
+    return InheritDocument(dump: machine.state.dump, forecast: result.forecast)
   }
 
   private func json() throws -> String {

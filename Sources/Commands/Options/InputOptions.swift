@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ArgumentParser
+public import Session
 
 /// What every verb that reads a dump is told about it.
 struct InputOptions: ParsableArguments {

@@ -3,26 +3,13 @@
 import ArgumentParser
 import Report
 
-/// How much of a report the text shows.
+/// Which parts of a report the text shows.
 struct TextOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Only these sections of the text, separated by commas, or all.", valueName: "list"),
     transform: SectionList.init)
   var sections: SectionList = SectionList(sections: Set(ReportSection.allCases))
-
-  @Option(
-    help: ArgumentHelp("Rows of each list in the text; 0 for all.", valueName: "rows"))
-  var limit: Int = 20
-
-  /// Rows per list; `nil` for all.
-  var rows: Int? { limit == 0 ? nil : limit }
-
-  func validate() throws {
-    if limit < 0 {
-      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
-    }
-  }
 }
 
 /// The value of `--sections`.

@@ -2,8 +2,10 @@
 
 import ArgumentParser
 import Audit
+import Evidence
 import RemappingState
 import Report
+import Session
 import StateDiff
 
 /// `diff`: two states compared.
@@ -33,7 +35,7 @@ struct DiffCommand: Verb {
 
   @OptionGroup(title: "Shaping the result") var form: FormatOptions
 
-  @OptionGroup(title: "Shaping the result") var length: LengthOptions
+  @OptionGroup(title: "Shaping the result") var length: LengthOptions<Rows>
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
@@ -65,7 +67,7 @@ struct DiffCommand: Verb {
   /// What a dump says now, or what a report said when it was written: its findings are carried over.
   private func side(
     _ request: DumpRequest, in environment: Environment, console: Console
-  ) throws(CommandFailure) -> StateDiff.Side {
+  ) throws -> StateDiff.Side {
     if try CommandFiles.looksLikeJSON(request.name) {
       console.progress("reading \(request.name)")
       let bytes = try CommandFiles.bytes(request.name, limit: Self.reportLimit)
@@ -76,7 +78,7 @@ struct DiffCommand: Verb {
         throw CommandFailure("\(request.name): \(error)")
       }
     }
-    let state = try environment.engines.states.state(of: request, console: console)
+    let state = try environment.evidence.evidence(of: request, below: [], progress: console).state
     return StateDiff.Side(state, findings: Audit.findings(of: state))
   }
 
@@ -116,19 +118,4 @@ struct SideOptions: ParsableArguments {
     help: ArgumentHelp("The System.map of the new dump alone.", valueName: "file"),
     completion: .file())
   var newSymbols: String?
-}
-
-/// How long the lists of a text are.
-struct LengthOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Rows of each list in the text; 0 for all.", valueName: "rows"))
-  var limit: Int = 20
-
-  /// Rows per list; `nil` for all.
-  var rows: Int? { limit == 0 ? nil : limit }
-
-  func validate() throws {
-    if limit < 0 {
-      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
-    }
-  }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Evidence
+import Session
 
 /// `extract`: a small dump with only the pages that the analysis needs.
 struct ExtractCommand: Verb {
@@ -28,7 +30,10 @@ struct ExtractCommand: Verb {
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request(dumps)
     try CommandFiles.checkNewFile(output, keeping: request.inputs)
-    try environment.engines.extractor.extract(request, to: output, console: console)
+    let session = try Session(request, recording: true, progress: console)
+    let kernel = try session.kernel(asking: VerbNeeds.symbols)
+    VerbNeeds.read(session.evidence(from: kernel), kernel)
+    try session.writeExtract(of: kernel, to: output)
     return .done
   }
 }

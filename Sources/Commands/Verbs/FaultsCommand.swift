@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Investigation
+import Evidence
+import Faults
 import RemappingState
 import Report
+import Session
 
 /// `faults`: the fault lines of the kernel log, explained.
 struct FaultsCommand: Verb {
@@ -23,8 +25,7 @@ struct FaultsCommand: Verb {
       "Explain this line instead of the dump's log: 'DMAR: [DMA Read ...'.", valueName: "text"))
   var line: [String] = []
 
-  @Option(help: ArgumentHelp("Kinds of faults in the text; 0 for all.", valueName: "rows"))
-  var limit: Int = 20
+  @OptionGroup var length: LengthOptions<FaultKinds>
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
@@ -37,9 +38,6 @@ struct FaultsCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func validate() throws {
-    guard limit >= 0 else {
-      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
-    }
     for text in line where FaultLine(text) == nil {
       throw ValidationError(
         "'--line' takes a fault line of the kernel, such as 'DMAR: [DMA Read NO_PASID] Request "
@@ -52,8 +50,8 @@ struct FaultsCommand: Verb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request(dumps)
-    let evidence = try environment.engines.evidence.evidence(
-      of: request, roots: root.roots, console: console)
+    let evidence = try environment.evidence.evidence(
+      of: request, below: root.roots, progress: console)
     let log: FaultLog?
     let records: [FaultRecord]
     if line.isEmpty {
@@ -83,7 +81,7 @@ struct FaultsCommand: Verb {
       switch form.format {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
-        try FaultsText(limit: limit == 0 ? nil : limit, color: color).write(document, to: sink)
+        try FaultsText(limit: length.rows, color: color).write(document, to: sink)
       case .json: try JSONTextEncoder().encode(document, to: sink)
       }
     }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Investigation
+import Evidence
+import History
 import RemappingState
 import Report
+import Session
 
 /// `history`: what the dump still holds of the time before the crash.
 struct HistoryCommand: Verb {
@@ -21,9 +23,7 @@ struct HistoryCommand: Verb {
     completion: .file())
   var dumps: [String]
 
-  @Option(
-    help: ArgumentHelp("Rows of each list in the text, the newest; 0 for all.", valueName: "rows"))
-  var limit: Int = 60
+  @OptionGroup var length: LengthOptions<NewestRows>
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
@@ -33,16 +33,10 @@ struct HistoryCommand: Verb {
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
-  func validate() throws {
-    guard limit >= 0 else {
-      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
-    }
-  }
-
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request(dumps)
-    let evidence = try environment.engines.evidence.evidence(
-      of: request, roots: [], console: console)
+    let evidence = try environment.evidence.evidence(
+      of: request, below: [], progress: console)
     console.progress("reading the trace ring")
     let ring = evidence.kernel.map { TraceRing(reading: $0.image) }
     console.endProgress()
@@ -54,7 +48,7 @@ struct HistoryCommand: Verb {
       switch form.format {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
-        try HistoryText(limit: limit == 0 ? nil : limit, color: color).write(document, to: sink)
+        try HistoryText(limit: length.rows, color: color).write(document, to: sink)
       case .json: try JSONTextEncoder().encode(document, to: sink)
       }
     }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ArgumentParser
+import Audit
+import Evidence
 public import Inheritance
+import RemappingState
 import Report
+import Session
+import TableCopy
 
 /// `inherit`: what the crash kernel would find, under one policy or all.
 struct InheritCommand: Verb {
@@ -66,18 +71,13 @@ struct InheritCommand: Verb {
 
   @OptionGroup(title: "Shaping the result") var form: FormatOptions
 
-  @Option(
-    help: ArgumentHelp("Rows of each list in the text; 0 for all.", valueName: "rows"))
-  var limit: Int = 20
+  @OptionGroup var length: LengthOptions<Rows>
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func validate() throws {
-    if limit < 0 {
-      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
-    }
     if policy == .disable, image != nil {
       throw ValidationError(
         "'--image' has nothing to write under 'disable', which makes no tables.")
@@ -85,22 +85,34 @@ struct InheritCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = ForecastRequest(
-      dump: input.request(dumps),
-      options: ForecastOptions(
-        policies: policy.policies, variant: crashKernel,
-        commandLine: CrashCommandLine(crashCommandLine ?? ""),
-        drivers: crashDrivers.map {
-          $0.split(separator: ",").map(String.init).filter { $0 != "none" }
-        }, strict: strict),
-      reservations: crashReservation.map(\.range),
-      image: image.map { ($0, policy == .all ? .fullCopy : policy.policies[0]) })
-    let document = try ForecastReader().document(request, console: console)
-    try destination.write(in: environment, keeping: request.dump.inputs) { sink in
+    let request = input.request(dumps)
+    let session = try Session(request, progress: console)
+    let kernel = try session.kernel(asking: VerbNeeds.symbols)
+    let state = session.evidence(from: kernel).state
+    var facts = MachineFacts(reading: kernel, memory: session.memory)
+    if !crashReservation.isEmpty {
+      facts.reservations = crashReservation.map { .init(kind: .given, range: $0.range) }
+    }
+    let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
+    let result = Forecaster(
+      state, memory: session.memory, facts: facts, options: options,
+      errors: Set(Audit.findings(of: state).filter { $0.severity == .error }.compactMap(\.device))
+    ).forecast(
+      keepingTablesOf: image == nil ? nil : tablesPolicy,
+      beside: second.map { CrashTakeover(release: $0.release, structures: $0.kernel?.structures) }
+    ) { console.progress("policy \($0.rawValue)") }
+    if let image, let tables = result.tables {
+      try CommandFiles.write(image, keeping: request.inputs) { sink in
+        try tables.write { (bytes) throws(OutputError) in try sink.write(bytes) }
+      }
+    }
+    console.endProgress()
+    let document = InheritDocument(dump: state.dump, forecast: result.forecast)
+    try destination.write(in: environment, keeping: request.inputs) { sink in
       switch form.format {
       case .text:
         try InheritText(
-          limit: limit == 0 ? nil : limit,
+          limit: length.rows,
           color: form.useColor(in: environment, toFile: destination.output != nil)
         ).write(document, to: sink)
       case .json: try JSONTextEncoder().encode(document, to: sink)
@@ -108,6 +120,20 @@ struct InheritCommand: Verb {
     }
     return .done
   }
+}
+
+extension InheritCommand {
+  private var options: ForecastOptions {
+    ForecastOptions(
+      policies: policy.policies, variant: crashKernel,
+      commandLine: CrashCommandLine(crashCommandLine ?? ""),
+      drivers: crashDrivers.map {
+        $0.split(separator: ",").map(String.init).filter { $0 != "none" }
+      }, strict: strict)
+  }
+
+  /// Whose tables `--image` writes.
+  private var tablesPolicy: Policy { policy == .all ? .fullCopy : policy.policies[0] }
 }
 
 /// The value of `--policy`.

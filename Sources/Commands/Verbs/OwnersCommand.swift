@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Investigation
+import Evidence
 import Memory
+import Owners
 import RemappingState
 import Report
+import Session
 
 /// `owners`: which devices can reach physical addresses.
 struct OwnersCommand: Verb {
@@ -22,8 +24,7 @@ struct OwnersCommand: Verb {
     transform: PhysicalRange.init)
   var ranges: [PhysicalRange]
 
-  @Option(help: ArgumentHelp("Rows of each list in the text; 0 for all.", valueName: "rows"))
-  var limit: Int = 20
+  @OptionGroup var length: LengthOptions<Rows>
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
@@ -35,16 +36,10 @@ struct OwnersCommand: Verb {
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
-  func validate() throws {
-    guard limit >= 0 else {
-      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
-    }
-  }
-
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request([dump])
-    let evidence = try environment.engines.evidence.evidence(
-      of: request, roots: root.roots, console: console)
+    let evidence = try environment.evidence.evidence(
+      of: request, below: root.roots, progress: console)
     console.endProgress()
     let index = OwnersIndex(evidence.state)
     let classifier = PageClassifier(evidence)
@@ -59,7 +54,7 @@ struct OwnersCommand: Verb {
       switch form.format {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
-        try OwnersText(limit: limit == 0 ? nil : limit, color: color).write(document, to: sink)
+        try OwnersText(limit: length.rows, color: color).write(document, to: sink)
       case .json: try JSONTextEncoder().encode(document, to: sink)
       }
     }

@@ -2,8 +2,10 @@
 
 import ArgumentParser
 import Audit
+import Evidence
 import RemappingState
 import Report
+import Session
 
 /// `report`: everything about the remapping units at the time of the crash.
 struct ReportCommand: Verb {
@@ -27,6 +29,8 @@ struct ReportCommand: Verb {
 
   @OptionGroup(title: "Shaping the result") var text: TextOptions
 
+  @OptionGroup(title: "Shaping the result") var length: LengthOptions<Rows>
+
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
   @OptionGroup(title: "Judging the result") var judgement: JudgementOptions
@@ -35,7 +39,7 @@ struct ReportCommand: Verb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request(dumps)
-    let state = try environment.engines.states.state(of: request, console: console)
+    let state = try environment.evidence.evidence(of: request, below: [], progress: console).state
     console.endProgress()
     let document = ReportDocument(state: state, findings: Audit.findings(of: state))
     warn(about: state, console)
@@ -44,7 +48,7 @@ struct ReportCommand: Verb {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
         try TextReport(
-          sections: text.sections.sections, limit: text.rows, color: color
+          sections: text.sections.sections, limit: length.rows, color: color
         ).write(document, to: sink)
       case .json: try JSONTextEncoder().encode(document, to: sink)
       }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ArgumentParser
-import Investigation
+import Evidence
 import RemappingState
-public import Report
+import Report
+import Session
+public import Translation
 
 /// `tables`: raw entries, decoded field by field.
 struct TablesCommand: Verb {
@@ -31,8 +33,7 @@ struct TablesCommand: Verb {
   @Flag(help: "The entries of the interrupt remapping tables as well.")
   var interrupts = false
 
-  @Option(help: ArgumentHelp("Rows of each list in the text; 0 for all.", valueName: "rows"))
-  var limit: Int = 20
+  @OptionGroup var length: LengthOptions<Rows>
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
@@ -45,7 +46,7 @@ struct TablesCommand: Verb {
     name: .customLong("file"),
     help: ArgumentHelp(
       "With --format debugfs: only this one of the kernel's files.", valueName: "name"))
-  var files: [DebugfsText.File] = []
+  var files: [DebugfsFile] = []
 
   @Option(
     help: ArgumentHelp(
@@ -57,9 +58,6 @@ struct TablesCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func validate() throws {
-    guard limit >= 0 else {
-      throw ValidationError("'--limit' is a number of rows, 0 or more; have \(limit).")
-    }
     if pasid != nil, device == nil { throw ValidationError("'--pasid' needs '--device'.") }
     if let pasid, pasid >= 1 << 20 {
       throw ValidationError("'--pasid' has 20 bits; have \(pasid).")
@@ -71,15 +69,15 @@ struct TablesCommand: Verb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request(dumps)
-    let evidence = try environment.engines.evidence.evidence(
-      of: request, roots: root.roots, console: console)
+    let evidence = try environment.evidence.evidence(
+      of: request, below: root.roots, progress: console)
     console.endProgress()
     try destination.write(in: environment, keeping: request.inputs) { sink in
       switch format {
       case .debugfs: try writeDebugfs(evidence, to: sink)
       case .text:
         let color = color.isOn(in: environment, toFile: destination.output != nil)
-        try TablesText(limit: limit == 0 ? nil : limit, color: color).write(
+        try TablesText(limit: length.rows, color: color).write(
           document(evidence), to: sink)
       case .json: try JSONTextEncoder().encode(document(evidence), to: sink)
       }
@@ -101,14 +99,12 @@ struct TablesCommand: Verb {
   }
 
   private func writeDebugfs(_ evidence: DumpEvidence, to sink: any ByteSink) throws {
-    let text = DebugfsText(evidence)
-    guard files.count != 1 else {
-      try text.write(files[0], to: sink)
-      return
-    }
-    for file in files.isEmpty ? DebugfsText.File.allCases : files {
-      try sink.write(Array("==> \(file.rawValue) <==\n".utf8))
-      try text.write(file, to: sink)
+    let reader = DebugfsReader(evidence)
+    let text = DebugfsText(reader.generation, to: sink)
+    for file in files.isEmpty ? DebugfsFile.allCases : files {
+      if files.count != 1 { try sink.write(Array("==> \(file.rawValue) <==\n".utf8)) }
+      try reader.forEachRow(of: file) { (row) throws(OutputError) in try text.write(row) }
+      try text.finish()
     }
   }
 }
@@ -120,4 +116,4 @@ enum TablesFormat: String, CaseIterable, ExpressibleByArgument {
   case debugfs
 }
 
-extension DebugfsText.File: ExpressibleByArgument {}
+extension DebugfsFile: ExpressibleByArgument {}

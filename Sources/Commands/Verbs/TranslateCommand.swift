@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Investigation
+import Evidence
 import Memory
 import RemappingState
 import Report
+import Session
+import Translation
 
 /// `translate`: addresses of one device, level by level.
 struct TranslateCommand: Verb {
@@ -47,8 +49,8 @@ struct TranslateCommand: Verb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request([dump])
-    let evidence = try environment.engines.evidence.evidence(
-      of: request, roots: root.roots, console: console)
+    let evidence = try environment.evidence.evidence(
+      of: request, below: root.roots, progress: console)
     console.endProgress()
     let translator = Translator(evidence)
     let document = TranslateDocument(

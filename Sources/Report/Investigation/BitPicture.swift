@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Investigation
 import Memory
+import Translation
 
 /// An entry drawn bit by bit: each word in binary, split into its fields, with callouts above and
 /// below.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Investigation
+import Faults
 import Memory
 import RemappingState
+import Translation
 
 /// Explained faults for a reader at a terminal.
 public struct FaultsText {

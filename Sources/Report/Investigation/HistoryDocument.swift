@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Investigation
+public import History
 public import RemappingState
 
 /// The document of `history`.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Investigation
+import History
 import Memory
+import Translation
 
 /// What happened last, for a reader at a terminal.
 public struct HistoryText {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Investigation
 public import Memory
+public import Owners
 public import RemappingState
 
 /// The document of `owners`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Investigation
 import Memory
+import Owners
 import RemappingState
 
 /// Who reaches physical memory, for a reader at a terminal.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Investigation
 public import RemappingState
+public import Translation
 
 /// The document of `tables`.
 public struct TablesDocument: Encodable, Hashable, Sendable {
@@ -9,12 +9,12 @@ public struct TablesDocument: Encodable, Hashable, Sendable {
   public var tool: Tool
   public var dump: DumpSummary
   /// By unit; empty where a device was asked for.
-  public var units: [UnitTables]
+  public var units: [UnitEntries]
   /// Of the device that was asked for; empty otherwise.
-  public var devices: [PagingTables]
+  public var devices: [DeviceEntries]
 
   public init(
-    dump: DumpSummary, units: [UnitTables], devices: [PagingTables], tool: Tool = .current
+    dump: DumpSummary, units: [UnitEntries], devices: [DeviceEntries], tool: Tool = .current
   ) {
     self.tool = tool
     self.dump = dump

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Investigation
 import Memory
 import RemappingState
+import Translation
 
 /// Raw entries for a reader at a terminal.
 public struct TablesText {
@@ -32,7 +32,7 @@ public struct TablesText {
     try page.finish()
   }
 
-  private func write(_ unit: UnitTables, to page: TextPage) throws(OutputError) {
+  private func write(_ unit: UnitEntries, to page: TextPage) throws(OutputError) {
     try page.heading("\(unit.unit), \(unit.mode.rawValue) mode, root table \(unit.rootTable)")
     for row in unit.entries {
       var subject = row.device?.description ?? row.bus.map { "bus \(Self.hex($0))" } ?? ""
@@ -64,7 +64,7 @@ public struct TablesText {
     }
   }
 
-  private func write(_ device: PagingTables, to page: TextPage) throws(OutputError) {
+  private func write(_ device: DeviceEntries, to page: TextPage) throws(OutputError) {
     let pasid = device.pasid.map { " PASID \($0)" } ?? ""
     try page.heading("\(device.device)\(pasid) on \(device.unit): \(device.translation)")
     for entry in device.path {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Investigation
 public import RemappingState
+public import Translation
 
 /// The document of `translate`.
 public struct TranslateDocument: Encodable, Hashable, Sendable {

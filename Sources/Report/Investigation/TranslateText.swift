@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Investigation
 import Memory
+import Translation
 
 /// Translations for a reader at a terminal.
 public struct TranslateText {

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Evidence
+internal import LinuxIOMMU
+public import Memory
+internal import RemappingState
+public import Translation
+internal import VTd
+
+/// A descriptor that the invalidation queue still holds.
+public struct PastInvalidation: Codable, Hashable, Sendable {
+  public var unit: String
+  /// Slot of the ring.
+  public var slot: Int
+  /// 1 for the newest descriptor.
+  public var age: Int
+  /// `iotlb`, `wait`, ….
+  public var type: String
+  public var raw: [HexWord]
+  /// Fields that are not zero, from the lowest up.
+  public var fields: [DecodedField]
+  /// 0 free, 1 in use, 2 done, 3 aborted, as the kernel keeps it; `nil` if unreadable.
+  public var status: UInt32?
+}
+
+/// What the invalidation queues were told last.
+public enum InvalidationHistory {
+  /// The descriptors of every unit's ring, oldest first; old slots are not erased, so a ring holds
+  /// the last 256.
+  public static func descriptors(_ evidence: DumpEvidence) -> [PastInvalidation] {
+    var result: [PastInvalidation] = []
+    for unit in evidence.state.units {
+      guard let queue = unit.invalidationQueue, let base = queue.base,
+        (1...4096).contains(queue.entries), (0..<queue.entries).contains(queue.freeHead),
+        queue.descriptorSize == 16 || queue.descriptorSize == 32
+      else { continue }
+      let status =
+        evidence.kernel?.structures.units.first { $0.name == unit.name }?.invalidationQueue?.status
+      for back in stride(from: queue.entries, through: 1, by: -1) {
+        let slot = (queue.freeHead + queue.entries - back) % queue.entries
+        guard let address = base.advanced(by: UInt64(slot * queue.descriptorSize)),
+          // A ring that is not aligned to its descriptors is none.
+          address.pageOffset + queue.descriptorSize <= Page.size,
+          let page = try? evidence.memory.pageOrAssumedZero(address.frame).page
+        else { continue }
+        let words = (0..<queue.descriptorSize / 8).map {
+          page[word: address.pageOffset / 8 + $0]
+        }
+        // A slot that was never filled.
+        guard words[0] != 0 else { continue }
+        let descriptor = InvalidationDescriptor(words: words)
+        result.append(
+          PastInvalidation(
+            unit: unit.name, slot: slot, age: back, type: descriptor.type.description,
+            raw: words.map { HexWord($0) },
+            fields: descriptor.fields.filter {
+              $0.bits.lowerBound < words.count * 64 && $0.value(in: words) != 0
+            }.map { DecodedField($0, in: words) },
+            status: status.flatMap { slot < $0.count ? $0[slot] : nil }))
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import KernelImage
+internal import KernelTypes
+internal import Memory
+
+/// Reads the remapping events that the kernel's trace ring still holds.
+///
+/// The ring of the top trace instance has one list of pages per CPU. Each page starts with its time
+/// and holds events with time differences; records start with the number of their event, whose
+/// fields the kernel describes itself.
+///
+/// Source: kernel/trace/ring_buffer.c, kernel/trace/trace_events.c.
+public struct TraceRing {
+  /// By time.
+  public private(set) var events: [TraceEvent] = []
+  /// What could not be read.
+  public private(set) var problems: [String] = []
+  /// Events of other systems that were passed by.
+  public private(set) var others = 0
+
+  /// The symbols that the ring is found by.
+  public static let symbols: Set<String> = ["global_trace", "ftrace_events"]
+
+  private let image: KernelImage
+  private var formats: [UInt16: Format] = [:]
+
+  /// A kind of event, as the kernel describes it.
+  private struct Format {
+    var system: String
+    var name: String
+    var fields: [Field]
+  }
+
+  private struct Field {
+    var name: String
+    var type: String
+    var offset: Int
+    var size: Int
+    var isSigned: Bool
+  }
+
+  /// - Parameter systems: whose events are kept.
+  public init(
+    reading image: KernelImage, systems: Set<String> = ["iommu", "intel_iommu"]
+  ) {
+    self.image = image
+    do throws(KernelError) {
+      try readFormats(systems)
+      let top = try image.object("trace_array", at: try image.requiredSymbol("global_trace"))
+      let path =
+        try top.has("array_buffer.buffer") ? "array_buffer.buffer" : "trace_buffer.buffer"
+      let name = try image.structure("trace_buffer") != nil ? "trace_buffer" : "ring_buffer"
+      guard let ring = try top.target(path, as: name) else { return }
+      let cpus = try image.possibleCPUs()
+      let table = try ring.pointer("buffers")
+      for cpu in cpus {
+        let pointer: UInt64 = try image.reader.littleEndian(
+          at: KernelAddress(table.rawValue &+ UInt64(cpu) &* 8))
+        guard pointer != 0 else { continue }
+        do throws(KernelError) {
+          try readCPU(try image.object("ring_buffer_per_cpu", at: KernelAddress(pointer)), cpu)
+        } catch {
+          problems.append("trace ring of CPU \(cpu): \(error)")
+        }
+      }
+    } catch {
+      problems.append("trace ring: \(error)")
+    }
+    events.sort { ($0.time, $0.cpu) < ($1.time, $1.cpu) }
+  }
+
+  // MARK: The kinds of events
+
+  private mutating func readFormats(_ systems: Set<String>) throws(KernelError) {
+    let walk = image.list(
+      at: try image.requiredSymbol("ftrace_events"), of: "trace_event_call", linkedBy: "list",
+      limit: 65536)
+    if let problem = walk.problem { problems.append("trace events: \(problem)") }
+    for call in walk.elements {
+      // One unreadable event must not cost the others.
+      guard let found = try? format(call, systems) else { continue }
+      formats[found.0] = found.1
+    }
+  }
+
+  private func format(
+    _ call: KernelObject, _ systems: Set<String>
+  ) throws(KernelError) -> (UInt16, Format)? {
+    guard let kind = try call.target("class", as: "trace_event_class"),
+      let system = try kind.string("system"), systems.contains(system),
+      let type = UInt16(exactly: try call.unsigned("event.type"))
+    else { return nil }
+    // A tracepoint's event is named by the tracepoint.
+    let flag = try image.enumerator("TRACE_EVENT_FL_TRACEPOINT") ?? 0
+    let flags = try call.signed("flags")
+    let isTracepoint = flag == 0 || flags & flag != 0
+    let name =
+      isTracepoint
+      ? try call.target("tp", as: "tracepoint")?.string("name") : try call.string("name")
+    let fields = image.list(
+      at: try kind.address(of: "fields"), of: "ftrace_event_field", linkedBy: "link", limit: 256)
+    var format = Format(system: system, name: name ?? "event \(type)", fields: [])
+    for field in fields.elements {
+      format.fields.append(
+        Field(
+          name: try field.string("name") ?? "", type: try field.string("type") ?? "",
+          offset: Int(truncatingIfNeeded: try field.signed("offset")),
+          size: Int(truncatingIfNeeded: try field.signed("size")),
+          isSigned: try field.unsigned("is_signed") != 0))
+    }
+    // The list is in reverse order of declaration.
+    format.fields.sort { $0.offset < $1.offset }
+    return (type, format)
+  }
+
+  // MARK: Pages
+
+  private mutating func readCPU(_ buffer: KernelObject, _ cpu: Int) throws(KernelError) {
+    guard let reader = try buffer.target("reader_page", as: "buffer_page"),
+      let commit = try buffer.target("commit_page", as: "buffer_page")
+    else { return }
+    try readPage(reader, from: try reader.count("read", limit: 1 << 20), cpu)
+    guard reader.address != commit.address else { return }
+    var link = try headPage(of: buffer)
+    for _ in 0..<(1 << 20) {
+      let page = try image.container("buffer_page", of: "list", at: link)
+      try readPage(page, from: 0, cpu)
+      if page.address == commit.address { return }
+      let next: UInt64 = try image.reader.littleEndian(at: link)
+      link = KernelAddress(next & ~3)
+    }
+    throw KernelError(at: link, .malformed("trace ring does not close"))
+  }
+
+  /// The oldest page of the ring: the one whose predecessor's pointer carries the head's mark.
+  private func headPage(of buffer: KernelObject) throws(KernelError) -> KernelAddress {
+    let start = try buffer.pointer("pages")
+    var link = start
+    for _ in 0..<(1 << 20) {
+      let next: UInt64 = try image.reader.littleEndian(at: link)
+      if next & 3 != 0 { return KernelAddress(next & ~3) }
+      link = KernelAddress(next)
+      if link == start { break }
+    }
+    // No mark while a writer moves it; the pointer is the next best.
+    guard let page = try buffer.target("head_page", as: "buffer_page") else {
+      throw KernelError(at: start, .malformed("trace ring has no head"))
+    }
+    return try page.address(of: "list")
+  }
+
+  private mutating func readPage(
+    _ page: KernelObject, from start: Int, _ cpu: Int
+  ) throws(KernelError) {
+    guard let data = try page.target("page", as: "buffer_data_page") else { return }
+    let committed = Int(try data.unsigned("commit") & 0xf_ffff)
+    let place = try data.address(of: "data")
+    guard committed > 0, committed <= 1 << 17 else { return }
+    let bytes = try image.reader.bytes(at: place, count: committed)
+    var time = try data.unsigned("time_stamp")
+    var offset = 0
+    while offset + 4 <= committed, let header: UInt32 = try? bytes.littleEndian(at: offset) {
+      let kind = header & 0x1f
+      var delta = UInt64(header >> 5)
+      let word: UInt32? = try? bytes.littleEndian(at: offset + 4)
+      var length = 0
+      switch kind {
+      case 29:
+        // A discarded event keeps its length; without a time it fills the page.
+        guard delta != 0, let word else { return }
+        time = time &+ delta
+        length = 4 + Int(word)
+      case 30:
+        guard let word else { return }
+        delta |= UInt64(word) << 27
+        time = time &+ delta
+        length = 8
+      case 31:
+        guard let word else { return }
+        // The upper five bits do not fit and stay.
+        time = time & ~0x07ff_ffff_ffff_ffff | UInt64(word) << 27 | delta
+        length = 8
+      case 0:
+        guard let word, word >= 4 else { return }
+        time = time &+ delta
+        length = 4 + Int(word)
+        if offset >= start { take(bytes, offset + 8, Int(word) - 4, time, cpu) }
+      default:
+        time = time &+ delta
+        length = 4 + Int(kind) * 4
+        if offset >= start { take(bytes, offset + 4, Int(kind) * 4, time, cpu) }
+      }
+      offset += (length + 3) & ~3
+    }
+  }
+
+  // MARK: Events
+
+  private mutating func take(
+    _ bytes: [UInt8], _ offset: Int, _ length: Int, _ time: UInt64, _ cpu: Int
+  ) {
+    guard length >= 8, offset + length <= bytes.count else { return }
+    let record = Array(bytes[offset..<offset + length])
+    guard let type: UInt16 = try? record.littleEndian(at: 0),
+      let process: Int32 = try? record.littleEndian(at: 4)
+    else { return }
+    guard let format = formats[type] else {
+      others += 1
+      return
+    }
+    events.append(
+      TraceEvent(
+        time: time, cpu: cpu, process: process, system: format.system, name: format.name,
+        text: Self.text(format, record)))
+  }
+
+  private static func text(_ format: Format, _ record: [UInt8]) -> String {
+    func number(_ name: String) -> UInt64? {
+      format.fields.first { $0.name == name }.flatMap { value($0, record) }
+    }
+    func string(_ name: String) -> String? {
+      format.fields.first { $0.name == name }.flatMap { text($0, record) }
+    }
+    switch format.name {
+    case "map":
+      if let iova = number("iova"), let physical = number("paddr"), let size = number("size") {
+        return "IOMMU: iova=\(hex(iova)) - \(hex(iova &+ size)) paddr=\(hex(physical)) size=\(size)"
+      }
+    case "unmap":
+      if let iova = number("iova"), let size = number("size"), let done = number("unmapped_size") {
+        return "IOMMU: iova=\(hex(iova)) - \(hex(iova &+ size)) size=\(size) unmapped_size=\(done)"
+      }
+    case "attach_device_to_domain", "detach_device_from_domain":
+      if let device = string("device") { return "IOMMU: device=\(device)" }
+    case "add_device_to_group", "remove_device_from_group":
+      if let group = number("gid"), let device = string("device") {
+        return "IOMMU: groupID=\(group) device=\(device)"
+      }
+    case "qi_submit":
+      let words = (0..<4).compactMap { number("qw\($0)") }
+      if words.count == 4, let unit = string("iommu") {
+        return "\(descriptor(words[0])) \(unit): "
+          + words.map(\.hexadecimal).joined(separator: " ")
+      }
+    case "cache_tag_flush_range":
+      let words = ["pasid", "type", "domain_id", "start", "end", "addr", "mask"].compactMap(number)
+      if words.count == 7, let unit = string("iommu"), let device = string("dev") {
+        let kinds = ["iotlb", "devtlb", "nesting_iotlb", "nesting_devtlb"]
+        let kind = words[1] < 4 ? kinds[Int(words[1])] : words[1].hexadecimal
+        return "\(unit) \(device)[\(words[0])] type \(kind) did \(words[2]) "
+          + "[\(words[3].hexadecimal)-\(words[4].hexadecimal)] addr \(words[5].hexadecimal) "
+          + "mask \(words[6].hexadecimal)"
+      }
+    default: break
+    }
+    return format.fields.map { field in
+      if field.type.contains("__data_loc") || field.type.contains("char[") {
+        return "\(field.name)=\(text(field, record) ?? "?")"
+      }
+      return "\(field.name)=\(value(field, record)?.hexadecimal ?? "?")"
+    }.joined(separator: " ")
+  }
+
+  /// The kernel's word for a descriptor, by its low type bits.
+  private static func descriptor(_ word: UInt64) -> String {
+    let names = [
+      1: "cc_inv", 2: "iotlb_inv", 3: "dev_tlb_inv", 4: "iec_inv", 5: "inv_wait",
+      6: "p_iotlb_inv", 7: "pc_inv", 8: "p_dev_tlb_inv", 9: "page_grp_resp",
+    ]
+    let type = Int(word & 0xf)
+    return names[type] ?? UInt64(type).hexadecimal
+  }
+
+  private static func hex(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return "0x" + String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  private static func value(_ field: Field, _ record: [UInt8]) -> UInt64? {
+    guard field.offset >= 0, (1...8).contains(field.size),
+      field.offset <= record.count - field.size
+    else { return nil }
+    var value: UInt64 = 0
+    for index in (0..<field.size).reversed() {
+      value = value << 8 | UInt64(record[field.offset + index])
+    }
+    return value
+  }
+
+  /// Text of a `__data_loc` field: offset in the low half of a word, length in the upper one.
+  private static func text(_ field: Field, _ record: [UInt8]) -> String? {
+    var start = field.offset
+    var length = field.size
+    if field.type.contains("__data_loc") {
+      guard let place: UInt32 = try? record.littleEndian(at: field.offset) else { return nil }
+      start = Int(place & 0xffff)
+      length = Int(place >> 16)
+    }
+    guard start >= 0, length >= 0, start <= record.count else { return nil }
+    let bytes = record[start..<min(record.count, start + length)]
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
+}

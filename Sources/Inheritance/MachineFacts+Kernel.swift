@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Evidence
+internal import KernelImage
+internal import LinuxIOMMU
+public import Memory
+
+extension MachineFacts {
+  /// Reads from the crashed kernel what a forecast needs beyond the state: the crash kernel's memory,
+  /// the kernel's text, the code that copies tables, and the bridges above each device.
+  ///
+  /// - Parameter memory: the memory that the kernel was read from.
+  public init(reading kernel: KernelEvidence, memory: any PhysicalMemory) {
+    let image = kernel.image
+    var gaps: [String] = []
+    func attempt<T>(_ what: String, _ body: () throws(KernelError) -> T) -> T? {
+      do {
+        return try body()
+      } catch {
+        gaps.append("\(what): \(error)")
+        return nil
+      }
+    }
+    let traits =
+      attempt("the generation of the copying code") { () throws(KernelError) in
+        CrashKernelTraits(
+          hasFlags: try image.has("intel_iommu", "flags"),
+          hasBitmap: try image.has("intel_iommu", "copied_tables"),
+          hasIDA: try image.has("intel_iommu", "domain_ida"),
+          hasMaximumID: try image.has("intel_iommu", "max_domain_id"))
+      } ?? CrashKernelTraits(variant: .v2a, isAmbiguous: true)
+    self.init(memoryFrames: memory.memoryFrames, traits: traits)
+    for (symbol, kind) in [
+      ("crashk_res", MachineFacts.Reservation.Kind.main), ("crashk_low_res", .low),
+    ] {
+      guard let address = image.symbol(symbol) else {
+        gaps.append("\(symbol): no such symbol; name the reservation with --crash-reservation")
+        continue
+      }
+      if let range = attempt(symbol, { () throws(KernelError) in try image.resource(at: address) }),
+        let range
+      {
+        reservations.append(.init(kind: kind, range: range))
+      }
+    }
+    reservations +=
+      (attempt("crashk_cma_ranges") { () throws(KernelError) in try image.cmaRanges() } ?? []).map {
+        .init(kind: .cma, range: $0)
+      }
+    if let start = image.symbol("_stext"), let end = image.symbol("_etext"), start < end {
+      kernelText =
+        attempt("kernel text") { () throws(KernelError) -> ClosedRange<UInt64>? in
+          let first = try image.reader.physical(start).rawValue
+          guard let length = end.distance(from: start),
+            let last = PhysicalAddress(first).advanced(by: length - 1)
+          else { return nil }
+          return first...last.rawValue
+        } ?? nil
+    }
+    for device in kernel.structures.devices {
+      guard let function = device.name.function else { continue }
+      bridges[function] = device.bridges
+      // PCI_BASE_CLASS_DISPLAY
+      if device.classCode.map({ $0 >> 16 == 3 }) == true { displays.insert(function) }
+    }
+    self.gaps = gaps
+  }
+}
+
+extension KernelImage {
+  /// A `struct resource`; `nil` for one that is not set.
+  fileprivate func resource(at address: KernelAddress) throws(KernelError) -> ClosedRange<UInt64>? {
+    let resource = try object("resource", at: address)
+    let start = try resource.unsigned("start")
+    let end = try resource.unsigned("end")
+    return end > start ? start...end : nil
+  }
+
+  /// Since Linux commit ab475510e042 ("kdump: implement reserve_crashkernel_cma") (in v6.17):
+  /// an array of `struct range` with inclusive ends.
+  fileprivate func cmaRanges() throws(KernelError) -> [ClosedRange<UInt64>] {
+    guard let base = symbol("crashk_cma_ranges"),
+      let count: UInt32 = try variable("crashk_cma_cnt")
+    else { return [] }
+    var ranges: [ClosedRange<UInt64>] = []
+    // CRASHKERNEL_CMA_RANGES_MAX is 4.
+    for index in 0..<UInt64(min(count, 64)) {
+      guard let place = base.advanced(by: index * 16), let next = place.advanced(by: 8) else {
+        break
+      }
+      let start: UInt64 = try reader.littleEndian(at: place)
+      let end: UInt64 = try reader.littleEndian(at: next)
+      if start < end { ranges.append(start...end) }
+    }
+    return ranges
+  }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Assembly
+internal import Carving
+internal import DumpFile
+public import Evidence
+internal import KernelImage
+internal import KernelTypes
+internal import LinuxIOMMU
+internal import Memory
+public import RemappingState
+
+extension Session {
+  /// The whole line: the state of the dump and the memory behind it.
+  ///
+  /// Where the kernel's structures cannot be read, and nobody said what to read them with, root
+  /// tables are found by their shape; a warning and the state's first observation say so.
+  ///
+  /// - Parameters:
+  ///   - roots: root tables to start from; if there are any, the kernel is not looked at, and neither
+  ///     symbols nor types are needed.
+  ///   - names: every symbol that will be looked for in the kernel's image.
+  public func evidence(
+    below roots: [RootTable], asking names: Set<String>
+  ) throws(SessionError) -> DumpEvidence {
+    guard roots.isEmpty else { return evidence(below: roots) }
+    do {
+      return evidence(from: try kernel(asking: names))
+    } catch {
+      // Whoever names symbols or types wants to know that they do not fit.
+      guard request.vmlinux == nil, request.symbols == nil else { throw error }
+      let carved = carvedRoots()
+      guard !carved.isEmpty else { throw error }
+      var evidence = evidence(
+        below: carved.map {
+          RootTable(
+            address: $0.address, mode: $0.mode == .legacy ? .legacy : .scalable, origin: .carved)
+        })
+      progress.warning(
+        "the kernel's structures cannot be read (\(error)); "
+          + "root tables were found by their shape instead")
+      evidence.state.observations.insert(
+        Observation(
+          .unreadable, subject: "kernel structures",
+          detail: "\(error); root tables were found by their shape instead"), at: 0)
+      return evidence
+    }
+  }
+
+  /// The state that follows from both witnesses: what the kernel believed, and the tables in memory.
+  public func evidence(from kernel: KernelEvidence) -> DumpEvidence {
+    progress.progress("walking the tables")
+    let state = RemappingState(
+      summary(of: kernel.image), memory: memory, kernel: kernel.structures,
+      pages: LinuxPages(kernel.image))
+    return DumpEvidence(state: withObstacles(state), memory: memory, kernel: kernel)
+  }
+
+  /// The state that root tables alone tell.
+  private func evidence(below roots: [RootTable]) -> DumpEvidence {
+    progress.progress("walking the tables")
+    let state = RemappingState(symbollessSummary, memory: memory, roots: roots)
+    return DumpEvidence(state: withObstacles(state), memory: memory)
+  }
+
+  /// What the file lacks comes first.
+  private func withObstacles(_ state: RemappingState) -> RemappingState {
+    var state = state
+    state.observations =
+      dump.obstacles.map { Observation(.unreadable, subject: "dump", detail: $0) }
+      + state.observations
+    return state
+  }
+
+  // MARK: The dump in a few words
+
+  /// What a dump's file tells where nothing is known of its kernel.
+  public var symbollessSummary: DumpSummary {
+    let info = VMCoreInfo(dump.vmcoreinfo ?? [])
+    return DumpSummary(
+      file: request.name, format: dump.format.rawValue, release: info.release ?? dump.release,
+      buildID: info.buildID, typesFrom: nil,
+      kaslrOffset: info.kernelOffset.map { HexWord($0) }, crashTime: info.crashTime)
+  }
+
+  private func summary(of image: KernelImage) -> DumpSummary {
+    DumpSummary(
+      file: request.name, format: dump.format.rawValue, release: image.info.release ?? dump.release,
+      buildID: image.info.buildID, typesFrom: image.types.origin.rawValue,
+      kaslrOffset: image.info.kernelOffset.map { HexWord($0) }, panic: image.panicMessage(),
+      crashTime: image.info.crashTime)
+  }
+}

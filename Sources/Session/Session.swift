@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Carving
+public import DumpFile
+public import Evidence
+internal import KernelImage
+public import Memory
+
+/// An open dump: what every verb starts from.
+///
+/// One line leads from files to answers, and each verb goes as far as it needs:
+///
+/// 1. `init` opens the files; `memory` can be read, roots can be carved.
+/// 2. `kernel(asking:)` finds the kernel in them (VMCOREINFO, symbols, types) and reads its structures.
+/// 3. `evidence(from:)` reads the hardware's tables and assembles the state.
+///
+/// `evidence(below:asking:)` is the whole line, with root tables that were given, or that are found
+/// by their shape, in place of a kernel that cannot be read.
+public struct Session {
+  public let request: DumpRequest
+  public let dump: DumpFile
+  /// The dump's memory; a recording decorator where the pages that are read matter.
+  public let memory: any PhysicalMemory
+  let progress: any SessionProgress
+  private let recorder: RecordingMemory?
+
+  /// Opens the dump's files.
+  ///
+  /// - Parameters:
+  ///   - recording: makes the memory remember which pages were asked for, for `writeExtract`.
+  ///   - progress: is told what is going on for as long as the session is used.
+  public init(
+    _ request: DumpRequest, recording: Bool = false, progress: any SessionProgress
+  ) throws(SessionError) {
+    progress.progress("opening \(request.name)")
+    self.request = request
+    self.progress = progress
+    do {
+      dump = try DumpFile.open(request.files)
+    } catch {
+      throw SessionError(request.name, .dump(error))
+    }
+    recorder = recording ? RecordingMemory(dump.memory) : nil
+    memory = recorder ?? dump.memory
+  }
+
+  /// The root tables among the pages that the files hold, found by their shape.
+  ///
+  /// - Parameter threshold: the lowest score, 0 to 100, that counts.
+  public func carvedRoots(threshold: Int = 50) -> [CarvedRoot] {
+    var carver = RootCarver(memory: memory)
+    carver.threshold = threshold
+    progress.progress("looking for root tables")
+    return carver.roots(in: dump.storedFrames) { pages in
+      progress.progress("looking for root tables: \(pages >> 8) MiB")
+    }
+  }
+
+  /// Writes a new dump with the pages that were asked for since a recording session was opened.
+  ///
+  /// - Parameters:
+  ///   - kernel: whose symbols go into the new dump's note.
+  ///   - path: of the new file.
+  public func writeExtract(of kernel: KernelEvidence, to path: String) throws(SessionError) {
+    progress.progress("writing \(path)")
+    do {
+      try ExtractWriter(
+        dump, frames: (recorder?.record ?? []).lazy.map(\.frame),
+        symbols: kernel.image.symbols.addresses
+      ).write(to: path)
+    } catch {
+      throw SessionError(path, .dump(error))
+    }
+  }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DumpFixtures
+import Evidence
+import Foundation
+import Memory
+import RemappingState
+import Session
+import Testing
+
+/// Remembers what a session tells.
+private final class Listener: SessionProgress {
+  var steps: [String] = []
+  var warnings: [String] = []
+
+  func progress(_ message: String) { steps.append(message) }
+  func warning(_ message: String) { warnings.append(message) }
+  func detail(_ message: String) {}
+}
+
+/// From files to evidence, and why not.
+struct SessionTests {
+  /// Lets `body` have a file of these bytes for as long as it runs.
+  private func withFile<Result>(
+    _ bytes: [UInt8], _ body: (String) throws -> Result
+  ) throws -> Result {
+    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try body(path)
+  }
+
+  /// A dump of a few words, with what its note says.
+  private func dump(_ words: [UInt64: UInt64] = [:], note: String? = nil) -> [UInt8] {
+    var image = MemoryImage(memory: [0..<16])
+    for (address, word) in words {
+      var page = ByteWriter()
+      page.append(image.pages[address >> 12] ?? [UInt8](repeating: 0, count: 4096))
+      page.store(word, at: Int(address & 0xfff))
+      image.pages[address >> 12] = page.bytes
+    }
+    let notes = note.map { [FixtureNote("VMCOREINFO", Array($0.utf8))] } ?? []
+    return ELFDumpBuilder(image, notes: notes).build()
+  }
+
+  private func cause(
+    _ bytes: [UInt8], symbols: String? = nil, vmlinux: String? = nil
+  ) throws -> SessionError? {
+    try withFile(bytes) { path -> SessionError? in
+      do {
+        _ = try Session(
+          DumpRequest(files: [path], vmlinux: vmlinux, symbols: symbols), progress: Listener()
+        ).kernel(asking: ["_stext"])
+        return nil
+      } catch let error as SessionError {
+        return error
+      }
+    }
+  }
+
+  @Test func `a dump that is none says which`() {
+    let error = #expect(throws: SessionError.self) {
+      try Session(DumpRequest(files: ["/nonexistent/dump"]), progress: Listener())
+    }
+    #expect(error?.path == "/nonexistent/dump")
+    guard case .dump = error?.cause else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
+  @Test func `what a kernel lacks is told by its kind`() throws {
+    #expect(try cause(dump(note: "PAGESIZE=16384\n"))?.cause == .pageSize(16384))
+    #expect(try cause(dump(note: "OSRELEASE=0.1-none\n"))?.cause == .kernelNotLocated)
+    let located = dump(note: "OSRELEASE=0.1-none\nNUMBER(phys_base)=0\n")
+    guard case .noSymbols(release: "0.1-none", let tried) = try cause(located)?.cause else {
+      Issue.record("\(String(describing: try cause(located)))")
+      return
+    }
+    // The dump's own table and the standard places.
+    #expect(tried.count >= 2)
+  }
+
+  @Test func `files beside the dump are checked`() throws {
+    let located = dump(
+      note: "OSRELEASE=0.1-none\nNUMBER(phys_base)=0\nSYMBOL(_stext)=ffffffff81000000\n")
+    guard case .file = try cause(located, symbols: "/nonexistent/map")?.cause else {
+      Issue.record("a missing System.map")
+      return
+    }
+    try withFile(Array("nothing\n".utf8)) { path in
+      #expect(try cause(located, symbols: path)?.cause == .noSystemMap)
+      guard case .vmlinux = try cause(located, vmlinux: path)?.cause else {
+        Issue.record("a vmlinux that is none")
+        return
+      }
+    }
+    try withFile(Array("ffffffff82000000 T _stext\n".utf8)) { path in
+      let error = try #require(try cause(located, symbols: path))
+      #expect(error.path == path)
+      #expect(
+        error.cause
+          == .foreignSymbols(
+            found: KernelAddress(0xffff_ffff_8200_0000),
+            expected: KernelAddress(0xffff_ffff_8100_0000), release: "0.1-none"))
+    }
+    // Symbols that fit still need types.
+    try withFile(Array("ffffffff81000000 T _stext\n".utf8)) { path in
+      guard case .noTypes = try cause(located, symbols: path)?.cause else {
+        Issue.record("no types")
+        return
+      }
+    }
+  }
+
+  @Test func `given roots need no kernel`() throws {
+    let bytes = dump([0x1000: 0x2001, 0x2100: 0x4001, 0x2108: 0x402, 0x4000: 0x83])
+    try withFile(bytes) { path in
+      let listener = Listener()
+      let evidence = try Session(DumpRequest(files: [path]), progress: listener).evidence(
+        below: [RootTable(address: PhysicalAddress(0x1000), mode: .legacy, origin: .given)],
+        asking: [])
+      #expect(evidence.kernel == nil)
+      #expect(evidence.state.contexts.map(\.device) == [PCIFunction(bus: 0, devfn: 0x10)])
+      #expect(listener.steps == ["opening \(path)", "walking the tables"])
+    }
+  }
+
+  @Test func `without kernel and roots the first error stands`() throws {
+    try withFile(dump()) { path in
+      let session = try Session(DumpRequest(files: [path]), progress: Listener())
+      let error = #expect(throws: SessionError.self) {
+        try session.evidence(below: [], asking: [])
+      }
+      #expect(error?.cause == .kernelNotLocated)
+      #expect(session.carvedRoots().isEmpty)
+    }
+  }
+}
