@@ -12,7 +12,7 @@ REPORTS = .build/sample-reports
 COVERAGE = 90
 SAMPLES = $(wildcard samples/*.vmcore)
 
-.PHONY: build deps demo check test coverage lint man-lint samples-check truth mutants install clean
+.PHONY: build deps demo check architecture test coverage lint man-lint samples-check truth mutants install clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -26,7 +26,7 @@ demo: deps build
 	@scripts/report-samples $(RELEASE) $(SAMPLES)
 
 # Debug and release are both built, because their traps differ.
-check: deps test build lint man-lint samples-check truth mutants
+check: deps architecture test build lint man-lint samples-check truth mutants
 
 test:
 	@scripts/without-warnings $(SWIFT) build --build-tests
