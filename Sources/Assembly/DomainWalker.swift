@@ -57,7 +57,7 @@ struct DomainWalker {
       tables.add(
         visitor.tables,
         of: TableRegistry.Owner(
-          unit: unit?.name, domainID: domainID, kernelObject: kernelObject,
+          domain: TableOwner(unit: unit?.name, domainID: domainID, kernelObject: kernelObject),
           root: space.root.table))
     }
     var summary = WalkSummary(
@@ -112,13 +112,16 @@ extension Run {
 extension Observation {
   init(_ obstacle: PagingObstacle, stage: PagingStage) {
     let kind: Kind
+    var cause: Cause?
     let detail: String
     switch obstacle.kind {
     case .unreadable(let error):
       kind = .unreadable
+      cause = Cause(error.absence)
       detail = error.description
     case .assumedZero:
       kind = .assumedZero
+      cause = .zeroOrExcluded
       detail = "a hole of the ELF dump, taken for an empty table"
     case .cycle:
       kind = .cycle
@@ -128,15 +131,19 @@ extension Observation {
       detail = "the table page was met before, at level \(level)"
     case .reservedBits(let bits):
       kind = .reservedBits
+      cause = .reservedBits
       detail = "reserved bits \(bits.hexadecimal)"
     case .misalignedSuperpage(let bits):
       kind = .reservedBits
+      cause = .misaligned
       detail = "a large page that is not aligned, bits \(bits.hexadecimal)"
     case .beyondHostAddressWidth(let bits):
       kind = .reservedBits
+      cause = .beyondHostAddressWidth
       detail = "an address beyond the host address width, bits \(bits.hexadecimal)"
     case .secondStage(let ending, let guest):
       kind = .unreadable
+      cause = .secondStage
       detail = "the second stage ends at guest address \(guest.hexadecimal): \(ending)"
     case .budgetExhausted(let part):
       kind = .budget
@@ -146,8 +153,10 @@ extension Observation {
       detail = "no tables have \(levels) levels"
     }
     self.init(
-      kind, subject: "\(stage) table, level \(obstacle.level), IOVA \(obstacle.iova)",
+      kind,
+      structure: .pageTable(
+        stage == .first ? .first : .second, level: obstacle.level, iova: obstacle.iova),
       address: obstacle.entry.map { HexWord($0.rawValue) },
-      word: obstacle.entry == nil ? nil : HexWord(obstacle.word), detail: detail)
+      word: obstacle.entry == nil ? nil : HexWord(obstacle.word), cause: cause, detail: detail)
   }
 }

@@ -8,19 +8,24 @@ internal import VTd
 /// Reads interrupt-remapping tables as the hardware would.
 struct InterruptTableReader {
   let memory: any PhysicalMemory
-  /// Source ids that may raise interrupts of a unit; `nil` where not all of them are known.
-  let sources: Set<UInt16>?
+  /// Source ids that may raise interrupts of a unit, as each source qualifier compares them; `nil`
+  /// where not all of them are known.
+  let sources: [Set<UInt16>]?
   let unit: UnitCapabilities
   let name: String
   private(set) var observations: [Observation] = []
 
   private static let shown = 16
+  /// A qualifier leaves function bits out of the comparison: none, bit 2, bits 2:1, all three.
+  private static let comparedBits: [UInt16] = [0xffff, 0xfffb, 0xfff9, 0xfff8]
 
   init(
     _ memory: any PhysicalMemory, sources: Set<UInt16>?, unit: UnitCapabilities, name: String
   ) {
     self.memory = memory
-    self.sources = sources
+    self.sources = sources.map { sources in
+      Self.comparedBits.map { bits in Set(sources.map { $0 & bits }) }
+    }
     self.unit = unit
     self.name = name
   }
@@ -63,7 +68,7 @@ struct InterruptTableReader {
     if observations.count < Self.shown {
       observations.append(
         Observation(
-          .interruptEntry, unit: name, subject: "interrupt-remapping entry \(index)",
+          .interruptEntry, unit: name, structure: .interruptEntry(index: index),
           address: HexWord(address), word: HexWord(entry.words[0]), detail: problem))
     } else {
       observations[Self.shown - 1].count += 1
@@ -86,9 +91,10 @@ struct InterruptTableReader {
     switch entry.sourceValidation {
     case 1:
       guard let sources else { return nil }
-      // The qualifier leaves function bits out of the comparison: bit 2, bits 2:1, all three.
-      let mask: UInt16 = [0xffff, 0xfffb, 0xfff9, 0xfff8][Int(entry.sourceQualifier & 3)]
-      guard !sources.contains(where: { $0 & mask == entry.sourceID & mask }) else { return nil }
+      let qualifier = Int(entry.sourceQualifier & 3)
+      guard !sources[qualifier].contains(entry.sourceID & Self.comparedBits[qualifier]) else {
+        return nil
+      }
       let bus = UInt8(entry.sourceID >> 8)
       let source = PCIFunction(bus: bus, devfn: UInt8(truncatingIfNeeded: entry.sourceID))
       return "no device, I/O APIC or HPET has its source id \(source.description.dropFirst(5))"

@@ -28,15 +28,21 @@ struct Regions {
 
   init(_ kernel: LinuxIOMMU) {
     var owners: [Region: [DeviceName]] = [:]
+    let reserved = kernel.reservedRegions.filter { $0.base <= $0.end }
+    var byScope: [DeviceName: [Int]] = [:]
+    for (index, region) in reserved.enumerated() {
+      for name in Set(region.scope) { byScope[name, default: []].append(index) }
+    }
+    // Ranges that some device has.
+    var claimed: Set<ClosedRange<UInt64>> = []
     for device in kernel.devices where device.isRemapped {
       let segment = device.name.function?.segment
       var own: [Region] = []
-      for rmrr in kernel.reservedRegions where rmrr.base <= rmrr.end {
-        guard
-          rmrr.scope.contains(device.name)
-            || device.bridges.contains(where: { rmrr.scope.contains(.pci($0)) })
-        else { continue }
-        own.append(Region(kind: .rmrr, segment: segment, range: rmrr.base...rmrr.end))
+      let names = [device.name] + device.bridges.map(DeviceName.pci)
+      for index in Set(names.flatMap { byScope[$0] ?? [] }).sorted() {
+        let range = reserved[index].base...reserved[index].end
+        own.append(Region(kind: .rmrr, segment: segment, range: range))
+        claimed.insert(range)
       }
       // PCI_CLASS_BRIDGE_ISA
       if let code = device.classCode, code >> 8 == 0x0601 {
@@ -50,9 +56,9 @@ struct Regions {
       for region in own { owners[region, default: []].append(device.name) }
     }
     // A region none of whose devices exists is still a fact of this machine.
-    for rmrr in kernel.reservedRegions where rmrr.base <= rmrr.end {
+    for rmrr in reserved {
       let range = rmrr.base...rmrr.end
-      if !owners.keys.contains(where: { $0.kind == .rmrr && $0.range == range }) {
+      if claimed.insert(range).inserted {
         let segment = rmrr.scope.lazy.compactMap { $0.function?.segment }.first
         owners[Region(kind: .rmrr, segment: segment, range: range)] = rmrr.scope
       }

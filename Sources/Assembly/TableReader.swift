@@ -24,7 +24,7 @@ struct TableReader {
     if reading.obstaclesDropped > 0 {
       observations.append(
         Observation(
-          .budget, unit: unit.name, subject: "contexts",
+          .budget, unit: unit.name, structure: .contexts,
           detail: "further obstacles are not listed", count: reading.obstaclesDropped))
     }
     return reading.paths.map { Context($0, unit: unit) }.sorted {
@@ -93,21 +93,25 @@ extension Observation {
         DeviceName.pci(PCIFunction(segment: unit.segment, bus: bus, devfn: $0))
       }
     }
-    let place = obstacle.bus.map { " of bus \($0.hexadecimalDigits)" } ?? ""
     let kind: Kind
+    var cause: Cause?
     let detail: String
     switch obstacle.kind {
     case .unreadable(let error):
       kind = .unreadable
+      cause = Cause(error.absence)
       detail = error.absence.description
     case .assumedZero:
       kind = .assumedZero
+      cause = .zeroOrExcluded
       detail = "a hole of the ELF dump, taken for zeros"
     case .reservedBits(let mask):
       kind = .reservedBits
+      cause = .reservedBits
       detail = "reserved bits \(mask)"
     case .violations(let violations):
       kind = .reservedBits
+      cause = .impossibleField
       detail = violations.map(\.description).joined(separator: "; ")
     case .shared(let firstBus):
       kind = .alias
@@ -117,8 +121,9 @@ extension Observation {
       detail = "more \(part.rawValue) than a unit can have; the rest was not read"
     }
     self.init(
-      kind, unit: unit.name, device: device, subject: obstacle.structure.rawValue + place,
-      address: HexWord(obstacle.address.rawValue), detail: detail)
+      kind, unit: unit.name, device: device,
+      structure: .table(obstacle.structure, bus: obstacle.bus),
+      address: HexWord(obstacle.address.rawValue), cause: cause, detail: detail)
   }
 }
 

@@ -10,22 +10,14 @@ internal import VTd
 /// The kernel never shares a table page between domains; a domain's own tables may serve several
 /// units, and older drivers let a unit with fewer levels begin below the top.
 struct TableRegistry {
-  /// A domain as far as its tables are concerned.
+  /// A domain with the top of its tables.
   struct Owner: Hashable {
-    var unit: String?
-    var domainID: UInt32?
-    /// Rows with one kernel object are one domain.
-    var kernelObject: KernelAddress?
+    var domain: TableOwner
     var root: PhysicalAddress
 
     func isSame(as other: Owner) -> Bool {
-      if let kernelObject, kernelObject == other.kernelObject { return true }
+      if let object = domain.kernelObject, object == other.domain.kernelObject { return true }
       return root == other.root
-    }
-
-    var label: String {
-      [unit, domainID.map { "domain-id \($0)" }, kernelObject.map { "\($0)" }]
-        .compactMap(\.self).joined(separator: " ")
     }
   }
 
@@ -49,7 +41,7 @@ struct TableRegistry {
   private var entries: [UInt64: Entry] = [:]
   private var sharings: [Pair: Sharing] = [:]
   /// Pages that are no page tables but serve the unit all the same, with what they are.
-  private var others: [UInt64: String] = [:]
+  private var others: [UInt64: TablePage] = [:]
 
   /// Takes the tables of one walk.
   mutating func add(_ tables: [(frame: UInt64, level: UInt8)], of owner: Owner) {
@@ -72,7 +64,7 @@ struct TableRegistry {
     }
   }
 
-  mutating func add(_ address: PhysicalAddress?, pages: Int = 1, what: String) {
+  mutating func add(_ address: PhysicalAddress?, pages: Int = 1, _ what: TablePage) {
     guard let address else { return }
     for page in 0..<UInt64(clamping: pages) where others[address.frame &+ page] == nil {
       others[address.frame &+ page] = what
@@ -82,11 +74,12 @@ struct TableRegistry {
   /// Every page that is a table, ascending.
   var frames: [UInt64] { Set(entries.keys).union(others.keys).sorted() }
 
-  func describe(_ frame: UInt64) -> String {
+  /// What the page at `frame`, one of `frames`, is.
+  func page(_ frame: UInt64) -> TablePage? {
     if let entry = entries[frame] {
-      return "page table of level \(entry.level) of \(owners[entry.owner].label)"
+      return .pageTable(level: Int(entry.level), of: owners[entry.owner].domain)
     }
-    return others[frame] ?? "table"
+    return others[frame]
   }
 
   /// One observation for each pair of domains that share tables.
@@ -96,11 +89,11 @@ struct TableRegistry {
     }.prefix(64).map { pair, sharing in
       let owner = owners[pair.second]
       return Observation(
-        .sharedTable, unit: owner.unit, domainID: owner.domainID,
-        subject: "page table of level \(sharing.levels.1)",
+        .sharedTable, unit: owner.domain.unit, domainID: owner.domain.domainID,
+        structure: .sharedPageTable(level: sharing.levels.1),
         address: HexWord(sharing.address.rawValue),
         detail: "it is also a table of level \(sharing.levels.0) of "
-          + owners[pair.first].label, count: sharing.count)
+          + owners[pair.first].domain.description, count: sharing.count)
     }
   }
 }

@@ -48,7 +48,7 @@ struct TargetInspector {
     if stepsLeft <= 0 {
       observations.append(
         Observation(
-          .budget, subject: "targets of mappings",
+          .budget, structure: .targets,
           detail: "too much is mapped; whether the rest is tables or free pages was not looked up"))
     }
   }
@@ -64,12 +64,12 @@ struct TargetInspector {
       while index < frames.count, frames[index] <= last, stepsLeft > 0 {
         stepsLeft -= 1
         count += 1
-        if first == nil {
-          let frame = frames[index]
+        let frame = frames[index]
+        if first == nil, let page = tables.page(frame) {
           let offset = (frame << 12) &- run.targets.lowerBound
           first = Observation(
             .mapsTable, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
-            subject: tables.describe(frame), address: HexWord(frame << 12),
+            structure: .tablePage(page), address: HexWord(frame << 12),
             detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
               + run.access.rawValue)
         }
@@ -101,7 +101,7 @@ struct TargetInspector {
             guard known.count < Self.pageLimit else {
               observations.append(
                 Observation(
-                  .budget, unit: domain.unit, domainID: domain.domainID, subject: "struct page",
+                  .budget, unit: domain.unit, domainID: domain.domainID, structure: .structPage,
                   detail:
                     "more than \(Self.pageLimit) pages are mapped; whether the rest is free was"
                     + " not looked up"))
@@ -116,7 +116,7 @@ struct TargetInspector {
             let offset = (frame << 12) &- run.targets.lowerBound
             first = Observation(
               .freePage, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
-              subject: "free page", address: HexWord(frame << 12),
+              structure: .freePage, address: HexWord(frame << 12),
               detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
                 + run.access.rawValue)
           }

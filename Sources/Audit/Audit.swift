@@ -13,6 +13,7 @@ public enum Audit {
     ContextReservedBits.self,
     ContextTableOutsideMemory.self,
     ContextTableShared.self,
+    ContextTablesUnreadable.self,
     ContextMissing.self,
     UnknownDevice.self,
     ContextOnOtherUnit.self,

@@ -36,7 +36,7 @@ extension RemappingState {
       guard [.unreadable, .assumedZero, .budget, .cycle].contains(observation.kind) else {
         return false
       }
-      return ["root ", "context", "PASID "].contains { observation.subject.hasPrefix($0) }
+      return observation.isContextStructure
     }
   }
 
@@ -44,10 +44,7 @@ extension RemappingState {
   var devicesAreComplete: Bool {
     !observations.contains { observation in
       [.unreadable, .budget, .malformed].contains(observation.kind)
-        && observation.isKernelStructure
-        && ["bus", "struct device", "struct pci_dev"].contains {
-          observation.subject.contains($0)
-        }
+        && observation.structure.kernelStructure?.isPartOfDevices == true
     }
   }
 

@@ -66,7 +66,7 @@ extension RemappingState {
   var lacksAllocatorParts: Bool {
     observations.contains { observation in
       [.unreadable, .malformed, .assumedZero, .budget].contains(observation.kind)
-        && ["IOVA", "struct iova", "CPU"].contains { observation.subject.contains($0) }
+        && observation.structure.kernelStructure?.isPartOfAllocators == true
     }
   }
 
@@ -124,12 +124,10 @@ extension Run {
 
 extension Observation {
   /// Whether a root, context or PASID structure was being read.
-  var isContextStructure: Bool {
-    ["root", "context", "PASID"].contains { subject.contains($0) } && !isTranslationTable
-  }
+  var isContextStructure: Bool { structure.isContextStructure }
 
   /// Whether this is about the kernel's copy of the firmware's DMAR table.
-  var isFirmwareStructure: Bool { kind == .malformed && subject == "DMAR unit structure" }
+  var isFirmwareStructure: Bool { kind == .malformed && structure.kernelStructure == .firmwareUnit }
 
   var evidence: Evidence {
     Evidence(what: subject, address: address, words: word.map { [$0] } ?? [])

@@ -2,6 +2,7 @@
 
 public import KernelImage
 internal import Memory
+internal import RemappingState
 
 extension LinuxIOMMU {
   /// Reads everything that the kernel held about its remapping units.
@@ -14,7 +15,7 @@ extension LinuxIOMMU {
     var names = DeviceNames(image, log)
     for function in tree.functions {
       if let device = log.attempt(
-        "struct pci_dev", { () throws(KernelError) in try function.object.address(of: "dev") })
+        .pciDevice, { () throws(KernelError) in try function.object.address(of: "dev") })
       {
         names.functions[device] = function.name
       }
@@ -29,12 +30,15 @@ extension LinuxIOMMU {
     domains = domainReader.domains.values.sorted { $0.kernelObject < $1.kernelObject }
     hostBridgeWindows = tree.windows
     reservedTemplate =
-      log.attempt("reserved_iova_list") { () throws(KernelError) in
+      log.attempt(.reservedTemplate) { () throws(KernelError) in
         try domainReader.allocators.reservedTemplate()
       } ?? []
     reservedRegions = Self.regions(image, log, names)
-    atsrs = Self.scopes("dmar_atsr_units", "dmar_atsr_unit", image, log, names)
-    satcs = Self.scopes("dmar_satc_units", "dmar_satc_unit", image, log, names)
+    atsrs = Self.scopes(
+      "dmar_atsr_units", "dmar_atsr_unit", .rootPortList, .rootPort, image, log, names)
+    satcs = Self.scopes(
+      "dmar_satc_units", "dmar_satc_unit", .translationCacheList, .translationCache, image, log,
+      names)
     memoryMap = MemoryMapReader(image: image, log: log).regions()
     interruptSources = InterruptSourceReader(image: image).sources()
     problems = log.problems
@@ -45,14 +49,14 @@ extension LinuxIOMMU {
     _ image: KernelImage, _ log: ProblemLog, _ names: DeviceNames
   ) -> [LinuxReservedRegion] {
     guard let head = image.symbol("dmar_rmrr_units") else {
-      log.note(KernelError(.noSymbol("dmar_rmrr_units")), "reserved memory regions")
+      log.note(KernelError(.noSymbol("dmar_rmrr_units")), .reservedRegions)
       return []
     }
     return log.take(
       image.list(at: head, of: "dmar_rmrr_unit", linkedBy: "list", limit: 8192),
-      "dmar_rmrr_units list"
+      .reservedRegionList
     ).compactMap { unit in
-      log.attempt("struct dmar_rmrr_unit") { () throws(KernelError) in
+      log.attempt(.reservedRegion) { () throws(KernelError) in
         LinuxReservedRegion(
           kernelObject: unit.address, base: try unit.unsigned("base_address"),
           end: try unit.unsigned("end_address"),
@@ -63,14 +67,14 @@ extension LinuxIOMMU {
 
   /// The lists `dmar_atsr_units` and `dmar_satc_units`.
   private static func scopes(
-    _ symbol: String, _ structure: String, _ image: KernelImage, _ log: ProblemLog,
-    _ names: DeviceNames
+    _ symbol: String, _ structure: String, _ list: KernelStructure, _ element: KernelStructure,
+    _ image: KernelImage, _ log: ProblemLog, _ names: DeviceNames
   ) -> [LinuxATSR] {
     guard let head = image.symbol(symbol) else { return [] }
     return log.take(
-      image.list(at: head, of: structure, linkedBy: "list", limit: 8192), "\(symbol) list"
+      image.list(at: head, of: structure, linkedBy: "list", limit: 8192), list
     ).compactMap { unit in
-      log.attempt("struct \(structure)") { () throws(KernelError) in
+      log.attempt(element) { () throws(KernelError) in
         LinuxATSR(
           address: unit.address,
           includeAll: try unit.has("include_all") ? try unit.unsigned("include_all") != 0 : false,

@@ -2,6 +2,7 @@
 
 internal import KernelImage
 public import Memory
+public import RemappingState
 
 /// What Linux believed about its remapping units when it crashed.
 ///
@@ -37,14 +38,18 @@ public struct LinuxIOMMU: Sendable {
 
 /// Something that the reader met and passed by.
 public struct LinuxProblem: Hashable, Sendable {
-  /// What was being read, such as `iommu_group list`.
-  public var subject: String
+  /// What was being read.
+  public var structure: KernelStructure
+  /// Which one, where there are several: the bus, CPU or unit.
+  public var number: String?
   public var unit: String?
   public var device: DeviceName?
   /// Where, if an address is involved.
   public var address: KernelAddress?
   /// The absence behind it, where a page is what is missing.
   public var absence: Absence?
+  /// Why it could not be read, or what is wrong; `nil` for the count of further problems.
+  public var cause: Cause?
   public var message: String
 }
 
@@ -97,12 +102,13 @@ final class ProblemLog {
     guard passedBy > 0 else { return noted }
     return noted + [
       LinuxProblem(
-        subject: "problems", message: "\(passedBy) more than the \(Self.limit) that are listed")
+        structure: .problems, message: "\(passedBy) more than the \(Self.limit) that are listed")
     ]
   }
 
   func note(
-    _ error: KernelError, _ subject: String, unit: String? = nil, device: DeviceName? = nil
+    _ error: KernelError, _ structure: KernelStructure, number: String? = nil,
+    unit: String? = nil, device: DeviceName? = nil
   ) {
     guard noted.count < Self.limit else {
       passedBy += 1
@@ -110,29 +116,45 @@ final class ProblemLog {
     }
     noted.append(
       LinuxProblem(
-        subject: subject, unit: unit, device: device, address: error.address,
-        absence: error.absence, message: error.description))
+        structure: structure, number: number, unit: unit, device: device, address: error.address,
+        absence: error.absence, cause: Cause(error.reason), message: error.description))
   }
 
   /// Takes the elements of a walk and notes its problem.
   func take<T>(
-    _ walk: LinkWalk<T>, _ subject: String, unit: String? = nil, device: DeviceName? = nil
+    _ walk: LinkWalk<T>, _ structure: KernelStructure, number: String? = nil,
+    unit: String? = nil, device: DeviceName? = nil
   ) -> [T] {
-    if let problem = walk.problem { note(problem, subject, unit: unit, device: device) }
+    if let problem = walk.problem {
+      note(problem, structure, number: number, unit: unit, device: device)
+    }
     return walk.elements
   }
 
   /// The value of `body`, or `nil` with its error noted.
   func attempt<T>(
-    _ subject: String, unit: String? = nil, device: DeviceName? = nil,
-    _ body: () throws(KernelError) -> T
+    _ structure: KernelStructure, number: String? = nil, unit: String? = nil,
+    device: DeviceName? = nil, _ body: () throws(KernelError) -> T
   ) -> T? {
     do {
       return try body()
     } catch {
-      note(error, subject, unit: unit, device: device)
+      note(error, structure, number: number, unit: unit, device: device)
       return nil
     }
+  }
+}
+
+extension Cause {
+  init(_ reason: KernelError.Reason) {
+    self =
+      switch reason {
+      case .memory(let error): Cause(error.absence)
+      case .unmapped: .unmapped
+      case .nullPointer: .nullPointer
+      case .noSymbol, .noStructure, .noMember, .shape, .types: .unknownShape
+      case .malformed: .contradiction
+      }
   }
 }
 

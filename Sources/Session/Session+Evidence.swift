@@ -41,7 +41,7 @@ extension Session {
           + "root tables were found by their shape instead")
       evidence.state.observations.insert(
         Observation(
-          .unreadable, subject: "kernel structures",
+          .unreadable, structure: .kernel(.everything),
           detail: "\(error); root tables were found by their shape instead"), at: 0)
       return evidence
     }
@@ -67,7 +67,7 @@ extension Session {
   private func withObstacles(_ state: RemappingState) -> RemappingState {
     var state = state
     state.observations =
-      dump.obstacles.map { Observation(.unreadable, subject: "dump", detail: $0) }
+      dump.obstacles.map { Observation(.unreadable, structure: .dump, detail: $0) }
       + state.observations
     return state
   }

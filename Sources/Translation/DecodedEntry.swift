@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+internal import RemappingState
 public import VTd
 
 /// A field of an entry with its value: one line of a decoder.

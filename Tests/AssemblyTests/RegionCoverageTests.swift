@@ -58,19 +58,3 @@ struct RegionCoverageTests {
     #expect(mapping.coverage(of: test.region) == test.expected)
   }
 }
-
-struct AddressRangesTests {
-  @Test func joinsWhatTouches() {
-    let set = AddressRanges([0x3000...0x3fff, 0x1000...0x1fff, 0x2000...0x2fff, 0x8000...0x8fff])
-    #expect(set.ranges == [0x1000...0x3fff, 0x8000...0x8fff])
-  }
-
-  @Test func findsGaps() {
-    let set = AddressRanges([0x1000...0x1fff, 0x3000...0x3fff])
-    #expect(set.gaps(in: 0...0x4fff) == [0...0xfff, 0x2000...0x2fff, 0x4000...0x4fff])
-    #expect(set.gaps(in: 0x1000...0x1fff).isEmpty)
-    #expect(set.gaps(in: 0x1800...0x3800) == [0x2000...0x2fff])
-    #expect(AddressRanges([]).gaps(in: 0 ... .max) == [0 ... .max])
-    #expect(AddressRanges([0 ... .max]).gaps(in: 5...6).isEmpty)
-  }
-}

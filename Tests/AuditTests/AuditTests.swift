@@ -95,18 +95,26 @@ struct AuditTests {
         $0.domainID = nil
       }
     },
-    Fault("no context, but part of the context tables is unreadable", []) {
-      $0.dropContexts(of: "0000:00:14.0")
-      $0.observations = [
-        Observation(.unreadable, unit: "dmar0", subject: "context table", detail: "gone", count: 1)
-      ]
-    },
     Fault(
-      "no context, and another unit's tables are unreadable", ["device.context-missing error"]
+      "no context, but part of the context tables is unreadable",
+      ["context.tables-unreadable warning"]
     ) {
       $0.dropContexts(of: "0000:00:14.0")
       $0.observations = [
-        Observation(.unreadable, unit: "dmar1", subject: "context table", detail: "gone", count: 1)
+        Observation(
+          .unreadable, unit: "dmar0", structure: Structure("context table"), detail: "gone",
+          count: 1)
+      ]
+    },
+    Fault(
+      "no context, and another unit's tables are unreadable",
+      ["device.context-missing error", "context.tables-unreadable warning"]
+    ) {
+      $0.dropContexts(of: "0000:00:14.0")
+      $0.observations = [
+        Observation(
+          .unreadable, unit: "dmar1", structure: Structure("context table"), detail: "gone",
+          count: 1)
       ]
     },
     Fault("no context of a blocked device", []) {
@@ -142,18 +150,18 @@ struct AuditTests {
       "context of no device, where not all devices could be found", ["kernel.malformed warning"]
     ) {
       $0.contexts.append(stray)
-      $0.observations = [Observation(.malformed, subject: "pci_root_buses")]
+      $0.observations = [Observation(.malformed, structure: .kernel(.rootBuses))]
     },
     Fault("context of no device, where a bus lost its devices", ["kernel.unreadable warning"]) {
       $0.contexts.append(stray)
-      $0.observations = [Observation(.unreadable, subject: "devices of bus 0")]
+      $0.observations = [Observation(.unreadable, structure: Structure("devices of bus 0"))]
     },
     Fault(
       "context of no device, where only a context table is missing",
       ["context.unknown-device warning"]
     ) {
       $0.contexts.append(stray)
-      $0.observations = [Observation(.unreadable, subject: "context table of bus 08")]
+      $0.observations = [Observation(.unreadable, structure: Structure("context table of bus 08"))]
     },
     Fault("no context for requests without PASID", ["device.context-missing error"]) {
       $0.contexts.removeAll { $0.device == "0000:40:00.0" && $0.pasid == 0 }
@@ -365,8 +373,9 @@ struct AuditTests {
       $0.domain("dmar0", 5) { $0.walk?.unreadable = 1 }
       $0.observations = [
         Observation(
-          .unreadable, unit: "dmar0", domainID: 5, subject: "second-stage table, level 1",
-          address: 0x30_5000, word: 0x30_5003, detail: Absence.excluded.description)
+          .unreadable, unit: "dmar0", domainID: 5,
+          structure: Structure("second-stage table, level 1, IOVA 0x0"),
+          address: 0x30_5000, word: 0x30_5003, cause: .excluded)
       ]
     },
     Fault(
@@ -396,11 +405,11 @@ struct AuditTests {
     ) {
       $0.observations = [
         Observation(
-          .unreadable, subject: "struct ir_table",
-          detail: MemoryError(at: 0x1000, .excluded).description, count: 2),
+          .unreadable, structure: Structure("struct ir_table"),
+          cause: .excluded, detail: "gone", count: 2),
         Observation(
-          .unreadable, subject: "interrupt-remapping table",
-          detail: MemoryError(at: 0x2000, .excluded).description),
+          .unreadable, structure: Structure("interrupt-remapping table"),
+          cause: .excluded, detail: "gone"),
       ]
     },
     Fault(
@@ -409,8 +418,8 @@ struct AuditTests {
     ) {
       $0.observations = [
         Observation(
-          .unreadable, subject: "struct iova",
-          detail: MemoryError(at: 0x1000, .truncated(fileOffset: 77)).description, count: 5)
+          .unreadable, structure: Structure("struct iova"),
+          cause: .truncated, detail: "gone", count: 5)
       ]
     },
     Fault(
@@ -419,30 +428,57 @@ struct AuditTests {
     ) {
       $0.observations = [
         Observation(
-          .unreadable, subject: "struct iova",
-          detail: MemoryError(at: 0x1000, .corrupt(fileOffset: 77, "zlib")).description)
+          .unreadable, structure: Structure("struct iova"),
+          cause: .corrupt, detail: "gone")
       ]
     },
     Fault(
       "dump that ran out of space", ["dump.incomplete warning"],
       "the dump is not whole: the file is cut off"
     ) {
-      $0.observations = [Observation(.unreadable, subject: "dump", detail: "the file is cut off")]
+      $0.observations = [
+        Observation(.unreadable, structure: Structure("dump"), detail: "the file is cut off")
+      ]
     },
     Fault(
       "structure outside of memory", ["kernel.unreadable warning"],
-      "kernel structures could not be read: struct iova, struct a, struct b, struct c, 1 more"
+      "kernel structures could not be read: struct iova, gcmd, agaw, flags, 1 more"
     ) { state in
-      state.observations = ["iova", "a", "b", "c", "d"].map {
-        Observation(
-          .unreadable, subject: "struct \($0)",
-          detail: MemoryError(at: 0x1000, .notInDump).description)
+      let lost: [KernelStructure] = [.allocation, .globalCommand, .addressWidth, .flags, .group]
+      state.observations = lost.map {
+        Observation(.unreadable, structure: .kernel($0), cause: .notInDump)
       }
     },
     Fault(
+      "structures whose names speak of tables", ["kernel.unreadable warning"],
+      "kernel structures could not be read: copied_tables, struct ir_table, interrupt-remapping"
+        + " table, domain page table, 3 more"
+    ) { state in
+      let lost: [KernelStructure] = [
+        .copiedTables, .interruptRemapping, .interruptTable, .pageTable, .processTable,
+        .domainTable, .tableMode,
+      ]
+      state.observations = lost.map {
+        Observation(.unreadable, unit: "dmar0", structure: .kernel($0), cause: .unmapped)
+      }
+    },
+    Fault(
+      "tables of contexts outside of memory", ["context.tables-unreadable warning"],
+      "2 tables on the way to contexts could not be read: context table of bus 08, PASID directory"
+        + " of bus 40; whether devices there have contexts is unknown"
+    ) { state in
+      state.observations = [
+        Observation(
+          .unreadable, unit: "dmar0", structure: .table(.contextTable, bus: 8), cause: .notInDump),
+        Observation(
+          .unreadable, unit: "dmar0", structure: .table(.pasidDirectory, bus: 0x40),
+          cause: .unsupported),
+      ]
+    },
+    Fault(
       "list that does not close", ["kernel.malformed warning"],
-      "kernel structures contradict themselves: dmar_drhd_units"
-    ) { $0.observations = [Observation(.malformed, subject: "dmar_drhd_units")] },
+      "kernel structures contradict themselves: dmar_drhd_units list"
+    ) { $0.observations = [Observation(.malformed, structure: .kernel(.unitList))] },
     Fault(
       "kernel not read", ["dump.kernel-unread warning"],
       "the kernel's structures could not be read, so nothing is known of devices, domains and"

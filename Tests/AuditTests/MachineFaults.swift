@@ -28,7 +28,8 @@ extension Fault {
       $0.observations = [
         Observation(
           .reservedBits, unit: "dmar0", device: "0000:00:02.0",
-          subject: "context entry of bus 00", address: 0x10_3100, detail: "AW is 0x3: not in SAGAW")
+          structure: Structure("context entry of bus 00"), address: 0x10_3100,
+          cause: .impossibleField, detail: "AW is 0x3: not in SAGAW")
       ]
     },
     Fault(
@@ -37,8 +38,9 @@ extension Fault {
     ) {
       $0.observations = [
         Observation(
-          .reservedBits, unit: "dmar1", subject: "PASID entry of bus 40", address: 0x20_8000,
-          detail: "reserved bits 0x200")
+          .reservedBits, unit: "dmar1", structure: Structure("PASID entry of bus 40"),
+          address: 0x20_8000,
+          cause: .reservedBits, detail: "reserved bits 0x200")
       ]
     },
     Fault(
@@ -47,14 +49,16 @@ extension Fault {
     ) {
       $0.observations = [
         Observation(
-          .alias, unit: "dmar0", subject: "context table of bus 01", address: 0x10_3000,
+          .alias, unit: "dmar0", structure: Structure("context table of bus 01"),
+          address: 0x10_3000,
           detail: "the page is also used for bus 00")
       ]
     },
     Fault("alias inside a page table is no fault of a context", []) {
       $0.observations = [
         Observation(
-          .alias, unit: "dmar0", domainID: 5, subject: "second-stage table, level 1, IOVA 0x0")
+          .alias, unit: "dmar0", domainID: 5,
+          structure: Structure("second-stage table, level 1, IOVA 0x0"))
       ]
     },
     Fault(
@@ -97,7 +101,7 @@ extension Fault {
     ) {
       $0.observations = [
         Observation(
-          .sharedTable, unit: "dmar0", domainID: 6, subject: "page table of level 1",
+          .sharedTable, unit: "dmar0", domainID: 6, structure: Structure("page table of level 1"),
           address: 0x30_1000, detail: "it is also a table of level 2 of dmar0 domain-id 5", count: 3
         )
       ]
@@ -118,7 +122,7 @@ extension Fault {
     Fault("root pointer that could not be read", ["kernel.unreadable warning"]) {
       $0.unit("dmar1") { $0.rootTable = nil }
       $0.observations = [
-        Observation(.unreadable, unit: "dmar1", subject: "root_entry", detail: "gone")
+        Observation(.unreadable, unit: "dmar1", structure: Structure("root_entry"), detail: "gone")
       ]
     },
     Fault(
@@ -161,7 +165,9 @@ extension Fault {
         domain.iova?.allocated.append(
           IOVARange(start: 0xffff_8000, end: 0xffff_9fff, state: .unmapped))
       }
-      $0.observations = [Observation(.unreadable, subject: "IOVA caches", detail: "gone")]
+      $0.observations = [
+        Observation(.unreadable, structure: Structure("IOVA caches"), detail: "gone")
+      ]
     },
     Fault(
       "range not mapped, and part of the tables is unreadable", ["domain.tables-unreadable warning"]
@@ -237,7 +243,7 @@ extension Fault {
       $0.observations = [
         Observation(
           .mapsTable, unit: "dmar0", device: "0000:00:02.0", domainID: 5,
-          subject: "root table of dmar0", address: 0x10_2000,
+          structure: Structure("root table of dmar0"), address: 0x10_2000,
           detail: "IOVA 0x1000 maps it with access rw")
       ]
     },
@@ -248,7 +254,8 @@ extension Fault {
     ) {
       $0.observations = [
         Observation(
-          .freePage, unit: "dmar0", device: "0000:00:02.0", domainID: 5, subject: "free page",
+          .freePage, unit: "dmar0", device: "0000:00:02.0", domainID: 5,
+          structure: Structure("free page"),
           address: 0x10_2000, detail: "IOVA 0x1000 maps it with access r", count: 2)
       ]
     },
@@ -283,7 +290,7 @@ extension Fault {
     ) {
       $0.observations = [
         Observation(
-          .interruptEntry, unit: "dmar0", subject: "interrupt-remapping entry 7",
+          .interruptEntry, unit: "dmar0", structure: Structure("interrupt-remapping entry 7"),
           address: 0x120_0070, word: 0x1,
           detail: "no device, I/O APIC or HPET has its source id 05:00.0", count: 3)
       ]
@@ -295,7 +302,7 @@ extension Fault {
     ) {
       $0.observations = [
         Observation(
-          .malformed, unit: "dmar0", subject: "DMAR unit structure",
+          .malformed, unit: "dmar0", structure: Structure("DMAR unit structure"),
           detail: "the firmware's structure is all zeros")
       ]
     },

@@ -272,7 +272,7 @@ struct CommandLineTests {
 
   @Test func gapsAreWarnedAboutUnlessQuiet() {
     var state = RemappingState.sample
-    state.observations = [Observation(.unreadable, subject: "struct iova")]
+    state.observations = [Observation(.unreadable, structure: Structure("struct iova"))]
     #expect(
       CommandRun("report", "d", state: state).errors
         == "iommuscope: warning: parts of the dump are missing; the section `missing` lists them\n")

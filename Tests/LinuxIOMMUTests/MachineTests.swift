@@ -153,7 +153,7 @@ struct MachineTests {
       kernel.symbol("iomem_resource", root.address)
     }
     #expect(regions.isEmpty)
-    #expect(problems.map(\.subject) == ["iomem_resource tree"])
+    #expect(problems.map(\.structure) == [.resources])
   }
 
   @Test func aPartThatIsUnreadableIsNoMap() {

@@ -112,7 +112,7 @@ struct PCITests {
     kernel.kernel.link([root.object.address(of: "node")], at: child.object.address(of: "children"))
     let state = try LinuxIOMMU(reading: kernel.kernel.image())
     #expect(state.devices.contains { $0.name == .pci(PCIFunction(bus: 1, devfn: 8)) })
-    #expect(state.problems.contains { $0.subject == "PCI buses" })
+    #expect(state.problems.contains { $0.structure == .buses })
   }
 
   @Test func pathDeeperThanBusesCanBe() throws {
@@ -125,7 +125,7 @@ struct PCITests {
     kernel.finish()
     let state = try LinuxIOMMU(reading: kernel.kernel.image())
     #expect(state.devices.count == 256)
-    #expect(state.problems.contains { $0.subject == "PCI buses" })
+    #expect(state.problems.contains { $0.structure == .buses })
   }
 
   @Test func absentBusLeavesTheOthers() throws {

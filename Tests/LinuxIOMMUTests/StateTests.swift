@@ -238,7 +238,7 @@ struct DomainTests {
     let state = try read(kernel)
     #expect(state.domains.map(\.levels) == [nil])
     #expect(state.domains.map(\.ids) == [[0: 2]])
-    #expect(state.problems.map(\.subject) == ["domain page table"])
+    #expect(state.problems.map(\.structure) == [.pageTable])
   }
 
   @Test func domainThatCannotBeReadIsNotedOnce() throws {
@@ -404,7 +404,7 @@ struct AllocatorTests {
     let (state, _) = try scene(variant) { _, _, allocator in
       allocator.caches[0]["depot_size"] = .max
     }
-    #expect(state.problems.map(\.subject) == ["IOVA depot"])
+    #expect(state.problems.map(\.structure) == [.depot])
   }
 
   @Test func absentMagazineLeavesTheOthers() throws {
@@ -442,7 +442,7 @@ struct AllocatorTests {
       kernel.kernel.symbols["g_num_of_iommus"] = nil
       kernel.kernel.variable("g_num_of_iommus", Int32.max)
     }
-    #expect(state.problems.map(\.subject) == ["deferred_flush"])
+    #expect(state.problems.map(\.structure) == [.deferredFlush])
     #expect(allocator?.queued.isEmpty == true)
   }
 }

@@ -95,7 +95,7 @@ struct UnitTests {
       units[1].drhd.address.rawValue, at: units[2].drhd.address(of: "list"))
     let state = try LinuxIOMMU(reading: image)
     #expect(state.units.map(\.name) == ["dmar0", "dmar1", "dmar2"])
-    #expect(state.problems.map(\.subject) == ["dmar_drhd_units list"])
+    #expect(state.problems.map(\.structure) == [.unitList])
   }
 
   @Test func unitsThatShareTheirDriverObject() throws {
@@ -129,7 +129,7 @@ struct UnitTests {
     unit.drhd["iommu"] = missing.rawValue
     let state = try read(kernel)
     #expect(state.units.map(\.kernelObject) == [missing])
-    #expect(state.problems.map(\.subject) == ["struct intel_iommu"])
+    #expect(state.problems.map(\.structure) == [.intelIOMMU])
   }
 
   @Test(arguments: [8193, 0x7fff_ffff, 0xffff_ffff])

@@ -28,6 +28,17 @@ struct AddressRangesTests {
       #expect(set(a.subtracting(b)) == set(a).subtracting(set(b)))
       #expect(set(a.union(b)) == set(a).union(set(b)))
       #expect(a.bytes == UInt64(set(a).count))
+      // One range against a set.
+      let start = random.next() % 70
+      let range = start...(start + random.next() % 12)
+      let inside = set(a).intersection(range)
+      #expect(Set(a.parts(of: range).flatMap { Array($0) }) == inside)
+      #expect(Set(a.gaps(in: range).flatMap { Array($0) }) == Set(range).subtracting(inside))
+      #expect(a.overlaps(range) == !inside.isEmpty)
+      #expect(a.covers(range) == (inside.count == range.count))
+      #expect(a.overlap(range) == a.parts(of: range).first)
+      #expect(a.contains(start) == set(a).contains(start))
+      #expect(a.longest(in: range)?.count == a.parts(of: range).map(\.count).max())
       // Sorted, disjoint and not adjacent.
       for (low, high) in zip(a.ranges, a.ranges.dropFirst()) {
         #expect(low.upperBound + 1 < high.lowerBound)
@@ -43,5 +54,19 @@ struct AddressRangesTests {
     #expect(all.subtracting(all).isEmpty)
     #expect(holes.longest(in: 0...10) == 0...4)
     #expect(AddressRanges([0...0, 4096...8191]).pages == 2)
+  }
+
+  @Test func joinsWhatTouches() {
+    let set = AddressRanges([0x3000...0x3fff, 0x1000...0x1fff, 0x2000...0x2fff, 0x8000...0x8fff])
+    #expect(set.ranges == [0x1000...0x3fff, 0x8000...0x8fff])
+  }
+
+  @Test func findsGaps() {
+    let set = AddressRanges([0x1000...0x1fff, 0x3000...0x3fff])
+    #expect(set.gaps(in: 0...0x4fff) == [0...0xfff, 0x2000...0x2fff, 0x4000...0x4fff])
+    #expect(set.gaps(in: 0x1000...0x1fff).isEmpty)
+    #expect(set.gaps(in: 0x1800...0x3800) == [0x2000...0x2fff])
+    #expect(AddressRanges([]).gaps(in: 0 ... .max) == [0 ... .max])
+    #expect(AddressRanges([0 ... .max]).gaps(in: 5...6).isEmpty)
   }
 }

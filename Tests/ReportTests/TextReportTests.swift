@@ -78,10 +78,13 @@ struct TextReportTests {
     state.observations = [
       Observation(
         .unreadable, unit: "dmar0", device: "0000:00:02.0", domainID: 5,
-        subject: "second-stage table, level 1", address: 0x30_5000, word: 0x30_5003,
+        structure: Structure("second-stage table, level 1, IOVA 0x1000"), address: 0x30_5000,
+        word: 0x30_5003,
+        cause: .excluded,
         detail: "physical page 0x305000 is excluded by the dump's filter"),
       Observation(
-        .malformed, subject: "dmar_rmrr_units", detail: "the list does not close", count: 3),
+        .malformed, structure: .kernel(.reservedRegionList), detail: "the list does not close",
+        count: 3),
     ]
     let sections = Set(ReportSection.allCases).subtracting([.devices, .interrupts])
     try expectGolden(

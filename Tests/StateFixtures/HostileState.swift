@@ -67,9 +67,9 @@ extension RemappingState {
     }
     state.observations = [
       Observation(
-        .malformed, unit: name, device: .other(name), domainID: .max, subject: name,
+        .malformed, unit: name, device: .other(name), domainID: .max, structure: Structure(name),
         address: HexWord(.max), word: HexWord(.max), detail: name, count: .max),
-      Observation(.cycle, subject: "", count: .max),
+      Observation(.cycle, structure: Structure(""), count: .max),
     ]
     return state
   }

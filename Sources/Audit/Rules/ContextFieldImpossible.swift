@@ -17,7 +17,7 @@ struct ContextFieldImpossible: AuditRule {
   func check(_ state: RemappingState) -> [Finding] {
     state.observations.compactMap { observation in
       guard observation.kind == .reservedBits, observation.isContextStructure,
-        !observation.detail.hasPrefix("reserved bits")
+        observation.cause == .impossibleField
       else { return nil }
       return finding(
         .impossible(observation), unit: observation.unit, device: observation.device,

@@ -14,7 +14,7 @@ struct ContextReservedBits: AuditRule {
   func check(_ state: RemappingState) -> [Finding] {
     state.observations.compactMap { observation in
       guard observation.kind == .reservedBits, observation.isContextStructure,
-        observation.detail.hasPrefix("reserved bits")
+        observation.cause == .reservedBits
       else { return nil }
       return finding(
         .reservedBits(observation), unit: observation.unit, device: observation.device,

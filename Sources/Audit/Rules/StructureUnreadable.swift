@@ -5,6 +5,9 @@ import RemappingState
 
 /// The kernel's structures are in the dump, unless its filter, its length or its state say why not.
 ///
+/// Among them is `copied_tables`: without it nothing tells which contexts still are those of a kernel
+/// that ran before.
+///
 /// Source: `Absence`. Severity: warning; what hangs on the structure is unknown.
 struct StructureUnreadable: AuditRule {
   static let id = "kernel.unreadable"
@@ -12,7 +15,7 @@ struct StructureUnreadable: AuditRule {
 
   func check(_ state: RemappingState) -> [Finding] {
     let lost = state.observations.filter {
-      $0.kind == .unreadable && $0.cause == .other && $0.isKernelStructure
+      $0.kind == .unreadable && !$0.isFilesFault && $0.isKernelStructure
     }
     guard let first = lost.first else { return [] }
     return [

@@ -15,7 +15,7 @@ struct UnitWithoutRoot: AuditRule {
     state.units.compactMap { unit in
       guard unit.translationEnabled == true, unit.rootTable == nil, unit.kernelObject != nil,
         !state.observations.contains(where: {
-          $0.unit == unit.name && $0.kind == .unreadable && $0.subject == "root_entry"
+          $0.unit == unit.name && $0.kind == .unreadable && $0.structure == .kernel(.rootEntry)
         })
       else { return nil }
       return finding(

@@ -3,6 +3,7 @@
 internal import KernelImage
 internal import KernelTypes
 internal import Memory
+internal import RemappingState
 
 /// Reads a domain's IOVA allocator: the tree, the per-CPU caches and the flush queues.
 ///
@@ -18,7 +19,7 @@ final class AllocatorReader {
   init(_ image: KernelImage, _ log: ProblemLog) {
     self.image = image
     self.log = log
-    cpus = log.attempt("possible CPUs") { () throws(KernelError) in try image.possibleCPUs() } ?? []
+    cpus = log.attempt(.possibleCPUs) { () throws(KernelError) in try image.possibleCPUs() } ?? []
     flushes = PendingFlushes(image, log, cpus: cpus)
   }
 
@@ -73,10 +74,10 @@ final class AllocatorReader {
     }
     var allocator = LinuxIOVAAllocator(granule: granule)
     try readTree(of: space, into: &allocator)
-    _ = log.attempt("IOVA caches") { () throws(KernelError) in
+    _ = log.attempt(.caches) { () throws(KernelError) in
       try readCaches(of: space, into: &allocator)
     }
-    _ = log.attempt("IOVA flush queue") { () throws(KernelError) in
+    _ = log.attempt(.flushQueue) { () throws(KernelError) in
       try readQueues(of: queueOwner, into: &allocator)
     }
     return allocator
@@ -92,7 +93,7 @@ final class AllocatorReader {
       let high = layout.members["pfn_hi"]?.offset
     else { throw KernelError(.noMember(structure: "iova", member: "node, pfn_lo or pfn_hi")) }
     let anchor = try space.has("anchor") ? try space.address(of: "anchor") : nil
-    let links = log.take(image.redBlackTree(at: try space.address(of: "rbroot")), "IOVA tree")
+    let links = log.take(image.redBlackTree(at: try space.address(of: "rbroot")), .allocatorTree)
     try log.budget.spend(links.count, at: space.address)
     guard layout.byteCount <= Page.size else {
       throw KernelError(
@@ -106,7 +107,7 @@ final class AllocatorReader {
       do {
         bytes = try image.reader.bytes(at: start, count: layout.byteCount)
       } catch {
-        log.note(error, "struct iova")
+        log.note(error, .allocation)
         continue
       }
       let range = LinuxIOVAAllocator.Node(
@@ -119,7 +120,7 @@ final class AllocatorReader {
             at: start,
             .malformed(
               "IOVA node \(range.low.hexadecimal) to \(range.high.hexadecimal) is no range")),
-          "struct iova")
+          .allocation)
         continue
       }
       allocator.nodes.append(range)
@@ -150,7 +151,7 @@ final class AllocatorReader {
       let cache = KernelObject(
         image, layout,
         at: KernelAddress(first.rawValue &+ UInt64(index) &* UInt64(clamping: layout.byteCount)))
-      _ = log.attempt("IOVA depot") { () throws(KernelError) in
+      _ = log.attempt(.depot) { () throws(KernelError) in
         try readDepot(of: cache, into: &allocator)
       }
       let perCPU = try cache.pointer("cpu_rcaches")
@@ -158,7 +159,7 @@ final class AllocatorReader {
       for cpu in cpus {
         try log.budget.spend(1, at: cache.address)
         for path in ["loaded", "prev"] {
-          _ = log.attempt("IOVA cache of CPU \(cpu)") { () throws(KernelError) in
+          _ = log.attempt(.cacheOfCPU, number: "\(cpu)") { () throws(KernelError) in
             let local = try image.object("iova_cpu_rcache", at: try image.perCPU(perCPU, cpu: cpu))
             try readMagazine(try local.pointer(path), into: &allocator)
           }
@@ -174,7 +175,7 @@ final class AllocatorReader {
       let capacity = try cache.arrayCount("depot")
       for slot in 0..<(try cache.count("depot_size", limit: capacity)) {
         let magazine = KernelAddress(try cache.element("depot", slot))
-        _ = log.attempt("IOVA depot") { () throws(KernelError) in
+        _ = log.attempt(.depot) { () throws(KernelError) in
           try readMagazine(magazine, into: &allocator)
         }
       }
@@ -229,7 +230,7 @@ final class AllocatorReader {
     let size =
       try owner.has("options.fq_size") ? try owner.count("options.fq_size", limit: 1 << 20) : nil
     for cpu in cpus {
-      _ = log.attempt("IOVA flush queue of CPU \(cpu)") { () throws(KernelError) in
+      _ = log.attempt(.flushQueueOfCPU, number: "\(cpu)") { () throws(KernelError) in
         try readQueue(try image.perCPU(perCPU, cpu: cpu), size, finished, into: &allocator)
       }
     }

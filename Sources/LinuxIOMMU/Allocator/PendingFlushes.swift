@@ -3,6 +3,7 @@
 internal import KernelImage
 internal import KernelTypes
 internal import Memory
+internal import RemappingState
 
 /// The driver's own flush queues: ranges that are unmapped and wait for one invalidation together.
 ///
@@ -17,7 +18,7 @@ struct PendingFlushes {
   private(set) var ranges: [KernelAddress: Set<UInt64>] = [:]
 
   init(_ image: KernelImage, _ log: ProblemLog, cpus: [Int]) {
-    _ = log.attempt("deferred_flush") { () throws(KernelError) in
+    _ = log.attempt(.deferredFlush) { () throws(KernelError) in
       guard let symbol = image.symbol("deferred_flush") else { return }
       let isPerCPU: Bool
       if try image.structure("deferred_flush_data") != nil {
@@ -39,7 +40,7 @@ struct PendingFlushes {
         return
       }
       for cpu in cpus {
-        let tables = log.attempt("deferred_flush") { () throws(KernelError) in
+        let tables = log.attempt(.deferredFlush) { () throws(KernelError) in
           try image.object("deferred_flush_data", at: try image.perCPU(symbol, cpu: cpu))
             .pointer("tables")
         }
@@ -54,7 +55,7 @@ struct PendingFlushes {
   ) {
     guard array.rawValue != 0 else { return }
     for unit in 0..<count {
-      _ = log.attempt("deferred_flush") { () throws(KernelError) in
+      _ = log.attempt(.deferredFlush) { () throws(KernelError) in
         let layout = try image.requiredStructure(name)
         let table = KernelObject(
           image, layout,
@@ -65,7 +66,7 @@ struct PendingFlushes {
         let next = try table.count("next", limit: capacity)
         try log.budget.spend(next, at: table.address)
         for slot in 0..<next {
-          _ = log.attempt("deferred_flush") { () throws(KernelError) in
+          _ = log.attempt(.deferredFlush) { () throws(KernelError) in
             if isFlat {
               let range = try image.object(
                 "iova", at: KernelAddress(try table.element("iova", slot)))

@@ -3,6 +3,7 @@
 internal import KernelImage
 internal import KernelTypes
 internal import Memory
+internal import RemappingState
 
 /// Names of devices: PCI functions by number, everything else as Linux calls it.
 struct DeviceNames {
@@ -49,7 +50,7 @@ struct DeviceNames {
         devices.append(nil)
         continue
       }
-      let name = log.attempt("device of a scope") { () throws(KernelError) in
+      let name = log.attempt(.deviceOfScope) { () throws(KernelError) in
         try self.name(
           of: element == nil
             ? try image.object("pci_dev", at: pointer).object("dev")

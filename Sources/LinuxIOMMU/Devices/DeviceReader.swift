@@ -3,6 +3,7 @@
 internal import KernelImage
 internal import KernelTypes
 internal import Memory
+internal import RemappingState
 
 /// Reads the devices that remapping is about, and finds every domain on the way.
 final class DeviceReader {
@@ -29,7 +30,7 @@ final class DeviceReader {
     var devices: [LinuxDevice] = []
     var known: Set<KernelAddress> = []
     for function in tree.functions {
-      let device = log.attempt("struct pci_dev", device: .pci(function.name)) {
+      let device = log.attempt(.pciDevice, device: .pci(function.name)) {
         () throws(KernelError) in try pci(function)
       }
       guard let device else { continue }
@@ -37,7 +38,7 @@ final class DeviceReader {
       devices.append(device)
     }
     for address in groupMembers() where known.insert(address).inserted {
-      let device = log.attempt("struct device") { () throws(KernelError) in
+      let device = log.attempt(.device) { () throws(KernelError) in
         let object = try image.object("device", at: address)
         return try self.device(object, name: try names.name(of: object))
       }
@@ -54,7 +55,7 @@ final class DeviceReader {
     device.deviceID = UInt16(truncatingIfNeeded: try function.object.unsigned("device"))
     device.bridges = function.bridges.map(\.name)
     device.aliases =
-      log.attempt("DMA aliases", device: name) { () throws(KernelError) in
+      log.attempt(.aliases, device: name) { () throws(KernelError) in
         try PCITree.aliases(of: function)
       } ?? []
     return device
@@ -67,13 +68,13 @@ final class DeviceReader {
       name: name, kernelObject: object.address, attachDeferred: false, pasidDomains: [:],
       aliases: [], bridges: [])
     device.driver =
-      log.attempt("driver", device: name) { () throws(KernelError) in
+      log.attempt(.driver, device: name) { () throws(KernelError) in
         try object.target("driver", as: "device_driver")?.string("name")
       } ?? nil
-    _ = log.attempt("iommu_group", device: name) { () throws(KernelError) in
+    _ = log.attempt(.group, device: name) { () throws(KernelError) in
       try readGroup(of: object, into: &device)
     }
-    _ = log.attempt("device_domain_info", device: name) { () throws(KernelError) in
+    _ = log.attempt(.deviceInfo, device: name) { () throws(KernelError) in
       try readInfo(of: object, into: &device)
     }
     return device
@@ -102,11 +103,11 @@ final class DeviceReader {
       return
     }
     let entries = log.take(
-      image.xarray(at: try group.address(of: "pasid_array")), "pasid_array", device: device.name)
+      image.xarray(at: try group.address(of: "pasid_array")), .pasidArray, device: device.name)
     try log.budget.spend(entries.count, at: group.address)
     for entry in entries {
       guard let pasid = UInt32(exactly: entry.index) else { continue }
-      let domain = log.attempt("pasid_array", device: device.name) { () throws(KernelError) in
+      let domain = log.attempt(.pasidArray, device: device.name) { () throws(KernelError) in
         try self.domain(ofPASIDEntry: entry.word)
       }
       if let domain, let domain { device.pasidDomains[pasid] = domain }
@@ -133,23 +134,23 @@ final class DeviceReader {
   ///
   /// Source: drivers/iommu/iommu.c, `iommu_group_kset`.
   private func groupMembers() -> [KernelAddress] {
-    log.attempt("iommu_group_kset") { () throws(KernelError) -> [KernelAddress] in
+    log.attempt(.groupSet) { () throws(KernelError) -> [KernelAddress] in
       guard let place = image.symbol("iommu_group_kset") else { return [] }
       let set = KernelAddress(try image.reader.littleEndian(at: place))
       guard set.rawValue != 0 else { return [] }
       let entries = log.take(
         image.list(
           at: try image.object("kset", at: set).address(of: "list"), of: "iommu_group",
-          linkedBy: "kobj.entry", limit: 65536), "iommu_group list")
+          linkedBy: "kobj.entry", limit: 65536), .groupList)
       var members: [KernelAddress] = []
       for group in entries {
         let devices = log.take(
           image.list(
             at: try group.address(of: "devices"), of: "group_device", linkedBy: "list",
-            limit: 65536), "devices of an iommu_group")
+            limit: 65536), .devicesOfGroup)
         try log.budget.spend(devices.count + 1, at: group.address)
         for device in devices {
-          let pointer = log.attempt("struct group_device") { () throws(KernelError) in
+          let pointer = log.attempt(.groupDevice) { () throws(KernelError) in
             try device.pointer("dev")
           }
           if let pointer, pointer.rawValue != 0 { members.append(pointer) }
@@ -224,16 +225,16 @@ final class DeviceReader {
     }
     if let head = image.symbol("device_domain_list") {
       for info in log.take(
-        image.list(at: head, of: "device_domain_info", linkedBy: "global"), "device_domain_list")
+        image.list(at: head, of: "device_domain_info", linkedBy: "global"), .deviceInfoList)
       {
-        _ = log.attempt("device_domain_info") { () throws(KernelError) in
+        _ = log.attempt(.deviceInfo) { () throws(KernelError) in
           domains.add(try info.pointer("domain"))
         }
       }
     }
     for unit in units {
       guard let address = unit.kernelObject, let ids = unit.domainIDs else { continue }
-      _ = log.attempt("domain table", unit: unit.name) { () throws(KernelError) in
+      _ = log.attempt(.domainTable, unit: unit.name) { () throws(KernelError) in
         let iommu = try image.object("intel_iommu", at: address)
         guard try iommu.has("domains") else { return }
         let table = try iommu.pointer("domains")

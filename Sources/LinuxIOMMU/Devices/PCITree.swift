@@ -3,6 +3,7 @@
 internal import KernelImage
 internal import KernelTypes
 internal import Memory
+internal import RemappingState
 
 /// The PCI functions that Linux had enumerated, with the buses they sit on.
 struct PCITree {
@@ -34,13 +35,13 @@ struct PCITree {
   /// Source: drivers/pci/probe.c, `pci_root_buses`; include/linux/pci.h.
   init(_ image: KernelImage, _ log: ProblemLog) {
     guard let head = image.symbol("pci_root_buses") else {
-      log.note(KernelError(.noSymbol("pci_root_buses")), "PCI buses")
+      log.note(KernelError(.noSymbol("pci_root_buses")), .buses)
       return
     }
     let roots = log.take(
-      image.list(at: head, of: "pci_bus", linkedBy: "node", limit: 65536), "pci_root_buses list")
+      image.list(at: head, of: "pci_bus", linkedBy: "node", limit: 65536), .rootBuses)
     var seen: Set<KernelAddress> = []
-    _ = log.attempt("PCI buses") { () throws(KernelError) in
+    _ = log.attempt(.buses) { () throws(KernelError) in
       for root in roots {
         readWindows(of: root, image, log)
         var pending: [(bus: KernelObject, bridges: [Bridge])] = [(root, [])]
@@ -50,7 +51,7 @@ struct PCITree {
             log.note(
               KernelError(
                 at: bus.address, .malformed("PCI bus is met twice or deeper than a bus can be")),
-              "PCI buses")
+              .buses)
             continue
           }
           // The path is kept for every function on the bus.
@@ -72,7 +73,7 @@ struct PCITree {
   ) {
     guard
       let (number, segment, devices, children) = log.attempt(
-        "struct pci_bus",
+        .bus,
         { () throws(KernelError) in
           (
             UInt8(truncatingIfNeeded: try bus.unsigned("number")), try Self.segment(of: bus),
@@ -82,9 +83,9 @@ struct PCITree {
     else { return }
     for device in log.take(
       image.list(at: devices, of: "pci_dev", linkedBy: "bus_list", limit: 256),
-      "devices of bus \(number)")
+      .devicesOfBus, number: "\(number)")
     {
-      let name = log.attempt("struct pci_dev") { () throws(KernelError) in
+      let name = log.attempt(.pciDevice) { () throws(KernelError) in
         PCIFunction(
           segment: segment, bus: number,
           devfn: UInt8(truncatingIfNeeded: try device.unsigned("devfn")))
@@ -93,10 +94,10 @@ struct PCITree {
     }
     for child in log.take(
       image.list(at: children, of: "pci_bus", linkedBy: "node", limit: 256),
-      "children of bus \(number)")
+      .childrenOfBus, number: "\(number)")
     {
       // `self` is the bridge that leads to the child bus; virtual SR-IOV buses have none.
-      let bridge = log.attempt("bridge of a bus") { () throws(KernelError) -> Bridge? in
+      let bridge = log.attempt(.bridgeOfBus) { () throws(KernelError) -> Bridge? in
         guard let object = try child.target("self", as: "pci_dev") else { return nil }
         return Bridge(
           name: PCIFunction(
@@ -119,7 +120,7 @@ struct PCITree {
   /// Source: drivers/iommu/dma-iommu.c, `iova_reserve_pci_windows`.
   private mutating func readWindows(of root: KernelObject, _ image: KernelImage, _ log: ProblemLog)
   {
-    let found = log.attempt("host-bridge windows") {
+    let found = log.attempt(.hostBridgeWindows) {
       () throws(KernelError) -> [ClosedRange<UInt64>] in
       guard try image.has("pci_host_bridge", "windows") else { return [] }
       let pointer = try root.pointer("bridge")
@@ -133,7 +134,7 @@ struct PCITree {
       for entry in log.take(
         image.list(
           at: try bridge.address(of: "windows"), of: name, linkedBy: link, limit: 4096),
-        "host-bridge windows")
+        .hostBridgeWindows)
       {
         guard let resource = try entry.target("res", as: "resource") else { continue }
         // IORESOURCE_TYPE_BITS and IORESOURCE_MEM, include/linux/ioport.h.

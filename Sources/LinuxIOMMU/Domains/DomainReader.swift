@@ -3,6 +3,7 @@
 internal import KernelImage
 internal import KernelTypes
 internal import Memory
+internal import RemappingState
 
 /// Reads `struct dmar_domain` in every form that it has had.
 ///
@@ -61,7 +62,7 @@ final class DomainReader {
 
     init(_ image: KernelImage, _ log: ProblemLog) {
       let domain =
-        log.attempt("struct dmar_domain") { () throws(KernelError) in
+        log.attempt(.domain) { () throws(KernelError) in
           try image.requiredStructure("dmar_domain")
         } ?? StructLayout(name: "dmar_domain", byteCount: 0, members: [:])
       ids = domain.has("iommu_array") ? .xarray : domain.has("iommu_did") ? .array : .single
@@ -73,10 +74,10 @@ final class DomainReader {
       isEmbedded = domain.has("domain")
       embedsProcesses = domain.has("cache_tags")
       hasType = (try? image.has("iommu_domain", "type")) ?? false
-      staticIdentity = log.attempt("si_domain") { () throws(KernelError) in
+      staticIdentity = log.attempt(.staticIdentity) { () throws(KernelError) in
         KernelAddress(try image.variable("si_domain") ?? UInt64(0))
       }
-      _ = log.attempt("intel_iommu_ops") { () throws(KernelError) in
+      _ = log.attempt(.operations) { () throws(KernelError) in
         guard let address = image.symbol("intel_iommu_ops"),
           try image.structure("iommu_ops") != nil
         else { return }
@@ -106,7 +107,7 @@ final class DomainReader {
       }
       return pointer
     }
-    let found = log.attempt("struct iommu_domain") { () throws(KernelError) -> KernelAddress in
+    let found = log.attempt(.genericDomain) { () throws(KernelError) -> KernelAddress in
       let domain = try image.object("iommu_domain", at: pointer)
       guard form.isEmbedded else { return try domain.pointer("priv") }
       if !form.embedsProcesses, form.hasType, try domain.unsigned("type") == 0x10 {
@@ -140,7 +141,7 @@ final class DomainReader {
     while let place = next, place.rawValue != 0, domains[place] == nil,
       !unreadable.contains(place)
     {
-      let domain = log.attempt("struct dmar_domain") { () throws(KernelError) in
+      let domain = log.attempt(.domain) { () throws(KernelError) in
         guard domains.count < Self.limit else {
           throw KernelError(at: place, .malformed("more than \(Self.limit) domains"))
         }
@@ -163,19 +164,19 @@ final class DomainReader {
       kernelObject: object.address, iommuDomain: iommuDomain?.address, type: .other(nil), ids: [:])
     domain.type = try type(of: object, iommuDomain)
     domain.ids =
-      log.attempt("domain-ids") { () throws(KernelError) in try ids(of: object) } ?? [:]
+      log.attempt(.domainIDs) { () throws(KernelError) in try ids(of: object) } ?? [:]
     domain.references =
-      log.attempt("references of a domain") { () throws(KernelError) in
+      log.attempt(.references) { () throws(KernelError) in
         try references(of: object)
       } ?? [:]
     domain.apertureEnd =
-      log.attempt("domain geometry") { () throws(KernelError) -> UInt64? in
+      log.attempt(.geometry) { () throws(KernelError) -> UInt64? in
         guard let iommuDomain, try iommuDomain.has("geometry.aperture_end") else { return nil }
         return try iommuDomain.unsigned("geometry.aperture_end")
       } ?? nil
     switch domain.type {
     case .sva:
-      _ = log.attempt("process page table") { () throws(KernelError) in
+      _ = log.attempt(.processTable) { () throws(KernelError) in
         try readProcessTable(of: iommuDomain, into: &domain)
       }
     case .nested:
@@ -186,14 +187,14 @@ final class DomainReader {
       domain.isFirstStage = true
     case .blocked: break
     default:
-      _ = log.attempt("domain page table") { () throws(KernelError) in
+      _ = log.attempt(.pageTable) { () throws(KernelError) in
         try readTop(of: object, iommuDomain, into: &domain)
       }
     }
     switch domain.type {
     case .dma, .dmaFQ, .other:
       domain.allocator =
-        log.attempt("IOVA allocator") { () throws(KernelError) in
+        log.attempt(.allocator) { () throws(KernelError) in
           try allocators.read(object, iommuDomain: iommuDomain)
         } ?? nil
     // Other domains are mapped by whoever made them; an allocator inside holds nothing but what it
@@ -246,11 +247,11 @@ final class DomainReader {
     switch form.ids {
     case .xarray:
       let entries = log.take(
-        image.xarray(at: try object.address(of: "iommu_array"), limit: 1024), "iommu_array")
+        image.xarray(at: try object.address(of: "iommu_array"), limit: 1024), .unitsOfDomain)
       try log.budget.spend(entries.count, at: object.address)
       for entry in entries {
         guard let sequence = Int(exactly: entry.index) else { continue }
-        ids[sequence] = log.attempt("struct iommu_domain_info") { () throws(KernelError) in
+        ids[sequence] = log.attempt(.unitOfDomain) { () throws(KernelError) in
           let info = try image.object("iommu_domain_info", at: KernelAddress(entry.word & ~3))
           return UInt32(truncatingIfNeeded: try info.unsigned("did"))
         }

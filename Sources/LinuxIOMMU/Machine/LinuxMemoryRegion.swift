@@ -2,6 +2,7 @@
 
 internal import KernelImage
 internal import Memory
+internal import RemappingState
 
 /// A `struct resource` of the physical address space: what Linux says lies there.
 public struct LinuxMemoryRegion: Hashable, Sendable {
@@ -30,7 +31,7 @@ struct MemoryMapReader {
     guard let root = image.symbol("iomem_resource") else { return [] }
     let walk = image.resources(below: root)
     if let problem = walk.problem {
-      log.note(problem, "iomem_resource tree")
+      log.note(problem, .resources)
       return []
     }
     return walk.elements.compactMap { resource in

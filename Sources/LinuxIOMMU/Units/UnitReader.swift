@@ -17,10 +17,10 @@ struct UnitReader {
     let head = try image.requiredSymbol("dmar_drhd_units")
     let drhds = log.take(
       image.list(at: head, of: "dmar_drhd_unit", linkedBy: "list", limit: 1024),
-      "dmar_drhd_units list")
+      .unitList)
     var seen: Set<KernelAddress> = []
     return drhds.compactMap { drhd in
-      log.attempt("struct dmar_drhd_unit") { () throws(KernelError) in
+      log.attempt(.unit) { () throws(KernelError) in
         // Each unit has an `intel_iommu` of its own.
         let iommu = try drhd.pointer("iommu")
         guard iommu.rawValue == 0 || seen.insert(iommu).inserted else {
@@ -41,7 +41,7 @@ struct UnitReader {
       extendedCapability: 0, sequence: -1, tableMode: .legacy, copiedContexts: [])
     checkFirmwareStructure(of: drhd, unit)
     unit.scope =
-      log.attempt("device scope of \(unit.name)") { () throws(KernelError) in
+      log.attempt(.deviceScope, number: unit.name) { () throws(KernelError) in
         try names.scope(of: drhd)
       } ?? []
     let iommu: KernelObject
@@ -54,40 +54,40 @@ struct UnitReader {
       unit.sequence = Int(truncatingIfNeeded: try iommu.signed("seq_id"))
       unit.name = try iommu.string("name").flatMap { $0.isEmpty ? nil : $0 } ?? unit.name
     } catch {
-      log.note(error, "struct intel_iommu", unit: unit.name)
+      log.note(error, .intelIOMMU, unit: unit.name)
       return unit
     }
     let name = unit.name
-    unit.globalCommand = log.attempt("gcmd", unit: name) { () throws(KernelError) in
+    unit.globalCommand = log.attempt(.globalCommand, unit: name) { () throws(KernelError) in
       UInt32(truncatingIfNeeded: try iommu.unsigned("gcmd"))
     }
-    unit.agaw = log.attempt("agaw", unit: name) { () throws(KernelError) in
+    unit.agaw = log.attempt(.addressWidth, unit: name) { () throws(KernelError) in
       Int(truncatingIfNeeded: try iommu.signed("agaw"))
     }
     unit.rootTable =
-      log.attempt("root_entry", unit: name) { () throws(KernelError) -> PhysicalAddress? in
+      log.attempt(.rootEntry, unit: name) { () throws(KernelError) -> PhysicalAddress? in
         let root = try iommu.pointer("root_entry")
         return root.rawValue == 0 ? nil : try image.reader.physical(root).pageBase
       } ?? nil
     unit.tableMode =
-      log.attempt("table mode", unit: name) { () throws(KernelError) in
+      log.attempt(.tableMode, unit: name) { () throws(KernelError) in
         try tableMode(extendedCapability: unit.extendedCapability)
       } ?? .legacy
     unit.domainIDs = domainIDs(of: iommu, capability: unit.capability, name: name)
     unit.translationPreEnabled =
-      log.attempt("flags", unit: name) { () throws(KernelError) -> Bool? in
+      log.attempt(.flags, unit: name) { () throws(KernelError) -> Bool? in
         try iommu.has("flags") ? try iommu.unsigned("flags")[bit: 0] : nil
       } ?? nil
     unit.copiedContexts =
-      log.attempt("copied_tables", unit: name) { () throws(KernelError) in
+      log.attempt(.copiedTables, unit: name) { () throws(KernelError) in
         try copiedContexts(of: iommu)
       } ?? []
     unit.interruptRemapping =
-      log.attempt("struct ir_table", unit: name) { () throws(KernelError) in
+      log.attempt(.interruptRemapping, unit: name) { () throws(KernelError) in
         try interruptRemapping(of: iommu, name: name)
       } ?? nil
     unit.invalidationQueue =
-      log.attempt("struct q_inval", unit: name) { () throws(KernelError) in
+      log.attempt(.invalidation, unit: name) { () throws(KernelError) in
         try invalidationQueue(
           of: iommu, extendedCapability: unit.extendedCapability, name: name)
       } ?? nil
@@ -117,7 +117,7 @@ struct UnitReader {
             ? "the firmware's structure is all zeros"
             : "the firmware's structure is of type \(type), segment \(segment), registers at "
               + "\(base.hexadecimal)")),
-      "DMAR unit structure", unit: unit.name)
+      .firmwareUnit, unit: unit.name)
   }
 
   /// The mode that the driver chose: what it wants and what the unit can do.
@@ -140,10 +140,10 @@ struct UnitReader {
   // MARK: Domain-ids
 
   private func domainIDs(of iommu: KernelObject, capability: UInt64, name: String) -> [UInt32]? {
-    log.attempt("domain-ids", unit: name) { () throws(KernelError) -> [UInt32]? in
+    log.attempt(.domainIDs, unit: name) { () throws(KernelError) -> [UInt32]? in
       if try iommu.has("domain_ida") {
         return log.take(
-          image.ida(at: try iommu.address(of: "domain_ida"), limit: 65536), "domain_ida",
+          image.ida(at: try iommu.address(of: "domain_ida"), limit: 65536), .domainIDAllocator,
           unit: name)
       }
       let bitmap = try iommu.pointer("domain_ids")
@@ -179,13 +179,13 @@ struct UnitReader {
     // INTR_REMAP_TABLE_ENTRIES; the table's size is a constant of the driver.
     let count = 65536
     var result = LinuxInterruptRemapping(count: count)
-    result.table = log.attempt("interrupt-remapping table", unit: name) { () throws(KernelError) in
+    result.table = log.attempt(.interruptTable, unit: name) { () throws(KernelError) in
       try image.reader.physical(try table.pointer("base"))
     }
     // Only bounds what is impossible in an entry; an older extract does without it.
     result.x2APIC = ((try? image.variable("eim_mode", as: Int32.self)) ?? nil).map { $0 != 0 }
     if try table.has("bitmap") {
-      result.bitmap = log.attempt("interrupt-remapping bitmap", unit: name) {
+      result.bitmap = log.attempt(.interruptBitmap, unit: name) {
         () throws(KernelError) in
         let bitmap = try table.pointer("bitmap")
         guard bitmap.rawValue != 0 else { throw KernelError(at: table.address, .nullPointer) }
@@ -205,13 +205,13 @@ struct UnitReader {
     // commit 5d308fc1ecf5 ("iommu/vt-d: Add 256-bit invalidation descriptor support") (in v5.0).
     let isWide = try image.has("qi_desc", "qw2") && extendedCapability[bit: 43]
     return LinuxInvalidationQueue(
-      base: log.attempt("invalidation queue", unit: name) { () throws(KernelError) in
+      base: log.attempt(.invalidationQueue, unit: name) { () throws(KernelError) in
         try image.reader.physical(try queue.pointer("desc"))
       },
       count: count, descriptorSize: isWide ? 32 : 16,
       freeHead: Int(truncatingIfNeeded: try queue.signed("free_head")),
       freeTail: Int(truncatingIfNeeded: try queue.signed("free_tail")),
-      status: log.attempt("invalidation queue status", unit: name) { () throws(KernelError) in
+      status: log.attempt(.invalidationStatus, unit: name) { () throws(KernelError) in
         let bytes = try image.reader.bytesAssumingZero(
           at: try queue.pointer("desc_status"), count: count * 4)
         return (0..<count).map { (try? bytes.littleEndian(at: $0 * 4)) ?? 0 }

@@ -9,8 +9,8 @@ public struct Observation: Codable, Hashable, Sendable {
   public var unit: String?
   public var device: DeviceName?
   public var domainID: UInt32?
-  /// What was being read: `context table`, `second-stage table, level 2`, `struct iova`, …
-  public var subject: String
+  /// What was being read.
+  public var structure: Structure
   /// Where it was met: a physical address, or a kernel address for kernel structures.
   public var address: HexWord?
   /// The word that was read there, where there is one.
@@ -19,6 +19,19 @@ public struct Observation: Codable, Hashable, Sendable {
   public var detail: String
   /// How many alike were met; only the first ones of a kind are listed one by one.
   public var count: Int
+  /// What stood in the way, or is wrong; `nil` where `kind` says it all, and in documents of versions
+  /// that did not tell.
+  public var cause: Cause?
+
+  /// What was being read, for people: `context table`, `struct iova`, …
+  public var subject: String { structure.description }
+
+  /// The names of the JSON document.
+  private enum CodingKeys: String, CodingKey {
+    case kind, unit, device, domainID
+    case structure = "subject"
+    case address, word, detail, count, cause
+  }
 
   public enum Kind: String, Codable, Hashable, Sendable {
     /// A page or structure that the dump does not hold.
@@ -49,17 +62,18 @@ public struct Observation: Codable, Hashable, Sendable {
 
   public init(
     _ kind: Kind, unit: String? = nil, device: DeviceName? = nil, domainID: UInt32? = nil,
-    subject: String, address: HexWord? = nil, word: HexWord? = nil, detail: String = "",
-    count: Int = 1
+    structure: Structure, address: HexWord? = nil, word: HexWord? = nil, cause: Cause? = nil,
+    detail: String = "", count: Int = 1
   ) {
     self.kind = kind
     self.unit = unit
     self.device = device
     self.domainID = domainID
-    self.subject = subject
+    self.structure = structure
     self.address = address
     self.word = word
     self.detail = detail
     self.count = count
+    self.cause = cause
   }
 }

@@ -488,7 +488,8 @@ extension ReportDocument {
           "type": "object",
           "additionalProperties": false,
           "required": [
-            "kind", "unit", "device", "domainID", "subject", "address", "word", "detail", "count"
+            "kind", "unit", "device", "domainID", "subject", "address", "word", "detail", "count",
+            "cause"
           ],
           "properties": {
             "kind": {
@@ -505,7 +506,15 @@ extension ReportDocument {
             "address": {"$ref": "#/$defs/hexOrNull"},
             "word": {"$ref": "#/$defs/hexOrNull"},
             "detail": {"type": "string"},
-            "count": {"$ref": "#/$defs/count"}
+            "count": {"$ref": "#/$defs/count"},
+            "cause": {
+              "enum": [
+                "excluded", "zero-or-excluded", "not-in-dump", "truncated", "corrupt",
+                "unsupported", "system", "unmapped", "null-pointer", "unknown-shape",
+                "contradiction", "reserved-bits", "impossible-field", "misaligned",
+                "beyond-host-address-width", "second-stage", null
+              ]
+            }
           }
         }
       }

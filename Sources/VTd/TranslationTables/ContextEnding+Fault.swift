@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import RemappingState
+
 extension ContextEnding {
   /// The fault that a unit would record for a request that ends here.
   ///

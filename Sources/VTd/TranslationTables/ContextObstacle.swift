@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+public import RemappingState
 
 /// Something that was met on the way from the root table to the address spaces.
 public struct ContextObstacle: Hashable, Sendable {
@@ -15,16 +16,7 @@ public struct ContextObstacle: Hashable, Sendable {
   /// First PASID that is affected; `nil` above the PASID directory.
   public var pasid: UInt32?
 
-  public enum Structure: String, Hashable, Sendable {
-    case rootTable = "root table"
-    case rootEntry = "root entry"
-    case contextTable = "context table"
-    case contextEntry = "context entry"
-    case pasidDirectory = "PASID directory"
-    case pasidDirectoryEntry = "PASID directory entry"
-    case pasidTable = "PASID table"
-    case pasidEntry = "PASID entry"
-  }
+  public typealias Structure = TableStructure
 
   public enum Kind: Hashable, Sendable {
     /// The page is not in the dump: what lies below is unknown, not absent.

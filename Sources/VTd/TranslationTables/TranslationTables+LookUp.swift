@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
-internal import RemappingState
+public import RemappingState
 
 /// One entry that a look-up read on its way from the root table to an address space.
 public struct ContextStep: Hashable, Sendable {
