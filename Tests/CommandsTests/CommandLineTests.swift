@@ -289,7 +289,8 @@ struct CommandLineTests {
       #expect(status == .failed, "\(verb)")
       #expect(
         errors.text
-          == "iommuscope: /nonexistent/dump: cannot open the dump: No such file or directory\n", "\(verb)")
+          == "iommuscope: /nonexistent/dump: cannot open the dump: No such file or directory\n",
+        "\(verb)")
     }
   }
 }
