@@ -8,11 +8,17 @@ DESTDIR ?=
 PACKAGES = libelf-dev libdw-dev zlib1g-dev liblzo2-2 libsnappy1v5 libzstd1 python3-jsonschema man-db
 
 RELEASE = .build/release/iommuscope
+# What `make package` uses.
+PACKAGING = binutils dpkg-dev rpm
+
+STATIC = .build/static/iommuscope
+PROGRAM ?= $(RELEASE)
 REPORTS = .build/sample-reports
 COVERAGE = 90
 SAMPLES = $(wildcard samples/*.vmcore)
 
-.PHONY: build deps demo check architecture test coverage lint man-lint samples-check truth mutants install clean
+.PHONY: build deps demo check architecture test coverage lint man-lint samples-check truth mutants \
+  install install-data package deps-package package-check clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -75,21 +81,41 @@ truth: samples-check
 mutants: build
 	@scripts/mutate-samples $(RELEASE) 60 $(SAMPLES)
 
-install: build
-	install -D -m 755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/iommuscope
-	for page in man/*.[17]; do \
+# What the packages hold: the Swift runtime is linked in, so that any machine can run it.
+$(STATIC): $(shell find Sources -name '*.swift') Package.swift
+	@scripts/build-static $@
+
+install: $(STATIC)
+	install -D -m 755 $(STATIC) $(DESTDIR)$(PREFIX)/bin/iommuscope
+	@$(MAKE) --no-print-directory install-data PROGRAM=$(STATIC)
+
+# Manual pages and completions; PROGRAM prints the completions.
+install-data:
+	for page in man/*.[157]; do \
 	  install -D -m 644 $$page \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
 	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	$(RELEASE) --generate-completion-script bash \
+	$(PROGRAM) --generate-completion-script bash \
 	  > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/iommuscope
-	$(RELEASE) --generate-completion-script zsh \
+	$(PROGRAM) --generate-completion-script zsh \
 	  > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_iommuscope
-	$(RELEASE) --generate-completion-script fish \
+	$(PROGRAM) --generate-completion-script fish \
 	  > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/iommuscope.fish
 
+# A Debian package, an RPM package and an archive, in .build/packages.
+package: deps-package
+	@scripts/package
+
+deps-package: deps
+	@scripts/install-packages $(PACKAGING)
+
+# The packages are installed in bare systems, report on a sample there, and are removed again.
+package-check: package
+	@scripts/install-packages debootstrap lintian
+	@scripts/check-packages .build/packages samples/6.1-legacy.vmcore
+
 clean:
-	rm -rf .build .build-coverage
+	rm -rf .build .build-coverage .build-package

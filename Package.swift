@@ -100,7 +100,9 @@ let package = Package(
         "TableCopy", "Inheritance", "Evidence", "Session", "Translation", "Owners", "Faults",
         "History", "Report", argumentParser,
       ]),
-    .executableTarget(name: "iommuscope", dependencies: ["Commands"], swiftSettings: strict),
+    .target(name: "CStart"),
+    .executableTarget(
+      name: "iommuscope", dependencies: ["Commands", "CStart"], swiftSettings: strict),
 
     .target(
       name: "DumpFixtures", dependencies: ["Memory", "CZlib"], path: "Tests/DumpFixtures",

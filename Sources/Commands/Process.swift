@@ -7,8 +7,9 @@ import Report
 extension Iommuscope {
   /// Runs the process's own command line.
   ///
+  /// - Parameter arguments: without the program's name.
   /// - Returns: the process's exit status.
-  public static func runProcess() -> Int32 {
+  public static func runProcess(_ arguments: [String]) -> Int32 {
     // A reader that has gone is seen as an error of `write`, not as a deadly signal.
     signal(SIGPIPE, SIG_IGN)
     // A standard descriptor that came closed must not be given to the next file we open.
@@ -21,7 +22,7 @@ extension Iommuscope {
       outputIsTerminal: OutputDescriptor.standardOutput.isTerminal,
       errorIsTerminal: OutputDescriptor.standardError.isTerminal,
       variables: variables(["NO_COLOR", "TERM"]))
-    return run(Array(CommandLine.arguments.dropFirst()), in: environment).rawValue
+    return run(arguments, in: environment).rawValue
   }
 
   private static func variables(_ names: [String]) -> [String: String] {
