@@ -137,7 +137,8 @@ let package = Package(
       ],
       exclude: ["Golden"]),
     tests(
-      "Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures"], exclude: ["Golden"]),
+      "Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures", "TableFixtures"],
+      exclude: ["Golden"]),
     tests(
       "Commands",
       [

@@ -5,7 +5,7 @@ public import RemappingState
 public import Translation
 
 /// One fault, or several alike, held against everything the dump knows.
-public struct FaultExplanation: Codable, Hashable, Sendable {
+public struct FaultExplanation: Hashable, Sendable {
   /// The line as it stands in the log.
   public var text: String
   public var kind: FaultLine.Kind
@@ -47,7 +47,7 @@ public struct FaultExplanation: Codable, Hashable, Sendable {
   public var diagnosis: [Diagnosis]
 
   /// The domain that the way leads to.
-  public struct FaultDomain: Codable, Hashable, Sendable {
+  public struct FaultDomain: Hashable, Sendable {
     public var domainID: UInt32?
     public var type: DomainType
     public var table: PhysicalAddress?
@@ -55,7 +55,7 @@ public struct FaultExplanation: Codable, Hashable, Sendable {
   }
 
   /// What the allocator says about one address.
-  public struct FaultAllocator: Codable, Hashable, Sendable {
+  public struct FaultAllocator: Hashable, Sendable {
     /// `free`, or the state of the node that holds the address.
     public var state: String
     /// The node; `nil` if free.
@@ -64,13 +64,13 @@ public struct FaultExplanation: Codable, Hashable, Sendable {
   }
 
   /// A rule of the manual that fits.
-  public struct Diagnosis: Codable, Hashable, Sendable {
+  public struct Diagnosis: Hashable, Sendable {
     public var rule: Rule
     public var message: String
   }
 
   /// The rules, in the order of the manual.
-  public enum Rule: String, Codable, Hashable, Sendable, CaseIterable {
+  public enum Rule: String, Hashable, Sendable, CaseIterable {
     case noContext = "no-context"
     case badEntry = "bad-entry"
     case reservedRegion = "reserved-region"

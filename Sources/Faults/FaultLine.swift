@@ -28,7 +28,7 @@ public struct FaultLine: Hashable, Sendable {
   /// `nil` where the line that holds it is missing.
   public var reason: FaultReason?
 
-  public enum Kind: String, Codable, Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
     case read
     case write
     case interrupt

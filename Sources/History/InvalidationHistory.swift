@@ -8,7 +8,7 @@ public import Translation
 internal import VTd
 
 /// A descriptor that the invalidation queue still holds.
-public struct PastInvalidation: Codable, Hashable, Sendable {
+public struct PastInvalidation: Hashable, Sendable {
   public var unit: String
   /// Slot of the ring.
   public var slot: Int

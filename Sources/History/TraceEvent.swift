@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// One event of the kernel's trace ring.
-public struct TraceEvent: Codable, Hashable, Sendable {
+public struct TraceEvent: Hashable, Sendable {
   /// Of the trace clock, in nanoseconds.
   public var time: UInt64
   public var cpu: Int

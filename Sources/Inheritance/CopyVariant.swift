@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Generations of the kernel code that copies tables.
-public enum CopyVariant: String, CaseIterable, Codable, Hashable, Sendable {
+public enum CopyVariant: String, CaseIterable, Hashable, Sendable {
   /// No such code: translation is switched off (before 4.2).
   case v0
   /// 4.2 to 5.19: copied entries are marked with their bit 67.

@@ -5,7 +5,7 @@ public import Memory
 /// What a crash kernel would find after its IOMMU start-up, under each policy.
 ///
 /// A plain value in the shape of the JSON document `iommuscope-inherit/1`.
-public struct Forecast: Encodable, Hashable, Sendable {
+public struct Forecast: Hashable, Sendable {
   public var crashKernel: CrashKernelSummary
   /// Contexts of this dump that were themselves inherited: the dump is that of a crash kernel.
   public var inherited: [InheritedContext]
@@ -32,7 +32,7 @@ public struct Forecast: Encodable, Hashable, Sendable {
 }
 
 /// A range of physical or I/O virtual addresses; `end` is inclusive.
-public struct ForecastRange: Encodable, Hashable, Sendable {
+public struct ForecastRange: Hashable, Sendable {
   public var start: HexWord
   public var end: HexWord
 
@@ -43,7 +43,7 @@ public struct ForecastRange: Encodable, Hashable, Sendable {
 }
 
 /// What the forecast takes the crash kernel to be.
-public struct CrashKernelSummary: Encodable, Hashable, Sendable {
+public struct CrashKernelSummary: Hashable, Sendable {
   public var variant: CopyVariant
   /// `types` of the crashed kernel, or `option`.
   public var variantFrom: String
@@ -57,7 +57,7 @@ public struct CrashKernelSummary: Encodable, Hashable, Sendable {
   /// What could not be read; forecasts are blind there.
   public var gaps: [String]
 
-  public struct Reservation: Encodable, Hashable, Sendable {
+  public struct Reservation: Hashable, Sendable {
     public var kind: MachineFacts.Reservation.Kind
     public var start: HexWord
     public var end: HexWord
@@ -65,14 +65,14 @@ public struct CrashKernelSummary: Encodable, Hashable, Sendable {
   }
 }
 
-public struct InheritedContext: Encodable, Hashable, Sendable {
+public struct InheritedContext: Hashable, Sendable {
   public var unit: String
   public var device: PCIFunction
   /// `bitmap` or `marker`.
   public var by: String
 }
 
-public struct PolicyForecast: Encodable, Hashable, Sendable {
+public struct PolicyForecast: Hashable, Sendable {
   public var policy: Policy
   public var units: [UnitForecast]
   public var devices: [DeviceForecast]
@@ -89,8 +89,8 @@ public struct PolicyForecast: Encodable, Hashable, Sendable {
   public var changing: ChangedPages
 }
 
-public struct UnitForecast: Encodable, Hashable, Sendable {
-  public enum Outcome: String, Encodable, Hashable, Sendable {
+public struct UnitForecast: Hashable, Sendable {
+  public enum Outcome: String, Hashable, Sendable, CaseIterable {
     case copied
     case partial
     case refused
@@ -119,32 +119,32 @@ public struct UnitForecast: Encodable, Hashable, Sendable {
   /// The walk of the copy against that of the original; `nil` where page tables are not copied.
   public var proof: Proof?
 
-  public struct RootTable: Encodable, Hashable, Sendable {
+  public struct RootTable: Hashable, Sendable {
     public var old: HexWord?
     public var new: ForecastWord?
   }
 
-  public struct RootRow: Encodable, Hashable, Sendable {
+  public struct RootRow: Hashable, Sendable {
     public var bus: Int
     public var half: String?
     public var old: HexWord
     public var new: ForecastWord
   }
 
-  public struct ContextRow: Encodable, Hashable, Sendable {
+  public struct ContextRow: Hashable, Sendable {
     public var device: PCIFunction
     public var old: [HexWord]?
     public var new: [ForecastWord]?
   }
 
-  public struct PASIDRow: Encodable, Hashable, Sendable {
+  public struct PASIDRow: Hashable, Sendable {
     public var device: PCIFunction
     public var pasid: UInt32
     public var old: [HexWord]?
     public var new: [ForecastWord]?
   }
 
-  public struct Problem: Encodable, Hashable, Sendable {
+  public struct Problem: Hashable, Sendable {
     public var check: String
     public var outcome: String
     public var device: PCIFunction?
@@ -154,7 +154,7 @@ public struct UnitForecast: Encodable, Hashable, Sendable {
     public var detail: String
   }
 
-  public struct Proof: Encodable, Hashable, Sendable {
+  public struct Proof: Hashable, Sendable {
     public var identical: Bool
     public var contexts: Int
     public var spaces: Int
@@ -163,7 +163,7 @@ public struct UnitForecast: Encodable, Hashable, Sendable {
     public var bytes: UInt64
     public var differences: [Difference]
 
-    public struct Difference: Encodable, Hashable, Sendable {
+    public struct Difference: Hashable, Sendable {
       public var device: PCIFunction?
       public var pasid: UInt32?
       public var iova: HexWord?
@@ -173,7 +173,7 @@ public struct UnitForecast: Encodable, Hashable, Sendable {
 }
 
 /// A word of the new tables: exact, or relative to the arena.
-public enum ForecastWord: Encodable, Hashable, Sendable, CustomStringConvertible {
+public enum ForecastWord: Hashable, Sendable, CustomStringConvertible {
   case exact(UInt64)
   case arena(UInt64)
 
@@ -184,14 +184,9 @@ public enum ForecastWord: Encodable, Hashable, Sendable, CustomStringConvertible
     case .arena(let offset): "+" + offset.hexadecimal
     }
   }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(description)
-  }
 }
 
-public struct DomainIDOutlook: Encodable, Hashable, Sendable {
+public struct DomainIDOutlook: Hashable, Sendable {
   /// Ids that the crash kernel marks as taken, ascending.
   public var reserved: [UInt32]
   /// Ids that are left for new domains.
@@ -202,8 +197,8 @@ public struct DomainIDOutlook: Encodable, Hashable, Sendable {
   public var lost: [UInt32]
 }
 
-public struct InterruptOutlook: Encodable, Hashable, Sendable {
-  public enum Outcome: String, Encodable, Hashable, Sendable {
+public struct InterruptOutlook: Hashable, Sendable {
+  public enum Outcome: String, Hashable, Sendable, CaseIterable {
     case copied
     case empty
     case off
@@ -214,20 +209,20 @@ public struct InterruptOutlook: Encodable, Hashable, Sendable {
   public var entries: Int
 }
 
-public struct MemoryCost: Encodable, Hashable, Sendable {
+public struct MemoryCost: Hashable, Sendable {
   public var bytes: UInt64
   public var pages: Int
   /// By the tables' level, ascending depth.
   public var levels: [Level]
 
-  public struct Level: Encodable, Hashable, Sendable {
+  public struct Level: Hashable, Sendable {
     public var kind: String
     public var pages: Int
   }
 }
 
 /// Bytes that a device could write into.
-public struct Exposure: Encodable, Hashable, Sendable {
+public struct Exposure: Hashable, Sendable {
   /// The first moment at which it is worst; `nil` where nothing is exposed.
   public var moment: String?
   public var crashReservation: UInt64
@@ -256,36 +251,22 @@ public struct Exposure: Encodable, Hashable, Sendable {
   }
 }
 
-public struct DeviceForecast: Encodable, Hashable, Sendable {
-  public struct Fates: Encodable, Hashable, Sendable {
+public struct DeviceForecast: Hashable, Sendable {
+  public struct Fates: Hashable, Sendable {
     public var t1: Fate
     public var t2: Fate
     public var t3: Fate
     public var t4: Fate
 
-    enum CodingKeys: String, CodingKey {
-      case t1 = "T1"
-      case t2 = "T2"
-      case t3 = "T3"
-      case t4 = "T4"
-    }
-
     public var all: [Fate] { [t1, t2, t3, t4] }
   }
 
-  public struct Reasons: Encodable, Hashable, Sendable {
+  public struct Reasons: Hashable, Sendable {
     /// VT-d fault reason of a transfer that is blocked then; `nil` if none is, or none is recorded.
     public var t1: Int?
     public var t2: Int?
     public var t3: Int?
     public var t4: Int?
-
-    enum CodingKeys: String, CodingKey {
-      case t1 = "T1"
-      case t2 = "T2"
-      case t3 = "T3"
-      case t4 = "T4"
-    }
 
     public var all: [Int?] { [t1, t2, t3, t4] }
   }
@@ -313,7 +294,7 @@ public struct DeviceForecast: Encodable, Hashable, Sendable {
 }
 
 /// The I/O virtual addresses that the crash kernel can give to a device's driver.
-public struct IOVAOutlook: Encodable, Hashable, Sendable {
+public struct IOVAOutlook: Hashable, Sendable {
   /// Bytes that are free.
   public var left: UInt64
   public var largestBelow4GiB: ForecastRange?
@@ -324,7 +305,7 @@ public struct IOVAOutlook: Encodable, Hashable, Sendable {
   public var stillLive: UInt64
 }
 
-public struct ChangedPages: Encodable, Hashable, Sendable {
+public struct ChangedPages: Hashable, Sendable {
   public var pages: UInt64
   /// Physical, ascending, whole pages.
   public var ranges: [ForecastRange]
@@ -332,7 +313,7 @@ public struct ChangedPages: Encodable, Hashable, Sendable {
   public var anywhere: [DeviceName]
 }
 
-public struct Recommendation: Encodable, Hashable, Sendable {
+public struct Recommendation: Hashable, Sendable {
   /// The one under which least can go wrong.
   public var policy: Policy?
   /// The best of those that kernels can be told to follow today.

@@ -6,7 +6,7 @@ public import Memory
 public struct MachineFacts: Hashable, Sendable {
   /// Memory that the crash kernel lives in.
   public struct Reservation: Hashable, Sendable {
-    public enum Kind: String, Codable, Hashable, Sendable {
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
       /// `crashk_res`
       case main
       /// `crashk_low_res`

@@ -5,12 +5,12 @@ public import Memory
 import RemappingState
 
 /// What a real crash kernel made of the tables, read from an image that holds both kernels.
-public struct ObservedTakeover: Encodable, Hashable, Sendable {
+public struct ObservedTakeover: Hashable, Sendable {
   /// `uname -r` of the crash kernel.
   public var release: String?
   public var units: [Unit]
 
-  public struct Unit: Encodable, Hashable, Sendable {
+  public struct Unit: Hashable, Sendable {
     public var unit: String
     public var rootTable: HexWord?
     /// Whether the kernel says that it found translation enabled.
@@ -31,7 +31,7 @@ public struct ObservedTakeover: Encodable, Hashable, Sendable {
     /// new; `nil` without both tables.
     public var interrupts: Interrupts?
 
-    public struct Interrupts: Encodable, Hashable, Sendable {
+    public struct Interrupts: Hashable, Sendable {
       public var same: Int
       public var different: Int
       public var added: Int

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A road by which a crash kernel can take over units that translate.
-public enum Policy: String, CaseIterable, Codable, Hashable, Sendable {
+public enum Policy: String, CaseIterable, Hashable, Sendable {
   /// What Linux does since 4.2: root and context tables are copied, page tables stay in the old
   /// memory until a driver attaches its device to a new, empty domain.
   case linux
@@ -94,7 +94,7 @@ public struct PolicyPlan: Hashable, Sendable {
 }
 
 /// What a device's old transfers meet.
-public enum Fate: String, Codable, Hashable, Sendable {
+public enum Fate: String, Hashable, Sendable, CaseIterable {
   /// As before the panic.
   case translated
   /// A new domain: old addresses fault, or hit a new buffer at an equal address.
@@ -107,7 +107,7 @@ public enum Fate: String, Codable, Hashable, Sendable {
   case silent
 }
 
-public enum Verdict: String, Codable, Hashable, Sendable, Comparable, CaseIterable {
+public enum Verdict: String, Hashable, Sendable, Comparable, CaseIterable {
   case safe
   case risky
   case unsafe

@@ -45,7 +45,7 @@ extension TypeSource {
   }
 }
 
-public enum TypeOrigin: String, Hashable, Sendable, Codable {
+public enum TypeOrigin: String, Hashable, Sendable, CaseIterable {
   case dwarf
   case btf
 }

@@ -5,7 +5,7 @@
 /// Each address space has its own type, so that an I/O virtual address cannot be passed where a
 /// physical one is meant. Arithmetic reports overflow instead of wrapping: addresses come from
 /// untrusted dumps.
-public protocol Address: RawRepresentable, Hashable, Comparable, Sendable, Codable,
+public protocol Address: RawRepresentable, Hashable, Comparable, Sendable,
   CustomStringConvertible
 where RawValue == UInt64 {
   init(rawValue: UInt64)
@@ -50,14 +50,6 @@ extension Address {
 
   /// `0x` and lower-case hexadecimal digits without padding.
   public var description: String { rawValue.hexadecimal }
-
-  public init(from decoder: any Decoder) throws {
-    self.init(rawValue: try HexWord(from: decoder).rawValue)
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    try HexWord(rawValue).encode(to: encoder)
-  }
 }
 
 /// A host physical address: what a memory controller sees.

@@ -23,14 +23,3 @@ public enum DeviceName: Hashable, Comparable, Sendable, CustomStringConvertible 
     self = PCIFunction(text).map(Self.pci) ?? .other(text)
   }
 }
-
-extension DeviceName: Codable {
-  public init(from decoder: any Decoder) throws {
-    self.init(try decoder.singleValueContainer().decode(String.self))
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(description)
-  }
-}

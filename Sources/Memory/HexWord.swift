@@ -3,7 +3,7 @@
 /// A 64-bit word that people read in hexadecimal: a table entry, a register, a flag word.
 ///
 /// Coded as a string `"0x…"`, because JSON numbers lose precision beyond 53 bits.
-public struct HexWord: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible,
+public struct HexWord: RawRepresentable, Hashable, Sendable, CustomStringConvertible,
   ExpressibleByIntegerLiteral
 {
   public var rawValue: UInt64
@@ -18,21 +18,6 @@ public struct HexWord: RawRepresentable, Hashable, Sendable, Codable, CustomStri
   public init(integerLiteral value: UInt64) { self.rawValue = value }
 
   public var description: String { rawValue.hexadecimal }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    let text = try container.decode(String.self)
-    guard let value = UInt64(hexadecimal: text) else {
-      throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "expected a word such as \"0x1f\", have \"\(text)\"")
-    }
-    self.init(value)
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(rawValue.hexadecimal)
-  }
 }
 
 extension UInt64 {

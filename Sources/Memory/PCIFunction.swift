@@ -55,23 +55,6 @@ public struct PCIFunction: Hashable, Comparable, Sendable, CustomStringConvertib
   }
 }
 
-extension PCIFunction: Codable {
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    let text = try container.decode(String.self)
-    guard let function = Self(text) else {
-      throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "expected a device such as 0000:03:00.0, have \(text)")
-    }
-    self = function
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(description)
-  }
-}
-
 extension UInt32 {
   fileprivate func padded(_ width: Int) -> String {
     let digits = String(self, radix: 16)

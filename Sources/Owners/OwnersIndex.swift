@@ -5,7 +5,7 @@ public import Memory
 public import RemappingState
 
 /// A way by which devices reach a piece of physical memory.
-public struct Reach: Codable, Hashable, Sendable {
+public struct Reach: Hashable, Sendable {
   public var unit: String
   /// Devices of the domain, and the PASID each one uses; ascending.
   public var devices: [Requester]
@@ -20,7 +20,7 @@ public struct Reach: Codable, Hashable, Sendable {
   public var access: Access
 
   /// Who sends the requests.
-  public struct Requester: Codable, Hashable, Sendable {
+  public struct Requester: Hashable, Sendable {
     public var device: PCIFunction
     public var pasid: UInt32?
     public var driver: String?

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a page of memory was used for when the kernel crashed.
-public struct PageState: Codable, Hashable, Sendable {
+public struct PageState: Hashable, Sendable {
   public var kind: Kind
   /// The slab cache's name, the file's inode and file system, the table's kind, or why nothing is
   /// known.
   public var detail: String?
 
-  public enum Kind: String, Codable, Hashable, Sendable, CaseIterable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// In the page allocator, or on a list on its way to it.
     case free
     case slab

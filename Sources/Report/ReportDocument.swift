@@ -4,11 +4,8 @@ public import RemappingState
 
 /// The document of `report`: one state, what the audit says about it, and who wrote it.
 ///
-/// Decodes from what it encodes, so that a report written earlier can stand in for its dump.
+/// Reads from what it writes, so that a report written earlier can stand in for its dump.
 public struct ReportDocument: Hashable, Sendable {
-  /// The name and version of the document's form; a reader refuses any other.
-  public static let schema = "iommuscope-report/1"
-
   public var tool: Tool
   public var state: RemappingState
   public var findings: [Finding]
@@ -20,55 +17,40 @@ public struct ReportDocument: Hashable, Sendable {
   }
 }
 
-extension ReportDocument: Codable {
-  /// In the document's order.
-  private enum CodingKeys: String, CodingKey {
-    case schema
-    case tool
-    case dump
-    case units
-    case contexts
-    case domains
-    case devices
-    case reservedRegions
-    case findings
-    case observations
-    case memoryMap
+extension ReportDocument: Document, DocumentRow {
+  public static let outline = DocumentOutline(ReportDocument.self, verb: "report")
+
+  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
+
+  static var rowName: String { "report" }
+  static var rowMeaning: String { "The state of the DMA remapping units in a crash dump." }
+  static var blank: ReportDocument? {
+    ReportDocument(
+      state: RemappingState(dump: DumpSummary(file: "", format: "")), findings: [])
   }
 
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    let schema = try container.decode(String.self, forKey: .schema)
-    guard schema == Self.schema else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .schema, in: container,
-        debugDescription: "expected a document of schema \(Self.schema), have \(schema)")
-    }
-    tool = try container.decode(Tool.self, forKey: .tool)
-    findings = try container.decode([Finding].self, forKey: .findings)
-    state = RemappingState(
-      dump: try container.decode(DumpSummary.self, forKey: .dump),
-      units: try container.decode([Unit].self, forKey: .units),
-      contexts: try container.decode([Context].self, forKey: .contexts),
-      domains: try container.decode([Domain].self, forKey: .domains),
-      devices: try container.decode([Device].self, forKey: .devices),
-      reservedRegions: try container.decode([ReservedRegion].self, forKey: .reservedRegions),
-      observations: try container.decode([Observation].self, forKey: .observations),
-      memoryMap: try container.decode([MemoryRegion].self, forKey: .memoryMap))
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(Self.schema, forKey: .schema)
-    try container.encode(tool, forKey: .tool)
-    try container.encode(state.dump, forKey: .dump)
-    try container.encode(state.units, forKey: .units)
-    try container.encode(state.contexts, forKey: .contexts)
-    try container.encode(state.domains, forKey: .domains)
-    try container.encode(state.devices, forKey: .devices)
-    try container.encode(state.reservedRegions, forKey: .reservedRegions)
-    try container.encode(findings, forKey: .findings)
-    try container.encode(state.observations, forKey: .observations)
-    try container.encode(state.memoryMap, forKey: .memoryMap)
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == ReportDocument {
+    fields.constant("schema", "iommuscope-report/1", "Name and version of the document's form.")
+    fields.field("tool", \.tool, "The program that wrote the document.")
+    fields.field("dump", \.state.dump, "The dump that was read.")
+    fields.field("units", \.state.units, "Remapping units, by segment and register base.")
+    fields.field(
+      "contexts", \.state.contexts,
+      "What the hardware would see, nothing of the kernel's belief; by unit, device and PASID.")
+    fields.field(
+      "domains", \.state.domains,
+      "Address spaces, by unit, domain-id and table; unknown ones last.")
+    fields.field("devices", \.state.devices, "What the kernel believed; by device.")
+    fields.field(
+      "reservedRegions", \.state.reservedRegions, "Fixed regions, by segment and base.")
+    fields.field("findings", \.findings, "What the audit's rules say about the state.")
+    fields.field(
+      "observations", \.state.observations,
+      "What the readers and the table walk met and could not, or need not, resolve.")
+    fields.field(
+      "memoryMap", \.state.memoryMap,
+      "What lies where in physical memory, as far as it matters to DMA; by address.")
   }
 }

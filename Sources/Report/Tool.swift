@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Which program wrote a document.
-public struct Tool: Codable, Hashable, Sendable {
+public struct Tool: Hashable, Sendable {
   public var name: String
   public var version: String
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What counts as a difference.
-public struct DiffOptions: Hashable, Sendable, Encodable {
+public struct DiffOptions: Hashable, Sendable {
   /// Mappings differ only if something is mapped on one side alone or with another access; which
   /// page it is does not matter.
   public var ignorePhysical: Bool

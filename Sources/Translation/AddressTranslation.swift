@@ -4,7 +4,7 @@ public import Memory
 public import VTd
 
 /// One I/O virtual address of one device, followed level by level.
-public struct AddressTranslation: Codable, Hashable, Sendable {
+public struct AddressTranslation: Hashable, Sendable {
   /// `nil` if no unit is known for the device.
   public var unit: String?
   public var device: PCIFunction
@@ -30,7 +30,7 @@ public struct AddressTranslation: Codable, Hashable, Sendable {
   /// Whether FPD keeps the unit from reporting faults of this way.
   public var faultsSuppressed: Bool
 
-  public enum Outcome: String, Codable, Hashable, Sendable {
+  public enum Outcome: String, Hashable, Sendable, CaseIterable {
     case mapped
     case passThrough = "pass-through"
     /// A request of this kind is refused.
@@ -41,7 +41,7 @@ public struct AddressTranslation: Codable, Hashable, Sendable {
 }
 
 /// A fault reason as documents name it.
-public struct ReportedFault: Codable, Hashable, Sendable {
+public struct ReportedFault: Hashable, Sendable {
   /// `0x5`.
   public var code: HexWord
   /// The specification's name of the condition, `LGN.2`; `nil` for unknown codes.

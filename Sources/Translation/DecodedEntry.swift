@@ -5,7 +5,7 @@ internal import RemappingState
 public import VTd
 
 /// A field of an entry with its value: one line of a decoder.
-public struct DecodedField: Codable, Hashable, Sendable {
+public struct DecodedField: Hashable, Sendable {
   /// The specification's abbreviation, or `reserved` or `ignored`.
   public var name: String
   /// Highest bit, numbered across the whole entry.
@@ -31,7 +31,7 @@ public struct DecodedField: Codable, Hashable, Sendable {
 }
 
 /// An entry of a table as it was read, with its fields.
-public struct DecodedEntry: Codable, Hashable, Sendable {
+public struct DecodedEntry: Hashable, Sendable {
   /// `root entry`, `context entry`, `second-stage entry`, ….
   public var structure: String
   /// Of a paging entry: 1 for tables of 4 KiB pages; `null` elsewhere.

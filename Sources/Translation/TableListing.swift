@@ -6,7 +6,7 @@ public import RemappingState
 public import VTd
 
 /// The entries of one unit's tables down to the contexts, as they were read.
-public struct UnitEntries: Codable, Hashable, Sendable {
+public struct UnitEntries: Hashable, Sendable {
   public var unit: String
   public var mode: TableMode
   public var rootTable: PhysicalAddress
@@ -17,7 +17,7 @@ public struct UnitEntries: Codable, Hashable, Sendable {
   /// What could not be read on the way.
   public var obstacles: [String]
 
-  public struct Row: Codable, Hashable, Sendable {
+  public struct Row: Hashable, Sendable {
     public var bus: UInt8?
     /// Of context entries and PASID entries.
     public var device: PCIFunction?
@@ -25,7 +25,7 @@ public struct UnitEntries: Codable, Hashable, Sendable {
     public var entry: DecodedEntry
   }
 
-  public struct InterruptRow: Codable, Hashable, Sendable {
+  public struct InterruptRow: Hashable, Sendable {
     /// Handle: index into the table.
     public var index: Int
     public var entry: DecodedEntry
@@ -33,7 +33,7 @@ public struct UnitEntries: Codable, Hashable, Sendable {
 }
 
 /// The entries of the page tables behind one context.
-public struct DeviceEntries: Codable, Hashable, Sendable {
+public struct DeviceEntries: Hashable, Sendable {
   public var unit: String
   public var device: PCIFunction
   public var pasid: UInt32?
@@ -50,7 +50,7 @@ public struct DeviceEntries: Codable, Hashable, Sendable {
   /// What the walk could not go through.
   public var obstacles: [String]
 
-  public struct Row: Codable, Hashable, Sendable {
+  public struct Row: Hashable, Sendable {
     /// First address that the entry stands for.
     public var iova: IOVirtualAddress
     public var leaf: Bool

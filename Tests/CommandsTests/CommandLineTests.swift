@@ -100,9 +100,18 @@ struct CommandLineTests {
   @Test func theSchemasHelp() {
     let run = CommandRun("schema", "--help")
     #expect(run.status == .done)
+    #expect(run.output.contains("Which document. (values: report, inherit, diff, faults, owners,"))
+    let names = CommandRun("schema")
+    #expect(names.status == .done)
     #expect(
-      run.output.contains("<document>              Which document. (values: report, diff, inherit)")
-    )
+      names.output.split(separator: "\n") == [
+        "report", "inherit", "diff", "faults", "owners", "translate", "tables", "history", "carve",
+      ])
+    for name in names.output.split(separator: "\n") {
+      let schema = CommandRun("schema", String(name))
+      #expect(schema.status == .done)
+      #expect(schema.output.contains("\"title\": \"iommuscope-\(name)/1\""))
+    }
   }
 
   @Test func theVersionNamesTheLibrariesToo() {
@@ -125,7 +134,7 @@ struct CommandLineTests {
     ["report", "d", "--sections", ""], ["report", "d", "--limit", "-1"],
     ["report", "d", "--limit", "many"], ["report", "d", "--color", "sometimes"],
     ["report", "d", "--fail-on", "info"], ["report", "d", "--types", "stabs"],
-    ["report", "d", "--quiet", "--verbose"], ["report", "d", "--output"], ["schema"],
+    ["report", "d", "--quiet", "--verbose"], ["report", "d", "--output"],
     ["schema", "frob"], ["extract", "d"], ["diff", "d"], ["diff", "a", "b", "c"],
     ["diff", "a", "b", "--limit", "-1"], ["report", "--frob", "d"],
   ])

@@ -20,7 +20,7 @@ struct DiffCommandTests {
 
   private func report(_ state: RemappingState, findings: [Finding] = []) throws -> String {
     let sink = MemorySink()
-    try JSONTextEncoder().encode(ReportDocument(state: state, findings: findings), to: sink)
+    try ReportDocument(state: state, findings: findings).writeJSON(to: sink)
     return try file(sink.text)
   }
 

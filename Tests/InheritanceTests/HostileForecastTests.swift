@@ -25,7 +25,7 @@ struct HostileForecastTests {
             pages: 2000, walk: WalkBudget(tables: 200, revisits: 50, lookups: 500),
             contexts: ContextBudget(pages: 200, paths: 50, directoryEntries: 100, obstacles: 50)))
         let document = InheritDocument(dump: state.dump, forecast: forecaster.forecast())
-        try JSONTextEncoder().encode(document, to: MemorySink())
+        try document.writeJSON(to: MemorySink())
         let text = MemorySink()
         try InheritText(limit: 5).write(document, to: text)
         #expect(text.text.split(separator: "\n").allSatisfy { $0.utf8.count <= 100 })

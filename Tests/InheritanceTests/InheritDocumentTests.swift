@@ -30,7 +30,7 @@ struct InheritDocumentTests {
 
   private func json() throws -> String {
     let sink = MemorySink()
-    try JSONTextEncoder().encode(document(), to: sink)
+    try document().writeJSON(to: sink)
     return sink.text
   }
 

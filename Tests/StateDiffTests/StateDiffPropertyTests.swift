@@ -130,7 +130,7 @@ struct ComparedRows: Equatable {
   private(set) var fields: [RowKey: [FieldValue.Member]] = [:]
   private var pages: [RowKey: [UInt64: Page]] = [:]
 
-  init<Row: Hashable & Sendable & Encodable>(_ rows: [ComparedRow<Row>], _ options: DiffOptions) {
+  init<Row: Hashable & Sendable>(_ rows: [ComparedRow<Row>], _ options: DiffOptions) {
     ignorePhysical = options.ignorePhysical
     for (key, row) in zip(RowDifference<Row>.uniqueKeys(rows), rows) { insert(row, key) }
   }

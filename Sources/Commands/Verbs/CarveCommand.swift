@@ -51,7 +51,7 @@ struct CarveCommand: Verb {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
         try CarveText(limit: length.rows, color: color).write(document, to: sink)
-      case .json: try JSONTextEncoder().encode(document, to: sink)
+      case .json: try document.writeJSON(to: sink)
       }
     }
     return .done

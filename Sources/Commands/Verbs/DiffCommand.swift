@@ -58,7 +58,7 @@ struct DiffCommand: Verb {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
         try DiffText(limit: length.rows, color: color).write(document, to: sink)
-      case .json: try JSONTextEncoder().encode(document, to: sink)
+      case .json: try document.writeJSON(to: sink)
       }
     }
     return diff.isEmpty ? .done : .found

@@ -82,7 +82,7 @@ struct FaultsCommand: Verb {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
         try FaultsText(limit: length.rows, color: color).write(document, to: sink)
-      case .json: try JSONTextEncoder().encode(document, to: sink)
+      case .json: try document.writeJSON(to: sink)
       }
     }
     return .done

@@ -49,7 +49,7 @@ struct HistoryCommand: Verb {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
         try HistoryText(limit: length.rows, color: color).write(document, to: sink)
-      case .json: try JSONTextEncoder().encode(document, to: sink)
+      case .json: try document.writeJSON(to: sink)
       }
     }
     return .done

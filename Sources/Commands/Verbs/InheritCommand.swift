@@ -115,7 +115,7 @@ struct InheritCommand: Verb {
           limit: length.rows,
           color: form.useColor(in: environment, toFile: destination.output != nil)
         ).write(document, to: sink)
-      case .json: try JSONTextEncoder().encode(document, to: sink)
+      case .json: try document.writeJSON(to: sink)
       }
     }
     return .done

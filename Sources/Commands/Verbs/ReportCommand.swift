@@ -50,7 +50,7 @@ struct ReportCommand: Verb {
         try TextReport(
           sections: text.sections.sections, limit: length.rows, color: color
         ).write(document, to: sink)
-      case .json: try JSONTextEncoder().encode(document, to: sink)
+      case .json: try document.writeJSON(to: sink)
       }
     }
     guard let failOn = judgement.failOn else { return .done }

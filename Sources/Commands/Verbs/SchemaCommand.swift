@@ -8,29 +8,35 @@ struct SchemaCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "schema",
     abstract: "The JSON Schema (draft 2020-12) of a document.",
-    usage: "iommuscope schema <document> [<options>]")
+    usage: "iommuscope schema [<document>] [<options>]",
+    discussion: "Without a document, the names of all.")
 
   @Argument(help: ArgumentHelp("Which document.", valueName: "document"))
-  var document: Document
+  var document: DocumentArgument?
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
-  enum Document: String, CaseIterable, ExpressibleByArgument {
-    case report
-    case diff
-    case inherit
-  }
-
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    try destination.write(in: environment) { sink in
-      switch document {
-      case .report: try sink.write(Array(ReportDocument.jsonSchema.utf8))
-      case .diff: try sink.write(Array(DiffDocument.jsonSchema.utf8))
-      case .inherit: try sink.write(Array(InheritDocument.jsonSchema.utf8))
-      }
-    }
+    let text =
+      document?.outline.jsonSchema
+      ?? DocumentOutline.all.map { $0.verb + "\n" }.joined()
+    try destination.write(in: environment) { sink in try sink.write(Array(text.utf8)) }
     return .done
   }
+}
+
+/// A document, named after the verb that prints it.
+struct DocumentArgument: ExpressibleByArgument {
+  let outline: DocumentOutline
+
+  init?(argument: String) {
+    guard let outline = DocumentOutline.all.first(where: { $0.verb == argument }) else {
+      return nil
+    }
+    self.outline = outline
+  }
+
+  static var allValueStrings: [String] { DocumentOutline.all.map(\.verb) }
 }

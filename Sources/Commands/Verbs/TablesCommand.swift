@@ -79,7 +79,7 @@ struct TablesCommand: Verb {
         let color = color.isOn(in: environment, toFile: destination.output != nil)
         try TablesText(limit: length.rows, color: color).write(
           document(evidence), to: sink)
-      case .json: try JSONTextEncoder().encode(document(evidence), to: sink)
+      case .json: try document(evidence).writeJSON(to: sink)
       }
     }
     return .done

@@ -63,7 +63,7 @@ struct TranslateCommand: Verb {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
         try TranslateText(color: color).write(document, to: sink)
-      case .json: try JSONTextEncoder().encode(document, to: sink)
+      case .json: try document.writeJSON(to: sink)
       }
     }
     let isMapped = document.translations.allSatisfy {

@@ -12,7 +12,7 @@ public struct SymbolTable: Hashable, Sendable {
   public var origin: Origin
 
   /// Where the symbols come from.
-  public enum Origin: String, Hashable, Sendable, Codable {
+  public enum Origin: String, Hashable, Sendable, CaseIterable {
     /// `.symtab` of the vmlinux.
     case vmlinux
     /// A System.map.

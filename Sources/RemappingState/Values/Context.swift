@@ -4,7 +4,7 @@ public import Memory
 
 /// One way into translation as the hardware would see it: a present context entry (legacy mode) or
 /// a present PASID entry (scalable mode). Nothing of the kernel's belief.
-public struct Context: Codable, Hashable, Sendable {
+public struct Context: Hashable, Sendable {
   /// `Unit.name`.
   public var unit: String
   /// The source id, even if Linux knows no such device.
@@ -55,7 +55,7 @@ public struct Context: Codable, Hashable, Sendable {
 }
 
 /// What a context does with a request.
-public enum Translation: String, Codable, Hashable, Sendable {
+public enum Translation: String, Hashable, Sendable, CaseIterable {
   case secondStage = "second-stage"
   case firstStage = "first-stage"
   case nested
@@ -65,7 +65,7 @@ public enum Translation: String, Codable, Hashable, Sendable {
 }
 
 /// A translation table and its depth.
-public struct StageTable: Codable, Hashable, Sendable {
+public struct StageTable: Hashable, Sendable {
   public var table: PhysicalAddress
   public var levels: Int
 

@@ -3,7 +3,7 @@
 public import Memory
 
 /// A device as the kernel believed it.
-public struct Device: Codable, Hashable, Sendable {
+public struct Device: Hashable, Sendable {
   public var device: DeviceName
   public var unit: String?
   /// Of requests without PASID; `nil` where the kernel attached none.
@@ -49,7 +49,7 @@ public struct Device: Codable, Hashable, Sendable {
 }
 
 /// A reserved region as one device sees it.
-public struct DeviceRegion: Codable, Hashable, Sendable {
+public struct DeviceRegion: Hashable, Sendable {
   public var kind: ReservedRegion.Kind
   public var base: IOVirtualAddress
   /// Inclusive.
@@ -69,7 +69,7 @@ public struct DeviceRegion: Codable, Hashable, Sendable {
 }
 
 /// A fixed range that firmware or the kernel takes out of normal use.
-public struct ReservedRegion: Codable, Hashable, Sendable {
+public struct ReservedRegion: Hashable, Sendable {
   public var kind: Kind
   /// `nil` where no live device tells the segment.
   public var segment: UInt32?
@@ -80,7 +80,7 @@ public struct ReservedRegion: Codable, Hashable, Sendable {
   /// The worst over the devices: identity, partial, other, absent; `nil` for MSI.
   public var mapped: Coverage?
 
-  public enum Kind: String, Codable, Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
     case rmrr
     case isa
     case msi
@@ -88,7 +88,7 @@ public struct ReservedRegion: Codable, Hashable, Sendable {
   }
 
   /// How tables map a region, from best to worst.
-  public enum Coverage: String, Codable, Hashable, Sendable, Comparable, CaseIterable {
+  public enum Coverage: String, Hashable, Sendable, Comparable, CaseIterable {
     /// Every byte to the same physical address, read and write.
     case identity
     /// Some bytes to the same address, the rest not at all.

@@ -3,7 +3,7 @@
 public import Memory
 
 /// An address space: keyed by unit, domain-id and table.
-public struct Domain: Codable, Hashable, Sendable {
+public struct Domain: Hashable, Sendable {
   /// `nil` for a kernel domain with no id on any unit.
   public var unit: String?
   public var domainID: UInt32?
@@ -54,7 +54,7 @@ public struct Domain: Codable, Hashable, Sendable {
 }
 
 /// `iommu_domain.type` by its meaning.
-public enum DomainType: String, Codable, Hashable, Sendable {
+public enum DomainType: String, Hashable, Sendable, CaseIterable {
   case dma
   case dmaFQ = "dma-fq"
   case identity
@@ -65,13 +65,13 @@ public enum DomainType: String, Codable, Hashable, Sendable {
   case unknown
 }
 
-public enum Stage: String, Codable, Hashable, Sendable {
+public enum Stage: String, Hashable, Sendable, CaseIterable {
   case first
   case second
 }
 
 /// What a domain's tables map.
-public struct Mapping: Codable, Hashable, Sendable {
+public struct Mapping: Hashable, Sendable {
   /// Present entries that map a page of any size.
   public var leaves: Int
   /// Sum over the runs.
@@ -87,7 +87,7 @@ public struct Mapping: Codable, Hashable, Sendable {
 }
 
 /// Leaves contiguous in IOVA and in physical address, with the same access.
-public struct Run: Codable, Hashable, Sendable {
+public struct Run: Hashable, Sendable {
   public var iova: IOVirtualAddress
   /// Bytes.
   public var length: HexWord
@@ -103,14 +103,14 @@ public struct Run: Codable, Hashable, Sendable {
 }
 
 /// What a device may do; the AND of the rights along the path.
-public enum Access: String, Codable, Hashable, Sendable {
+public enum Access: String, Hashable, Sendable, CaseIterable {
   case read = "r"
   case write = "w"
   case readWrite = "rw"
 }
 
 /// How the table walk of one domain went.
-public struct WalkSummary: Codable, Hashable, Sendable {
+public struct WalkSummary: Hashable, Sendable {
   /// Table pages read, each counted once.
   public var tables: Int
   /// Tables that could not be read; their part of the address space is unknown, not empty.
@@ -146,7 +146,7 @@ public struct WalkSummary: Codable, Hashable, Sendable {
 }
 
 /// The kernel's IOVA allocator of a domain.
-public struct IOVASpace: Codable, Hashable, Sendable {
+public struct IOVASpace: Hashable, Sendable {
   /// Every node of the allocator's tree but its anchor, by address.
   public var allocated: [IOVARange]
   /// Mapped ranges that lie in no node, by address.
@@ -159,13 +159,13 @@ public struct IOVASpace: Codable, Hashable, Sendable {
 }
 
 /// A node of the IOVA allocator.
-public struct IOVARange: Codable, Hashable, Sendable {
+public struct IOVARange: Hashable, Sendable {
   public var start: IOVirtualAddress
   /// Inclusive.
   public var end: IOVirtualAddress
   public var state: State
 
-  public enum State: String, Codable, Hashable, Sendable, CaseIterable {
+  public enum State: String, Hashable, Sendable, CaseIterable {
     /// At least one leaf maps something inside.
     case live
     /// No leaf inside.
@@ -188,7 +188,7 @@ public struct IOVARange: Codable, Hashable, Sendable {
 }
 
 /// A range of I/O virtual addresses; `end` is inclusive.
-public struct AddressRange: Codable, Hashable, Sendable {
+public struct AddressRange: Hashable, Sendable {
   public var start: IOVirtualAddress
   public var end: IOVirtualAddress
 

@@ -3,7 +3,7 @@
 public import Memory
 
 /// Which dump a state was read from, and by which means.
-public struct DumpSummary: Codable, Hashable, Sendable {
+public struct DumpSummary: Hashable, Sendable {
   /// The file's name as it was given.
   public var file: String
   /// `elf`, `kdump`, `flattened-elf`, `flattened-kdump`, `split-kdump`.

@@ -3,7 +3,7 @@
 public import Memory
 
 /// A rule's sentence about a state, with its severity and the bytes it rests on.
-public struct Finding: Codable, Hashable, Sendable {
+public struct Finding: Hashable, Sendable {
   /// Stable id of the rule, such as `device.context-missing`.
   public var rule: String
   public var severity: Severity
@@ -12,7 +12,7 @@ public struct Finding: Codable, Hashable, Sendable {
   public var message: String
   public var evidence: [Evidence]
 
-  public enum Severity: String, Codable, Hashable, Sendable, CaseIterable {
+  public enum Severity: String, Hashable, Sendable, CaseIterable {
     /// DMA goes wrong or memory is exposed.
     case error
     /// A state that should not be.
@@ -35,7 +35,7 @@ public struct Finding: Codable, Hashable, Sendable {
 }
 
 /// Where a finding's bytes are.
-public struct Evidence: Codable, Hashable, Sendable {
+public struct Evidence: Hashable, Sendable {
   /// `context entry`, `struct dmar_domain`, `leaf`, …
   public var what: String
   /// Physical address of a table entry, kernel address of an object.

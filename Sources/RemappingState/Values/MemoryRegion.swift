@@ -4,13 +4,13 @@ public import Memory
 
 /// A range of physical addresses whose use the kernel knew: memory, its own image, what firmware or
 /// the crash kernel keep for themselves.
-public struct MemoryRegion: Codable, Hashable, Sendable {
+public struct MemoryRegion: Hashable, Sendable {
   public var kind: Kind
   public var start: PhysicalAddress
   /// Inclusive.
   public var end: PhysicalAddress
 
-  public enum Kind: String, Codable, Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// Usable memory; the kernel's own regions lie inside.
     case memory
     /// What firmware keeps for itself: e820 types reserved and ACPI NVS.

@@ -4,7 +4,7 @@ public import Memory
 
 /// Something that a reader or the table walk met: evidence for the audit, and the report's account
 /// of what it does not know.
-public struct Observation: Codable, Hashable, Sendable {
+public struct Observation: Hashable, Sendable {
   public var kind: Kind
   public var unit: String?
   public var device: DeviceName?
@@ -26,14 +26,7 @@ public struct Observation: Codable, Hashable, Sendable {
   /// What was being read, for people: `context table`, `struct iova`, …
   public var subject: String { structure.description }
 
-  /// The names of the JSON document.
-  private enum CodingKeys: String, CodingKey {
-    case kind, unit, device, domainID
-    case structure = "subject"
-    case address, word, detail, count, cause
-  }
-
-  public enum Kind: String, Codable, Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// A page or structure that the dump does not hold.
     case unreadable
     /// A hole of an ELF dump taken for zeros.

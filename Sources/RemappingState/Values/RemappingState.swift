@@ -8,7 +8,7 @@
 /// are views of it, and it decodes from the JSON report.
 ///
 /// The property names and their order are those of the JSON document `iommuscope-report/1`.
-public struct RemappingState: Codable, Hashable, Sendable {
+public struct RemappingState: Hashable, Sendable {
   public var dump: DumpSummary
   /// By segment, then register base.
   public var units: [Unit]

@@ -3,7 +3,7 @@
 public import Memory
 
 /// A root table whose unit no kernel structure describes: carved out of memory, or given.
-public struct RootTable: Codable, Hashable, Sendable {
+public struct RootTable: Hashable, Sendable {
   /// Page-aligned.
   public var address: PhysicalAddress
   public var mode: TableMode

@@ -3,7 +3,7 @@
 public import Memory
 
 /// A DMA remapping hardware unit (DRHD) as the kernel's `struct intel_iommu` describes it.
-public struct Unit: Codable, Hashable, Sendable {
+public struct Unit: Hashable, Sendable {
   /// `dmar0`, `dmar1`, …
   public var name: String
   public var segment: UInt32
@@ -81,14 +81,14 @@ public struct Unit: Codable, Hashable, Sendable {
 }
 
 /// Where the root pointer comes from; no dump holds the RTADDR register.
-public enum RootOrigin: String, Codable, Hashable, Sendable {
+public enum RootOrigin: String, Hashable, Sendable, CaseIterable {
   case kernel
   case carved
   case given
 }
 
 /// Domain-ids of one unit.
-public struct DomainIDs: Codable, Hashable, Sendable {
+public struct DomainIDs: Hashable, Sendable {
   /// 2^(4 + 2·ND).
   public var supported: Int
   /// Ids that the kernel marks as taken, ascending, reserved ones included; `nil` if unreadable.
@@ -101,7 +101,7 @@ public struct DomainIDs: Codable, Hashable, Sendable {
 }
 
 /// The interrupt-remapping table of a unit.
-public struct InterruptRemapping: Codable, Hashable, Sendable {
+public struct InterruptRemapping: Hashable, Sendable {
   public var table: PhysicalAddress?
   /// Entries of the table, present or not.
   public var entries: Int
@@ -131,7 +131,7 @@ public struct InterruptRemapping: Codable, Hashable, Sendable {
 }
 
 /// The invalidation queue as software sees it; the head and tail registers are in no dump.
-public struct InvalidationQueue: Codable, Hashable, Sendable {
+public struct InvalidationQueue: Hashable, Sendable {
   public var base: PhysicalAddress?
   /// Slots of the ring.
   public var entries: Int

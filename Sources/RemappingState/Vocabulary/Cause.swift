@@ -3,7 +3,7 @@
 public import Memory
 
 /// Why something could not be read, or what is wrong with what was read.
-public enum Cause: String, Codable, Hashable, Sendable, CaseIterable {
+public enum Cause: String, Hashable, Sendable, CaseIterable {
   // A page is absent: the kinds of `Absence`.
   case excluded
   case zeroOrExcluded = "zero-or-excluded"

@@ -168,14 +168,3 @@ extension TableOwner {
     unit = words.isEmpty ? nil : words.joined(separator: " ")
   }
 }
-
-extension Structure: Codable {
-  public init(from decoder: any Decoder) throws {
-    self.init(try decoder.singleValueContainer().decode(String.self))
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(description)
-  }
-}

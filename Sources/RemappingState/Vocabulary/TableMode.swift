@@ -5,7 +5,7 @@
 /// The hardware keeps it in the root table address register; Linux chooses it at boot.
 ///
 /// Source: VT-d specification, section 11.4.6, TTM; `extended` is what revisions 2.x called RTT.
-public enum TableMode: String, Codable, Hashable, Sendable, CaseIterable {
+public enum TableMode: String, Hashable, Sendable, CaseIterable {
   /// Root entries of one context table, context entries of 128 bits.
   case legacy
   /// Root entries of two context tables, context entries of 256 bits with a second-stage pointer.

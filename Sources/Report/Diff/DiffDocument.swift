@@ -5,9 +5,6 @@ public import StateDiff
 
 /// The document of `diff`: how one state became another, and which dumps they came from.
 public struct DiffDocument: Hashable, Sendable {
-  /// The name and version of the document's form.
-  public static let schema = "iommuscope-diff/1"
-
   public var tool: Tool
   public var old: DumpSummary
   public var new: DumpSummary
@@ -21,36 +18,32 @@ public struct DiffDocument: Hashable, Sendable {
   }
 }
 
-extension DiffDocument: Encodable {
-  /// In the document's order.
-  private enum CodingKeys: String, CodingKey {
-    case schema
-    case tool
-    case old
-    case new
-    case options
-    case equal
-    case units
-    case contexts
-    case domains
-    case devices
-    case reservedRegions
-    case findings
+extension DiffDocument: Document, DocumentRow {
+  public static let outline = DocumentOutline(DiffDocument.self, verb: "diff")
+
+  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
+
+  static var rowName: String { "diff" }
+  static var rowMeaning: String {
+    "How one state of a machine's DMA remapping units became another."
   }
 
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(Self.schema, forKey: .schema)
-    try container.encode(tool, forKey: .tool)
-    try container.encode(old, forKey: .old)
-    try container.encode(new, forKey: .new)
-    try container.encode(diff.options, forKey: .options)
-    try container.encode(diff.isEmpty, forKey: .equal)
-    try container.encode(diff.units, forKey: .units)
-    try container.encode(diff.contexts, forKey: .contexts)
-    try container.encode(diff.domains, forKey: .domains)
-    try container.encode(diff.devices, forKey: .devices)
-    try container.encode(diff.reservedRegions, forKey: .reservedRegions)
-    try container.encode(diff.findings, forKey: .findings)
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == DiffDocument {
+    fields.constant("schema", "iommuscope-diff/1", "Name and version of the document's form.")
+    fields.field("tool", \.tool, "The program that wrote the document.")
+    fields.field("old", \.old, "The first dump; never compared.")
+    fields.field("new", \.new, "The second dump; never compared.")
+    fields.field("options", \.diff.options, "What was compared.")
+    fields.derived("equal", \.diff.isEmpty, "Whether every list below is empty.")
+    fields.field("units", \.diff.units, "Differences of the remapping units.")
+    fields.field("contexts", \.diff.contexts, "Differences of what the hardware would see.")
+    fields.field("domains", \.diff.domains, "Differences of the address spaces.")
+    fields.field("devices", \.diff.devices, "Differences of what the kernel believed.")
+    fields.field("reservedRegions", \.diff.reservedRegions, "Differences of the fixed regions.")
+    fields.field(
+      "findings", \.diff.findings,
+      "Differences of the findings, which are carried over from both reports.")
   }
 }

@@ -5,9 +5,6 @@ public import RemappingState
 
 /// The document of `inherit`: what a crash kernel would find, under each policy.
 public struct InheritDocument: Hashable, Sendable {
-  /// The name and version of the document's form.
-  public static let schema = "iommuscope-inherit/1"
-
   public var tool: Tool
   public var dump: DumpSummary
   public var forecast: Forecast
@@ -19,30 +16,35 @@ public struct InheritDocument: Hashable, Sendable {
   }
 }
 
-extension InheritDocument: Encodable {
-  /// In the document's order.
-  private enum CodingKeys: String, CodingKey {
-    case schema
-    case tool
-    case dump
-    case crashKernel
-    case inherited
-    case observed
-    case policies
-    case recommendation
-    case changedAfterPanic
+extension InheritDocument: Document, DocumentRow {
+  public static let outline = DocumentOutline(InheritDocument.self, verb: "inherit")
+
+  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
+
+  static var rowName: String { "inherit" }
+  static var rowMeaning: String {
+    "What a crash kernel would find after its IOMMU start-up. T1 is the driver's start-up, T2 the new"
+      + " root pointer, T3 a driver's attach, T4 the saving of the dump."
   }
 
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(Self.schema, forKey: .schema)
-    try container.encode(tool, forKey: .tool)
-    try container.encode(dump, forKey: .dump)
-    try container.encode(forecast.crashKernel, forKey: .crashKernel)
-    try container.encode(forecast.inherited, forKey: .inherited)
-    try container.encode(forecast.observed, forKey: .observed)
-    try container.encode(forecast.policies, forKey: .policies)
-    try container.encode(forecast.recommendation, forKey: .recommendation)
-    try container.encode(forecast.changedAfterPanic, forKey: .changedAfterPanic)
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == InheritDocument {
+    fields.constant("schema", "iommuscope-inherit/1", "Name and version of the document's form.")
+    fields.field("tool", \.tool, "The program that wrote the document.")
+    fields.field("dump", \.dump, "The dump that was read.")
+    fields.field(
+      "crashKernel", \.forecast.crashKernel, "What the forecast takes the crash kernel to be.")
+    fields.field(
+      "inherited", \.forecast.inherited,
+      "Contexts of this dump that were themselves inherited: it is that of a crash kernel.")
+    fields.field(
+      "observed", \.forecast.observed,
+      "What a crash kernel whose memory is in the dump as well has really done.")
+    fields.field("policies", \.forecast.policies, "A forecast for each policy that was asked for.")
+    fields.field("recommendation", \.forecast.recommendation, "Which policy to follow.")
+    fields.field(
+      "changedAfterPanic", \.forecast.changedAfterPanic,
+      "Pages that devices may have written after the panic.")
   }
 }

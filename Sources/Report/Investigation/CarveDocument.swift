@@ -6,8 +6,7 @@ public import RemappingState
 import VTd
 
 /// The document of `carve`.
-public struct CarveDocument: Encodable, Hashable, Sendable {
-  public private(set) var schema = "iommuscope-carve/1"
+public struct CarveDocument: Hashable, Sendable {
   public var tool: Tool
   public var dump: DumpSummary
   /// Pages that were looked at.
@@ -16,7 +15,7 @@ public struct CarveDocument: Encodable, Hashable, Sendable {
   public var roots: [Root]
 
   /// A page that looks like a root table.
-  public struct Root: Encodable, Hashable, Sendable {
+  public struct Root: Hashable, Sendable {
     public var address: PhysicalAddress
     public var mode: String
     /// 0 to 100.
@@ -53,5 +52,24 @@ public struct CarveDocument: Encodable, Hashable, Sendable {
           $0.address != root.address && !tables.isDisjoint(with: $0.tables)
         }.map(\.address))
     }
+  }
+}
+
+extension CarveDocument: Document, DocumentRow {
+  public static let outline = DocumentOutline(CarveDocument.self, verb: "carve")
+
+  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
+
+  static var rowName: String { "carve" }
+  static var rowMeaning: String { "Pages of a dump that look like root tables." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == CarveDocument {
+    fields.constant("schema", "iommuscope-carve/1", "Name and version of the document's form.")
+    fields.field("tool", \.tool, "The program that wrote the document.")
+    fields.field("dump", \.dump, "The dump that was read.")
+    fields.field("pages", \.pages, "Pages that were looked at.")
+    fields.field("roots", \.roots, "What was found, by address.")
   }
 }

@@ -4,8 +4,7 @@ public import History
 public import RemappingState
 
 /// The document of `history`.
-public struct HistoryDocument: Encodable, Hashable, Sendable {
-  public private(set) var schema = "iommuscope-history/1"
+public struct HistoryDocument: Hashable, Sendable {
   public var tool: Tool
   public var dump: DumpSummary
   /// Trace events by time.
@@ -24,5 +23,28 @@ public struct HistoryDocument: Encodable, Hashable, Sendable {
     self.events = events
     self.problems = problems
     self.invalidations = invalidations
+  }
+}
+
+extension HistoryDocument: Document, DocumentRow {
+  public static let outline = DocumentOutline(HistoryDocument.self, verb: "history")
+
+  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
+
+  static var rowName: String { "history" }
+  static var rowMeaning: String { "What the units were told before the crash." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == HistoryDocument {
+    fields.constant("schema", "iommuscope-history/1", "Name and version of the document's form.")
+    fields.field("tool", \.tool, "The program that wrote the document.")
+    fields.field("dump", \.dump, "The dump that was read.")
+    fields.field("events", \.events, "Trace events, by time.")
+    fields.field("problems", \.problems, "What of the trace ring could not be read.")
+    fields.field(
+      "invalidations", \.invalidations,
+      "Descriptors that the invalidation queues still hold, by unit, oldest first; they carry no time."
+    )
   }
 }

@@ -5,15 +5,14 @@ public import Owners
 public import RemappingState
 
 /// The document of `owners`.
-public struct OwnersDocument: Encodable, Hashable, Sendable {
-  public private(set) var schema = "iommuscope-owners/1"
+public struct OwnersDocument: Hashable, Sendable {
   public var tool: Tool
   public var dump: DumpSummary
   /// In the order in which the ranges were given.
   public var ranges: [Answer]
 
   /// What is known of one range.
-  public struct Answer: Encodable, Hashable, Sendable {
+  public struct Answer: Hashable, Sendable {
     public var start: PhysicalAddress
     /// Inclusive.
     public var end: PhysicalAddress
@@ -32,7 +31,7 @@ public struct OwnersDocument: Encodable, Hashable, Sendable {
   }
 
   /// Pages of one kind.
-  public struct Pages: Encodable, Hashable, Sendable {
+  public struct Pages: Hashable, Sendable {
     public var start: PhysicalAddress
     /// Inclusive.
     public var end: PhysicalAddress
@@ -53,5 +52,25 @@ public struct OwnersDocument: Encodable, Hashable, Sendable {
     self.tool = tool
     self.dump = dump
     self.ranges = ranges
+  }
+}
+
+extension OwnersDocument: Document, DocumentRow {
+  public static let outline = DocumentOutline(OwnersDocument.self, verb: "owners")
+
+  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
+
+  static var rowName: String { "owners" }
+  static var rowMeaning: String {
+    "Which devices can reach physical addresses, and what the pages are."
+  }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == OwnersDocument {
+    fields.constant("schema", "iommuscope-owners/1", "Name and version of the document's form.")
+    fields.field("tool", \.tool, "The program that wrote the document.")
+    fields.field("dump", \.dump, "The dump that was read.")
+    fields.field("ranges", \.ranges, "In the order in which the ranges were given.")
   }
 }

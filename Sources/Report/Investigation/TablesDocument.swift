@@ -4,8 +4,7 @@ public import RemappingState
 public import Translation
 
 /// The document of `tables`.
-public struct TablesDocument: Encodable, Hashable, Sendable {
-  public private(set) var schema = "iommuscope-tables/1"
+public struct TablesDocument: Hashable, Sendable {
   public var tool: Tool
   public var dump: DumpSummary
   /// By unit; empty where a device was asked for.
@@ -20,5 +19,24 @@ public struct TablesDocument: Encodable, Hashable, Sendable {
     self.dump = dump
     self.units = units
     self.devices = devices
+  }
+}
+
+extension TablesDocument: Document, DocumentRow {
+  public static let outline = DocumentOutline(TablesDocument.self, verb: "tables")
+
+  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
+
+  static var rowName: String { "tables" }
+  static var rowMeaning: String { "Raw entries of the tables, decoded field by field." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == TablesDocument {
+    fields.constant("schema", "iommuscope-tables/1", "Name and version of the document's form.")
+    fields.field("tool", \.tool, "The program that wrote the document.")
+    fields.field("dump", \.dump, "The dump that was read.")
+    fields.field("units", \.units, "By unit; empty where a device was asked for.")
+    fields.field("devices", \.devices, "Of the device that was asked for; empty otherwise.")
   }
 }

@@ -4,8 +4,7 @@ public import RemappingState
 public import Translation
 
 /// The document of `translate`.
-public struct TranslateDocument: Encodable, Hashable, Sendable {
-  public private(set) var schema = "iommuscope-translate/1"
+public struct TranslateDocument: Hashable, Sendable {
   public var tool: Tool
   public var dump: DumpSummary
   /// In the order in which the addresses were given.
@@ -17,5 +16,23 @@ public struct TranslateDocument: Encodable, Hashable, Sendable {
     self.tool = tool
     self.dump = dump
     self.translations = translations
+  }
+}
+
+extension TranslateDocument: Document, DocumentRow {
+  public static let outline = DocumentOutline(TranslateDocument.self, verb: "translate")
+
+  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
+
+  static var rowName: String { "translate" }
+  static var rowMeaning: String { "Where addresses of a device lead, level by level." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == TranslateDocument {
+    fields.constant("schema", "iommuscope-translate/1", "Name and version of the document's form.")
+    fields.field("tool", \.tool, "The program that wrote the document.")
+    fields.field("dump", \.dump, "The dump that was read.")
+    fields.field("translations", \.translations, "In the order in which the addresses were given.")
   }
 }

@@ -2,36 +2,39 @@
 
 /// The one place where text becomes a JSON string.
 enum JSONText {
-  /// `text` in quotation marks, with everything escaped that JSON forbids or a terminal would obey:
-  /// control and format characters, line and paragraph separators, noncharacters.
-  static func quoted(_ text: String) -> String {
-    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != 0x22 && $0 != 0x5c }) {
-      return "\"" + text + "\""
-    }
-    var result = "\""
+  /// The UTF-8 of `text` in quotation marks, with everything escaped that JSON forbids or a terminal
+  /// would obey: control and format characters, line and paragraph separators, noncharacters.
+  ///
+  /// What is no Unicode has become U+FFFD when the text was made.
+  static func quoted(_ text: String) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(text.utf8.count + 2)
+    result.append(UInt8(ascii: "\""))
     for scalar in text.unicodeScalars {
       switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
+      case "\"": result += "\\\"".utf8
+      case "\\": result += "\\\\".utf8
+      case "\n": result += "\\n".utf8
+      case "\r": result += "\\r".utf8
+      case "\t": result += "\\t".utf8
       default:
         if scalar.isPrintable {
-          result.unicodeScalars.append(scalar)
+          result += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
         } else {
           for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter {
-            result += "\\u" + padded(unit)
+            let digits = String(unit, radix: 16)
+            result += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8
           }
         }
       }
     }
-    return result + "\""
+    result.append(UInt8(ascii: "\""))
+    return result
   }
 
-  private static func padded(_ unit: UInt16) -> String {
-    let digits = String(unit, radix: 16)
-    return String(repeating: "0", count: 4 - digits.count) + digits
+  /// Whether a byte stands for itself in a JSON string.
+  static func isPlain(_ byte: UInt8) -> Bool {
+    byte >= 0x20 && byte < 0x7f && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
   }
 }
 

@@ -44,7 +44,7 @@ public struct MappingChange: Hashable, Sendable {
   public var new: Target?
 
   /// What the start of a range is mapped to; the rest follows without a gap.
-  public struct Target: Hashable, Sendable, Encodable {
+  public struct Target: Hashable, Sendable {
     /// `nil` where physical addresses are not compared.
     public var physical: PhysicalAddress?
     public var access: Access
@@ -84,34 +84,5 @@ public struct MappingChange: Hashable, Sendable {
     self.end = end
     self.old = old
     self.new = new
-  }
-}
-
-extension Change: Encodable {
-  private enum CodingKeys: String, CodingKey {
-    case key
-    case field
-    case start
-    case end
-    case old
-    case new
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    switch self {
-    case .field(let change):
-      try container.encode(change.key, forKey: .key)
-      try container.encode(change.field, forKey: .field)
-      try container.encode(change.old, forKey: .old)
-      try container.encode(change.new, forKey: .new)
-    case .mapping(let change):
-      try container.encode(change.key, forKey: .key)
-      try container.encode("mapping", forKey: .field)
-      try container.encode(change.start, forKey: .start)
-      try container.encode(change.end, forKey: .end)
-      try container.encodeIfPresent(change.old, forKey: .old)
-      try container.encodeIfPresent(change.new, forKey: .new)
-    }
   }
 }

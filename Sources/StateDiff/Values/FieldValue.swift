@@ -28,7 +28,7 @@ public enum FieldValue: Hashable, Sendable {
 }
 
 /// How many ranges of an allocator are in one state, and how large they are together.
-public struct IOVAFigure: Hashable, Sendable, Encodable {
+public struct IOVAFigure: Hashable, Sendable {
   public var ranges: Int
   /// Saturates instead of wrapping.
   public var bytes: UInt64
@@ -62,46 +62,6 @@ extension FieldValue: Comparable {
     case .null: 7
     }
   }
-}
-
-extension FieldValue: Encodable {
-  public func encode(to encoder: any Encoder) throws {
-    switch self {
-    case .members(let members):
-      var container = encoder.container(keyedBy: MemberName.self)
-      for member in members {
-        try container.encode(member.value, forKey: MemberName(stringValue: member.name))
-      }
-    case .figure(let figure): try figure.encode(to: encoder)
-    case .list(let values):
-      var container = encoder.unkeyedContainer()
-      for value in values { try container.encode(value) }
-    case .null:
-      var container = encoder.singleValueContainer()
-      try container.encodeNil()
-    case .flag(let flag):
-      var container = encoder.singleValueContainer()
-      try container.encode(flag)
-    case .number(let number):
-      var container = encoder.singleValueContainer()
-      try container.encode(number)
-    case .address(let address):
-      var container = encoder.singleValueContainer()
-      try container.encode(address.hexadecimal)
-    case .text(let text):
-      var container = encoder.singleValueContainer()
-      try container.encode(text)
-    }
-  }
-}
-
-/// A key that is only known when the value is.
-struct MemberName: CodingKey {
-  var stringValue: String
-  var intValue: Int? { nil }
-
-  init(stringValue: String) { self.stringValue = stringValue }
-  init?(intValue: Int) { nil }
 }
 
 extension FieldValue: CustomStringConvertible {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// How one list of rows differs from another.
-public struct RowDifference<Row: Hashable & Sendable & Encodable>: Hashable, Sendable, Encodable {
+public struct RowDifference<Row: Hashable & Sendable>: Hashable, Sendable {
   /// Rows that only the new state has, in its order.
   public var added: [Row]
   /// Rows that only the old state has, in its order.

@@ -21,12 +21,6 @@ extension RowKey: Comparable {
   }
 }
 
-extension RowKey: Encodable {
-  public func encode(to encoder: any Encoder) throws {
-    try FieldValue.members(members).encode(to: encoder)
-  }
-}
-
 extension RowKey: CustomStringConvertible {
   /// The known identity fields, in order.
   public var description: String { FieldValue.members(members).description }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a document is made of. Each type states its form once, and four readers of that statement
+/// make everything else from it: the JSON text (`JSONWriter`), reading back (`JSONReader`), the JSON
+/// Schema, and the reference page of the manual.
+///
+/// Rows state their fields (`DocumentRow`), enumerations their cases (`DocumentChoice`); the leaves,
+/// `Optional` and `Array` know their form by their type.
+protocol DocumentValue {
+  func write(to writer: JSONWriter)
+
+  static func read(from reader: JSONReader) throws(JSONReadingError) -> Self
+
+  /// The form of the type; rows that it holds are entered into the catalogue.
+  static func form(_ refinement: FormRefinement, in catalogue: FormCatalogue) -> Form
+}
+
+/// An object whose fields are stated one by one.
+protocol DocumentRow: DocumentValue {
+  /// What the schema and the manual call the row; unique in a document.
+  static var rowName: String { get }
+
+  /// A sentence about the row.
+  static var rowMeaning: String { get }
+
+  /// A row to be filled by a reader; `nil` for rows that are only written.
+  static var blank: Self? { get }
+
+  /// States every field: its name, where it is, what it means.
+  static func describe<Fields: FieldVisitor>(_ fields: inout Fields) where Fields.Row == Self
+}
+
+extension DocumentRow {
+  static var blank: Self? { nil }
+
+  @inline(__always)
+  func write(to writer: JSONWriter) {
+    var fields = RowWriter(row: self, writer: writer)
+    writer.openObject()
+    Self.describe(&fields)
+    writer.close()
+  }
+
+  static func read(from reader: JSONReader) throws(JSONReadingError) -> Self {
+    guard let blank else { throw reader.error(.notReadable) }
+    guard reader.take(UInt8(ascii: "{")) else { throw reader.wrongType("an object") }
+    var fields = RowReader(reader, blank)
+    describe(&fields)
+    return try fields.finish()
+  }
+
+  static func form(_ refinement: FormRefinement, in catalogue: FormCatalogue) -> Form {
+    catalogue.row(rowName, meaning: rowMeaning) {
+      var fields = FieldCollector<Self>(catalogue)
+      describe(&fields)
+      return fields.fields
+    }
+  }
+}
+
+/// A word out of a fixed list.
+protocol DocumentChoice: DocumentValue, CaseIterable, RawRepresentable where RawValue == String {
+  var meaning: StaticString { get }
+}
+
+extension DocumentChoice {
+  @inline(__always)
+  func write(to writer: JSONWriter) { writer.string(rawValue) }
+
+  static func read(from reader: JSONReader) throws(JSONReadingError) -> Self {
+    _ = reader.peek()
+    let start = reader.position
+    let text = try reader.string()
+    guard let value = Self(rawValue: text) else {
+      let words = allCases.map(\.rawValue).joined(separator: ", ")
+      throw reader.error(
+        .wrongValue(expected: "one of \(words)", found: "\"\(text.prefix(40))\""), at: start)
+    }
+    return value
+  }
+
+  static func form(_ refinement: FormRefinement, in catalogue: FormCatalogue) -> Form {
+    .choice(allCases.map { Form.Choice(word: $0.rawValue, meaning: "\($0.meaning)") })
+  }
+}
+
+extension DocumentValue {
+  /// Of values that are only written.
+  static func read(from reader: JSONReader) throws(JSONReadingError) -> Self {
+    throw reader.error(.notReadable)
+  }
+}
+
+extension Optional: DocumentValue where Wrapped: DocumentValue {
+  @inline(__always)
+  func write(to writer: JSONWriter) {
+    if let self { self.write(to: writer) } else { writer.literal("null") }
+  }
+
+  static func read(from reader: JSONReader) throws(JSONReadingError) -> Self {
+    reader.take("null") ? nil : .some(try Wrapped.read(from: reader))
+  }
+
+  static func form(_ refinement: FormRefinement, in catalogue: FormCatalogue) -> Form {
+    .nullable(Wrapped.form(refinement, in: catalogue))
+  }
+}
+
+extension Array: DocumentValue where Element: DocumentValue {
+  func write(to writer: JSONWriter) {
+    writer.openArray()
+    for element in self {
+      element.write(to: writer)
+      if writer.hasFailed { break }
+    }
+    writer.close()
+  }
+
+  static func read(from reader: JSONReader) throws(JSONReadingError) -> Self {
+    guard reader.take(UInt8(ascii: "[")) else { throw reader.wrongType("an array") }
+    var result: Self = []
+    if reader.take(UInt8(ascii: "]")) { return result }
+    repeat {
+      do {
+        result.append(try Element.read(from: reader))
+      } catch {
+        throw error.inside(item: result.count)
+      }
+    } while reader.take(UInt8(ascii: ","))
+    try reader.expect(UInt8(ascii: "]"))
+    return result
+  }
+
+  static func form(_ refinement: FormRefinement, in catalogue: FormCatalogue) -> Form {
+    .array(
+      Element.form(FormRefinement(refinement.leaf), in: catalogue), items: refinement.items)
+  }
+}

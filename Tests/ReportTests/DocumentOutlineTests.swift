@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Memory
+import RemappingState
+import StateDiff
+import StateFixtures
+import TableFixtures
+import Testing
+
+@testable import Report
+
+/// What holds for every document because it is stated once.
+struct DocumentOutlineTests {
+  static let outlines = DocumentOutline.all
+
+  @Test(arguments: outlines.indices) func everyFieldHasAMeaning(_ index: Int) {
+    let outline = Self.outlines[index]
+    #expect(outline.meaning.hasSuffix("."))
+    let rows = [("", outline.fields)] + outline.rows.map { ($0.name, $0.fields) }
+    for row in outline.rows { #expect(row.meaning.hasSuffix("."), "\(row.name)") }
+    for (name, fields) in rows {
+      #expect(!fields.isEmpty, "\(name)")
+      #expect(Set(fields.map(\.name)).count == fields.count, "\(name): a key twice")
+      for field in fields {
+        #expect(field.meaning.hasSuffix("."), "\(outline.verb) \(name).\(field.name)")
+      }
+    }
+    #expect(Set(outline.rows.map(\.name)).count == outline.rows.count)
+  }
+
+  @Test(arguments: outlines.indices) func theSchemaIsWhole(_ index: Int) throws {
+    let outline = Self.outlines[index]
+    let schema = try #require(
+      try JSONSerialization.jsonObject(with: Data(outline.jsonSchema.utf8)) as? [String: Any])
+    #expect(schema["$schema"] as? String == "https://json-schema.org/draft/2020-12/schema")
+    #expect(schema["title"] as? String == outline.schema)
+    let definitions = try #require(schema["$defs"] as? [String: Any])
+    var used: Set<String> = []
+    func visit(_ value: Any) {
+      if let object = value as? [String: Any] {
+        if let reference = object["$ref"] as? String {
+          used.insert(String(reference.dropFirst("#/$defs/".count)))
+        }
+        if let properties = object["properties"] as? [String: Any] {
+          #expect(object["additionalProperties"] as? Bool == false)
+          #expect(Set(object["required"] as? [String] ?? []) == Set(properties.keys))
+        }
+        object.values.forEach(visit)
+      } else if let array = value as? [Any] {
+        array.forEach(visit)
+      }
+    }
+    visit(schema)
+    // Each definition is used, and each use is defined: no two rows share a name.
+    #expect(used == Set(definitions.keys))
+  }
+
+  /// The pages that people read are made of the same statements.
+  @Test(arguments: [
+    ("man/iommuscope-json.5", DocumentReference.manualPage),
+    ("Documentation/JSON.md", DocumentReference.markdown),
+  ])
+  func theReferenceIsUpToDate(_ path: String, _ text: String) throws {
+    let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
+      .standardized.appending(path: path)
+    if ProcessInfo.processInfo.environment["RECORD_REFERENCE"] != nil {
+      try Data(text.utf8).write(to: file)
+    }
+    let kept = try? String(contentsOf: file, encoding: .utf8)
+    #expect(kept == text, "\(path) is stale; run: make reference")
+  }
+}
+
+/// A report is read back from what was written.
+struct ReportRoundTripTests {
+  private func bytes(_ document: ReportDocument) throws -> [UInt8] {
+    let sink = MemorySink()
+    try document.writeJSON(to: sink)
+    return sink.bytes
+  }
+
+  private func random(_ seed: UInt64) -> ReportDocument {
+    var random = SeededRandom(seed)
+    return randomValue(ReportDocument.self, .plain, &random)
+  }
+
+  @Test(arguments: 0..<150 as Range<UInt64>) func randomReports(_ seed: UInt64) throws {
+    let document = random(seed)
+    let text = try bytes(document)
+    #expect(try ReportReader.document(text) == document, "seed \(seed)")
+    // Independent of our reader: any parser agrees that it is JSON.
+    let parsed = try JSONSerialization.jsonObject(with: Data(text))
+    // Other programs write keys in another order and with other white space.
+    let sorted = try JSONSerialization.data(withJSONObject: parsed, options: [.sortedKeys])
+    #expect(try ReportReader.document(Array(sorted)) == document, "seed \(seed), sorted")
+  }
+
+  @Test func passesByKeysThatALaterVersionAdds() throws {
+    let document = ReportDocument(state: .sample, findings: [])
+    let text = String(decoding: try bytes(document), as: UTF8.self)
+    for place in ["\"tool\": {", "\"iova\": \"0xffffa000\"", "\"memoryMap\": "] {
+      let added = text.replacing(place, with: "\"later\": [{\"a\": 1.5e3}, null], " + place)
+      #expect(added != text)
+      #expect(try ReportReader.document(Array(added.utf8)) == document, "\(place)")
+    }
+    let end = text.lastIndex(of: "}").map { text[..<$0] + ", \"later\": 1}\n" } ?? ""
+    #expect(try ReportReader.document(Array(end.utf8)) == document)
+  }
+
+  /// No damage to the text traps: it reads, or the error lies inside the bytes.
+  @Test(arguments: 0..<40 as Range<UInt64>) func damagedReports(_ seed: UInt64) throws {
+    var random = SeededRandom(seed ^ 0xda3a)
+    let whole = try bytes(self.random(seed))
+    let alphabet = Array("\"{}[],:0x9-.eutf\\ \n\u{0}".utf8) + [0xff, 0xc3]
+    for _ in 0..<60 {
+      var text = whole
+      for _ in 0..<Int.random(in: 1...4, using: &random) where !text.isEmpty {
+        let place = Int.random(in: 0..<text.count, using: &random)
+        let byte = alphabet.randomElement(using: &random) ?? 0
+        switch Int.random(in: 0...4, using: &random) {
+        case 0: text[place] = byte
+        case 1: text.insert(byte, at: place)
+        case 2: text.removeSubrange(place..<min(place + 9, text.count))
+        case 3: text.removeSubrange(place...)
+        default: text.insert(contentsOf: text[place..<min(place + 200, text.count)], at: place)
+        }
+      }
+      do {
+        let document = try ReportReader.document(text)
+        // What still reads also compares and writes.
+        _ = StateDiff(from: StateDiff.Side(.sample), to: StateDiff.Side(document.state)).isEmpty
+        _ = try bytes(document)
+      } catch {
+        let error = try #require(error as? JSONReadingError)
+        #expect((0...text.count).contains(error.offset))
+      }
+    }
+  }
+}
