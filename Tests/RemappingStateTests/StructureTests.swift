@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
 import Memory
 import RemappingState
 import TableFixtures
@@ -99,24 +98,6 @@ struct StructureTests {
     for kernel in [KernelStructure.copiedTables, .rootEntry, .rootBuses, .pasidArray] {
       #expect(!Structure.kernel(kernel).isContextStructure)
     }
-  }
-
-  @Test func anObservationReadsBack() throws {
-    for cause in Cause.allCases.map(Optional.some) + [nil] {
-      let observation = Observation(
-        .unreadable, unit: "dmar0", structure: .table(.pasidTable, bus: 3), address: 0x1000,
-        cause: cause, detail: "gone")
-      let bytes = try JSONEncoder().encode(observation)
-      #expect(try JSONDecoder().decode(Observation.self, from: bytes) == observation)
-    }
-  }
-
-  /// Documents of before causes were told.
-  @Test func aDocumentWithoutCauseReads() throws {
-    let text = #"{"kind": "unreadable", "subject": "struct iova", "detail": "gone", "count": 1}"#
-    let observation = try JSONDecoder().decode(Observation.self, from: Data(text.utf8))
-    #expect(
-      observation == Observation(.unreadable, structure: .kernel(.allocation), detail: "gone"))
   }
 
   @Test func absencesKeepTheirKind() {

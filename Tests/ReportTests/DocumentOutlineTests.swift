@@ -108,6 +108,34 @@ struct ReportRoundTripTests {
     #expect(try ReportReader.document(Array(end.utf8)) == document)
   }
 
+  @Test func anObservationReadsBack() throws {
+    for cause in Cause.allCases.map(Optional.some) + [nil] {
+      let observation = Observation(
+        .unreadable, unit: "dmar0", structure: .table(.pasidTable, bus: 3), address: 0x1000,
+        cause: cause, detail: "gone")
+      let sink = MemorySink()
+      try observation.writeDocument(to: sink)
+      #expect(try Observation.readDocument(sink.bytes) == observation)
+    }
+  }
+
+  /// Documents of before causes were told.
+  @Test func aDocumentWithoutCauseReads() throws {
+    let text = """
+      {"kind": "unreadable", "unit": null, "device": null, "domainID": null,
+       "subject": "struct iova", "address": null, "word": null, "detail": "gone", "count": 1}
+      """
+    let observation = try Observation.readDocument(Array(text.utf8))
+    #expect(
+      observation == Observation(.unreadable, structure: .kernel(.allocation), detail: "gone"))
+    let lacking = text.replacing("\"detail\": \"gone\", ", with: "")
+    #expect {
+      try Observation.readDocument(Array(lacking.utf8))
+    } throws: { error in
+      (error as? JSONReadingError)?.problem == .missingKey("detail")
+    }
+  }
+
   /// No damage to the text traps: it reads, or the error lies inside the bytes.
   @Test(arguments: 0..<40 as Range<UInt64>) func damagedReports(_ seed: UInt64) throws {
     var random = SeededRandom(seed ^ 0xda3a)
