@@ -17,7 +17,7 @@ REPORTS = .build/sample-reports
 COVERAGE = 90
 SAMPLES = $(wildcard samples/*.vmcore)
 
-.PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth \
+.PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
   mutants install install-data package deps-package package-check clean
 
 build:
@@ -67,7 +67,13 @@ reference:
 # Every sample's report agrees with what an independent walk of the whole machine's memory found.
 truth: samples-check
 	@python3 Tests/Oracle/test_oracle.py --quiet
+	@python3 Tests/Laboratory/test_laboratory.py --quiet
 	@scripts/compare-truth $(REPORTS)
+
+# Every dump of a laboratory against its machine, cell by cell; see Tests/Laboratory/README.md.
+laboratory: build
+	@test -n "$(LAB)" || { echo "usage: make laboratory LAB=FOLDER" >&2; exit 64; }
+	@Tests/Laboratory/matrix.py $(RELEASE) $(LAB)/out --kernels $(LAB)/k --output .build/laboratory.json
 
 # Damaged copies of the samples end in words, never in a signal; SEED= repeats a run.
 mutants: build

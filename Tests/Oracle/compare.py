@@ -317,9 +317,9 @@ def state_of(domain, iova):
     return "not allocated"
 
 
-def compare_trace(result, report, path):
+def compare_trace(result, report, path, open_trace=Trace):
     for unit in report["units"]:
-        trace = Trace(path, number(unit["rootTable"]), unit["segment"] or 0)
+        trace = open_trace(path, number(unit["rootTable"]), unit["segment"] or 0)
         section = f"trace-{unit['name']}"
         result.sections[section] = {"first": trace.begin + 1, "last": trace.end, "translations": trace.events, "faults": trace.faults,
                                     "faulted-pages": len(trace.faulted),
