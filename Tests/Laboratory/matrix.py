@@ -11,6 +11,7 @@ itself and, where KERNELS/*/vmlinux holds the guest's kernel, with that vmlinux 
   guest        domain-ids, groups, types and reserved regions with what the guest said on its console
   trace        every address that the emulated unit translated before the panic with the report's runs and allocator states
   allocator    nodes and states of the IOVA allocators with the leaves of the independent walk
+  addresses    `owners` of all memory and `translate` at the edges of runs with the same leaves
   words        the words that `inherit` foretells with those that the crash kernel wrote (Oracle/inherited.py)
   fates        what `inherit` foretells for each device with the crash kernel's later tables and with the trace after the takeover
   guess        the same forecast without the crash kernel's command line given
@@ -34,6 +35,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "Oracle")]
 
+import addresses    # noqa: E402
 import allocator    # noqa: E402
 import compare      # noqa: E402
 import guest as laboratory    # noqa: E402
@@ -41,7 +43,7 @@ import hardware     # noqa: E402
 import inherited    # noqa: E402
 import takeover     # noqa: E402
 
-SECTIONS = ("tables", "guest", "trace", "allocator", "words", "fates", "guess", "ids", "faults", "findings")
+SECTIONS = ("tables", "guest", "trace", "allocator", "addresses", "words", "fates", "guess", "ids", "faults", "findings")
 
 
 class Tool:
@@ -60,7 +62,7 @@ class Tool:
             except subprocess.TimeoutExpired:
                 return None, "timeout", "", self.timeout
             seconds = time.monotonic() - start
-            if done.returncode or not os.path.exists(output):
+            if done.returncode not in (0, 1) or not os.path.exists(output):    # 1: `translate` met an address that is not mapped
                 return None, done.returncode, done.stderr.strip(), seconds
             return laboratory.read(output), done.returncode, done.stderr.strip(), seconds
 
@@ -128,6 +130,21 @@ def compare_faults(result, faults, record, hardware_log):
             result.count("faults", "agreed")
 
 
+def ask(result, tool, oracle, dump, more):
+    document, status, said, _ = tool.run("owners", dump, *addresses.everything(oracle), *more)
+    if document is None:
+        result.fail(f"owners ended with status {status}: {said}")
+    else:
+        addresses.compare_owners(result, document, oracle)
+    for device, pasid, asked, runs in addresses.questions(oracle):
+        one = ["--pasid", str(pasid)] if pasid else []
+        document, status, said, _ = tool.run("translate", dump, "--device", device, *one, *map(hex, asked), *more)
+        if document is None:
+            result.fail(f"translate of {device} ended with status {status}: {said}")
+        else:
+            addresses.compare_translations(result, device, asked, runs, document)
+
+
 def compare_forecast(cell, truth, forecast, guess):
     policy = next(row for row in forecast["policies"] if row["policy"] == "linux")
     unit = next((row for row in policy["units"] if row["unit"] == "dmar0"), policy["units"][0])
@@ -186,6 +203,7 @@ def fill(cell, tool, guest, truth, container, vmlinux):
     section(cell, "trace", lambda result: compare.compare_trace(result, report, guest.path("qemu-trace.log"), truth.trace))
     section(cell, "allocator", lambda result: allocator.compare_allocators(result, report, truth.hardware))
     section(cell, "findings", lambda result: compare_findings(result, report, guest.options if guest.planted else None))
+    section(cell, "addresses", lambda result: ask(result, tool, truth.hardware, dump, more))
     faults, status, said, cell["seconds"]["faults"] = tool.run("faults", dump, *more)
     logged = any(re.search(r"DMAR:.*(fault addr|Request device)", line) for line in guest.first)
 
@@ -219,7 +237,8 @@ def facts(cell):
     words = cell["compared"].get("words", {}).get("words", {})
     return (f"contexts {count('tables', 'contexts', 'agreed')}, runs {count('tables', 'runs', 'agreed')}, traced pages {traced}, "
             f"groups {count('guest', 'groups', 'agreed')}, regions {count('guest', 'reservedRegions', 'agreed')}, "
-            f"allocator nodes {count('allocator', 'allocator', 'agreed')}, words {words.get('roots', 0)}+{words.get('contexts', 0)}, "
+            f"allocator nodes {count('allocator', 'allocator', 'agreed')}, owners' runs {count('addresses', 'owners', 'runs agreed')}, "
+            f"translations {count('addresses', 'translate', 'mapped', 'not mapped')}, words {words.get('roots', 0)}+{words.get('contexts', 0)}, "
             f"fates {count('fates', 'fate-tables', 'agreed')} by tables and {count('fates', 'fate-trace', 'devices')} by trace, "
             f"faults {count('faults', 'faults', 'in the log')}, findings {count('findings', 'findings', 'in the report')}")
 

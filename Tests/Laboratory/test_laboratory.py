@@ -16,6 +16,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "Oracle")]
 
+import addresses    # noqa: E402
 import allocator    # noqa: E402
 import compare      # noqa: E402
 import guest        # noqa: E402
@@ -172,6 +173,40 @@ class Allocators(unittest.TestCase):
         self.assertEqual(allocator.outside([(0, 10), (20, 30)], [(2, 4), (8, 22), (29, 40)]), [(0, 2), (4, 8), (22, 29)])
 
 
+class Addresses(unittest.TestCase):
+    ORACLE = tables(context(DEVICE), runs=(("0xf000", "0x2000", "0x5000"), ("0x11000", "0x1000", "0x9000"), ("0x20000", "0x1000", "0x100000000")))
+
+    def setUp(self):
+        for row in self.ORACLE["domains"]:
+            row["levels"] = 4
+
+    def owners(self, *rows):
+        reaches = [{"translation": "second-stage", "iova": hex(iova), "iovaEnd": hex(iova + length - 1), "physical": hex(physical), "access": access,
+                    "devices": [{"device": DEVICE, "pasid": None}]} for iova, length, physical, access in rows]
+        return outcome(lambda result: addresses.compare_owners(result, {"ranges": [{"reaches": reaches}]}, self.ORACLE)).unexplained
+
+    def test_owners(self):
+        whole = [(0xf000, 0x1000, 0x5000, "rw"), (0x10000, 0x1000, 0x6000, "rw"), (0x11000, 0x1000, 0x9000, "rw"), (0x20000, 0x1000, 1 << 32, "rw")]
+        self.assertEqual(self.owners(*whole), [])
+        self.assertIn("only in the walk", self.owners(*whole[:3])[0])
+        self.assertIn("only in the answer", self.owners(*whole, (0x30000, 0x1000, 0x5000, "r"))[0])
+        self.assertEqual(addresses.everything(self.ORACLE), ["0x0-0xffffffff", "0x100000000-0x1ffffffff"])
+
+    def test_translations(self):
+        (device, pasid, asked, runs), = addresses.questions(self.ORACLE)
+        self.assertEqual((device, pasid, asked), (DEVICE, None, [0xefff, 0xf000, 0x10fff, 0x11000, 0x11fff, 0x12000, 0x1ffff, 0x20000, 0x20fff, 0x21000]))
+
+        def found(change=lambda rows: None):
+            rows = [{"iova": hex(address), "outcome": "not-mapped", "physical": None} if addresses.lookup(runs, address) is None else
+                    {"iova": hex(address), "outcome": "mapped", "physical": hex(addresses.lookup(runs, address))} for address in asked]
+            change(rows)
+            return outcome(lambda result: addresses.compare_translations(result, device, asked, runs, {"translations": rows})).unexplained
+        self.assertEqual(found(), [])
+        self.assertIn("the walk has 0x5000", found(lambda rows: rows[1].update(outcome="interrupt", physical=None))[0])
+        self.assertIn("the walk has no page", found(lambda rows: rows[0].update(outcome="mapped", physical="0x1"))[0])
+        self.assertIn("has no answer", found(lambda rows: rows.pop())[0])
+
+
 class Faults(unittest.TestCase):
     def found(self, rows, *lines, console=False):
         record = takeover.Record([root(OLD), *lines, root(NEW)], OLD, NEW)
@@ -282,7 +317,11 @@ class Whole(unittest.TestCase):
             {"unit": "dmar0", "roots": [{"bus": 0, "half": None, "old": "0x2001", "new": "+0x1001"}],
              "contexts": [{"device": DEVICE, "old": ["0x3001", "0x502"], "new": ["0x3001", "0x502"]}],
              "domainIDs": {"reserved": [0, 5], "firstFree": 1}}]}]}
-        return {"report": report, "inherit": inherit, "faults": {"log": {"faults": 0}, "faults": []}}
+        owners = {"ranges": [{"reaches": [{"translation": "second-stage", "iova": "0xf000", "iovaEnd": "0xffff", "physical": "0x20000", "access": "rw",
+                                           "devices": [{"device": DEVICE, "pasid": None}]}]}]}
+        translate = {"translations": [{"iova": hex(address), "outcome": "mapped" if 0xf000 <= address < 0x10000 else "not-mapped",
+                                       "physical": hex(address + 0x11000)} for address in (0xefff, 0xf000, 0xffff, 0x10000)]}
+        return {"report": report, "inherit": inherit, "owners": owners, "translate": translate, "faults": {"log": {"faults": 0}, "faults": []}}
 
     def matrix(self, change=lambda documents: None, containers=("vmcore",)):
         with tempfile.TemporaryDirectory() as folder:
@@ -318,6 +357,8 @@ class Whole(unittest.TestCase):
         wrong("guest", lambda d: d["report"]["reservedRegions"].clear())
         wrong("trace", lambda d: d["report"]["domains"][0]["mapping"]["runs"][0].update(physical="0x21000"))
         wrong("allocator", lambda d: d["report"]["domains"][0]["iova"]["allocated"][0].update(state="cached"))
+        wrong("addresses", lambda d: d["translate"]["translations"][1].update(physical="0x1"))
+        wrong("addresses", lambda d: d["owners"]["ranges"].clear())
         wrong("words", lambda d: d["inherit"]["policies"][0]["units"][0]["contexts"][0].update(new=["0x3001", "0x602"]))
         wrong("fates", lambda d: d["inherit"]["policies"][0]["devices"][0]["at"].update(T2="blocked"))
         wrong("faults", lambda d: d["faults"]["log"].update(faults=1))
