@@ -205,6 +205,10 @@ def compare_console(result, report, lines):
         if row["group"] is not None:
             domain = device_domain(report, row["device"])
             kind = domain["type"] if domain else None
+            if kind in ("unmanaged", "blocked") and (row["driver"] or "").startswith("vfio"):
+                # sysfs tells the type of the group's default domain; a driver of user space holds the device in another one.
+                result.explain(f"{row['device']}: {row['driver']} holds it in an {kind} domain, the console tells the group's default domain")
+                kind = groups.get(row["device"], {}).get("type")
             ours[row["device"]] = {"group": row["group"], "type": kind}
     for device, row in ours.items():
         if row["type"] == "dma" and groups.get(device, {}).get("type") == "dma-fq":

@@ -197,6 +197,16 @@ class Compare(unittest.TestCase):
         status, found = self.run_compare(root + line.format(0x3000, 0x77000) + after)
         self.assertEqual((status, found["trace-dmar0"]["gone"]), (1, 1))
 
+    def test_a_device_in_user_space_differs_from_its_groups_default(self):
+        lines = ["LAB: group 0 type=DMA-FQ devs=0000:00:02.0  resv="]
+        for driver, kind, wrong in (("vfio-pci", "unmanaged", 0), ("nvme", "unmanaged", 1), ("vfio-pci", "identity", 1)):
+            self.report["units"][0]["domainIDs"] = {"used": [7]}
+            self.report["devices"][0]["driver"] = driver
+            self.report["domains"][0]["type"] = kind
+            result = compare.Result(10, False)
+            compare.compare_console(result, self.report, lines)
+            self.assertEqual(len(result.unexplained), wrong, (driver, kind, result.unexplained))
+
     def test_console_of_the_first_kernel_only(self):
         with tempfile.NamedTemporaryFile("w", suffix=".log") as file:
             file.write("LAB: boot A\nLAB: group 0 type=DMA devs=0000:00:02.0  resv=\nLAB: boot B\nLAB: group 9 type=DMA devs=x  resv=\n")
