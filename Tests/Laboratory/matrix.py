@@ -17,6 +17,7 @@ itself and, where KERNELS/*/vmlinux holds the guest's kernel, with that vmlinux 
   guess        the same forecast without the crash kernel's command line given
   ids          domain-ids that the crash kernel counted and handed out with those that the forecast has reserved and free
   faults       the faults that `faults` found in the log with those that the emulated unit raised
+  history      the invalidation queue with what the emulated unit took from it, trace events with those that the guest printed
   findings     a guest with no planted fault has no finding
 
 Exit status: 0 nothing disagrees, 1 something does (every disagreement is printed), 2 nothing could be compared.
@@ -41,9 +42,10 @@ import compare      # noqa: E402
 import guest as laboratory    # noqa: E402
 import hardware     # noqa: E402
 import inherited    # noqa: E402
+import past         # noqa: E402
 import takeover     # noqa: E402
 
-SECTIONS = ("tables", "guest", "trace", "allocator", "addresses", "words", "fates", "guess", "ids", "faults", "findings")
+SECTIONS = ("tables", "guest", "trace", "allocator", "addresses", "words", "fates", "guess", "ids", "faults", "history", "findings")
 
 
 class Tool:
@@ -77,6 +79,8 @@ class Truth:
         self.words = inherited.document(image, old, new) if self.taken_over else None
         with open(guest.path("qemu-trace.log"), errors="replace") as lines:
             self.record = takeover.Record(lines, old & hardware.ADDRESS, new & hardware.ADDRESS)
+        with open(guest.path("qemu-trace.log"), errors="replace") as lines:
+            self.descriptors = past.descriptors(lines, new & hardware.ADDRESS)
 
     @functools.lru_cache(maxsize=2)
     def trace(self, path, root, segment):
@@ -212,6 +216,14 @@ def fill(cell, tool, guest, truth, container, vmlinux):
             raise ValueError(f"faults ended with status {status}: {said}")
         compare_faults(result, faults, truth.record, logged)
     section(cell, "faults", fault_lines)
+
+    def happened(result):
+        document, ended, words, _ = tool.run("history", dump, *more)
+        if document is None:
+            raise ValueError(f"history ended with status {ended}: {words}")
+        past.compare_queue(result, document, truth.descriptors)
+        past.compare_events(result, document, guest.first)
+    section(cell, "history", happened)
     given = []
     if guest.crash_command_line:
         given += ["--crash-command-line", guest.crash_command_line]
@@ -240,7 +252,8 @@ def facts(cell):
             f"allocator nodes {count('allocator', 'allocator', 'agreed')}, owners' runs {count('addresses', 'owners', 'runs agreed')}, "
             f"translations {count('addresses', 'translate', 'mapped', 'not mapped')}, words {words.get('roots', 0)}+{words.get('contexts', 0)}, "
             f"fates {count('fates', 'fate-tables', 'agreed')} by tables and {count('fates', 'fate-trace', 'devices')} by trace, "
-            f"faults {count('faults', 'faults', 'in the log')}, findings {count('findings', 'findings', 'in the report')}")
+            f"faults {count('faults', 'faults', 'in the log')}, descriptors {count('history', 'queue', 'descriptors')}, "
+            f"events {count('history', 'events', 'agreed')}, findings {count('findings', 'findings', 'in the report')}")
 
 
 def word(cell, name):

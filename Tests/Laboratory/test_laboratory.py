@@ -21,6 +21,7 @@ import allocator    # noqa: E402
 import compare      # noqa: E402
 import guest        # noqa: E402
 import matrix       # noqa: E402
+import past         # noqa: E402
 import takeover     # noqa: E402
 
 OLD, NEW = 0x1000, 0x9000
@@ -223,6 +224,35 @@ class Faults(unittest.TestCase):
         self.assertIn("found none in the log", self.found([], fault(0x2000, 6), console=True)[0])
 
 
+class Past(unittest.TestCase):
+    def queue(self, *raw, taken=((1, 0), (2, 0), (3, 7), (4, 0), (9, 9))):
+        rows = [{"unit": "dmar0", "age": len(raw) - number, "raw": [hex(low), hex(high)]} for number, (low, high) in enumerate(raw)]
+        result = outcome(lambda result: past.compare_queue(result, {"invalidations": rows[::-1]}, list(taken)))
+        return result.unexplained, result.sections.get("queue")
+
+    def test_the_queue_is_a_stretch_of_what_the_unit_took(self):
+        self.assertEqual(self.queue((2, 0), (3, 7), (4, 0)), ([], {"descriptors agreed": 3, "taken later, by the crash kernel": 1}))
+        self.assertIn("the newest 1 agree at best", self.queue((3, 0), (4, 0))[0][0])
+        self.assertIn("the newest 0 agree at best", self.queue((4, 0), (5, 0))[0][0])
+        self.assertEqual(self.queue(), ([], None))
+
+    def test_descriptors_end_with_the_new_root(self):
+        line = "vtd_inv_desc invalidate desc type wait high 0x7 low 0x25"
+        self.assertEqual(past.descriptors([root(OLD), line, "vtd_inv_desc_wait_sw x", root(NEW), line], NEW), [(0x25, 7)])
+
+    def test_events(self):
+        console = ["LAB: trace", "# tracer: nop", "    init-1       [000] d.s2.    26.408122: qi_submit: iotlb_inv dmar0: 0xa00e2  0x0",
+                   "[   26.669337] DMAR: DRHD: handling fault status reg 2", "LAB: trace end", "[ 27.000000] x: y: z"]
+        row = {"time": 26408121791, "name": "qi_submit", "text": "iotlb_inv dmar0: 0xa00e2 0x0"}
+
+        def found(*rows):
+            return outcome(lambda result: past.compare_events(result, {"events": list(rows)}, console)).unexplained
+        self.assertEqual(found(row), [])
+        self.assertIn("the ring has not", found({**row, "text": "iotlb_inv dmar0: 0xb00e2 0x0"})[0])
+        self.assertIn("the ring has not", found({**row, "time": 26408120000})[0])
+        self.assertIn("newer than the last", found(row, {**row, "time": 27000000000})[0])
+
+
 class Findings(unittest.TestCase):
     REPORT = {"findings": [{"rule": "a.b", "severity": "warning", "device": None, "unit": "dmar0", "message": "m"}]}
 
@@ -321,7 +351,7 @@ class Whole(unittest.TestCase):
                                            "devices": [{"device": DEVICE, "pasid": None}]}]}]}
         translate = {"translations": [{"iova": hex(address), "outcome": "mapped" if 0xf000 <= address < 0x10000 else "not-mapped",
                                        "physical": hex(address + 0x11000)} for address in (0xefff, 0xf000, 0xffff, 0x10000)]}
-        return {"report": report, "inherit": inherit, "owners": owners, "translate": translate, "faults": {"log": {"faults": 0}, "faults": []}}
+        return {"report": report, "inherit": inherit, "history": {"events": [], "invalidations": []}, "owners": owners, "translate": translate, "faults": {"log": {"faults": 0}, "faults": []}}
 
     def matrix(self, change=lambda documents: None, containers=("vmcore",)):
         with tempfile.TemporaryDirectory() as folder:
@@ -362,6 +392,7 @@ class Whole(unittest.TestCase):
         wrong("words", lambda d: d["inherit"]["policies"][0]["units"][0]["contexts"][0].update(new=["0x3001", "0x602"]))
         wrong("fates", lambda d: d["inherit"]["policies"][0]["devices"][0]["at"].update(T2="blocked"))
         wrong("faults", lambda d: d["faults"]["log"].update(faults=1))
+        wrong("history", lambda d: d["history"]["invalidations"].append({"unit": "dmar0", "age": 1, "raw": ["0x25", "0x7"]}))
         wrong("findings", lambda d: d["report"]["findings"].append({"rule": "a.b", "severity": "info", "message": "m"}))
 
     def test_a_document_without_its_keys_is_a_disagreement(self):
