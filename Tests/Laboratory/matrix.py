@@ -163,9 +163,9 @@ def compare_forecast(cell, truth, forecast, guess):
             result.fail(text)
 
     def fates(result):
+        attached = takeover.compare_trace(result, policy["devices"], truth.hardware, truth.record, compare.Mapped)
         if truth.late:
-            takeover.compare_tables(result, policy["devices"], truth.hardware, truth.late, truth.record.touched)
-        takeover.compare_trace(result, policy["devices"], truth.hardware, truth.record, compare.Mapped)
+            takeover.compare_tables(result, policy["devices"], truth.hardware, truth.late, attached)
 
     def ids(result):
         takeover.compare_ids(result, unit["unit"], truth.hardware, truth.late, unit["domainIDs"]["reserved"], unit["domainIDs"]["firstFree"],

@@ -47,10 +47,6 @@ class Record:
                         self.before, self.after = [], []
                     self.found = self.found or current == new
 
-    @property
-    def touched(self):
-        return {event[0] for event in self.after}
-
     def device(self, bus, slot, function):
         return f"{self.segment:04x}:{bus:02x}:{slot:02x}.{function}"
 
@@ -70,12 +66,12 @@ def same_entry(old, new):
     return (old["translation"], old["table"], old["domainID"]) == (new["translation"], new["table"], new["domainID"])
 
 
-def compare_tables(result, predicted, old, late, touched):
+def compare_tables(result, predicted, old, late, attached):
     """The tables when the crash kernel's drivers were up against `at.T4`: attached, or still as copied.
 
     Linux attaches at the first mapping that a driver makes, not at its probe: a network card that nobody brings up stays as copied.
-    `touched` holds the devices that the trace shows at work after the takeover; only for them is "kept" against a forecast of
-    an attach."""
+    `attached` holds the devices that the trace shows at new addresses (see `compare_trace`); only for them is "kept" against a
+    forecast of an attach."""
     before, after = context_words(old), context_words(late)
     for row in predicted:
         device, fate = row["device"], row["at"]["T4"]
@@ -95,7 +91,7 @@ def compare_tables(result, predicted, old, late, touched):
                 "blocked": ("absent", "attached"), "silent": ("kept", "absent", "attached"), "physical": ()}.get(fate, ())
         if state in fits:
             result.count("fate-tables", f"agreed: {state}")
-        elif state == "kept" and fate in ("remapped", "pass-through") and device not in touched:
+        elif state == "kept" and fate in ("remapped", "pass-through") and device not in attached:
             result.count("fate-tables", "its driver made no mapping in this guest")
             result.explain(f"{device}: forecast {fate} once its driver maps something; in this guest it did not, and the copy stood")
         else:
@@ -108,10 +104,12 @@ def passes(contexts, device):
 
 
 def compare_trace(result, predicted, old, record, mapped):
-    """Every event after the takeover against the forecast. `mapped` makes a lookup (iova to physical or None) of a domain's runs."""
+    """Every event after the takeover against the forecast. `mapped` makes a lookup (iova to physical or None) of a domain's runs.
+    Returns the devices that were met at new addresses: a driver attached them."""
+    attached = set()
     if not record.found:
         result.fail("the trace has no write of the crash kernel's root pointer")
-        return
+        return attached
     contexts, events = context_words(old), {}
     for event in record.after:
         events.setdefault(event[0], []).append(event)
@@ -128,7 +126,9 @@ def compare_trace(result, predicted, old, record, mapped):
             elif faults:
                 result.count("fate-trace", "faults of devices without a context", sum(faults.values()))
             continue
-        one_device(result, row, events[device], lookup, context)
+        if one_device(result, row, events[device], lookup, context):
+            attached.add(device)
+    return attached
 
 
 def one_device(result, row, events, lookup, context):
@@ -168,6 +168,7 @@ def one_device(result, row, events, lookup, context):
     if seen["an old address still leads to its old page after the attach"]:
         # The crash kernel may map the same page at the same address anew only by chance; tables tell (see compare_tables).
         result.explain(f"{device}: addresses that the old tables hold are met again after its attach")
+    return attached
 
 
 def compare_ids(result, unit, old, late, reserved, first_free, used):

@@ -70,7 +70,6 @@ class Record(unittest.TestCase):
         self.assertTrue(record.found)
         self.assertEqual(record.before, [(DEVICE, "fault", 0x2000, 6)])
         self.assertEqual(record.after, [(DEVICE, "translated", 0xf000, 0x5000), (DEVICE, "fault", 0x3000, 5)])
-        self.assertEqual(record.touched, {DEVICE})
 
     def test_a_superpage_is_reduced_to_the_page_that_was_asked_for(self):
         record = takeover.Record([root(NEW), "vtd_dmar_translate dev 00:02.00 iova 0x212345 -> gpa 0x600000 mask 0x1fffff"], OLD, NEW)
@@ -109,6 +108,13 @@ class FatesByTrace(unittest.TestCase):
         self.assertEqual(result.unexplained, [])
         self.assertEqual(result.sections["fate-trace"]["old address translated as before"], 1)
 
+    def test_devices_at_new_addresses_are_attached(self):
+        def attached(*lines):
+            record = takeover.Record([root(OLD), root(NEW), *lines], OLD, NEW)
+            return takeover.compare_trace(compare.Result(9, False), forecast(), tables(context(DEVICE)), record, compare.Mapped)
+        self.assertEqual(attached(translated(0xf000, 0x5000), fault(0x44000, 5)), set())
+        self.assertEqual(attached(translated(0xf000, 0x5000), translated(0xf000, 0x7000)), {DEVICE})
+
     def test_a_trace_without_the_takeover_is_no_agreement(self):
         record = takeover.Record([root(OLD)], OLD, NEW)
         result = outcome(lambda result: takeover.compare_trace(result, forecast(), tables(), record, compare.Mapped))
@@ -116,8 +122,8 @@ class FatesByTrace(unittest.TestCase):
 
 
 class FatesByTables(unittest.TestCase):
-    def found(self, late, touched=(), **fates):
-        return outcome(lambda result: takeover.compare_tables(result, forecast(**fates), tables(context(DEVICE)), late, set(touched)))
+    def found(self, late, attached=(), **fates):
+        return outcome(lambda result: takeover.compare_tables(result, forecast(**fates), tables(context(DEVICE)), late, set(attached)))
 
     def test_attached(self):
         self.assertEqual(self.found(tables(context(DEVICE, domain=9, table="0x8000"))).unexplained, [])
@@ -128,7 +134,7 @@ class FatesByTables(unittest.TestCase):
         self.assertEqual(self.found(same, T4="translated").unexplained, [])
         self.assertEqual(self.found(same).unexplained, [])
         self.assertEqual(self.found(same).sections["fate-tables"], {"its driver made no mapping in this guest": 1})
-        self.assertIn("it is kept", self.found(same, touched=[DEVICE]).unexplained[0])
+        self.assertIn("it is kept", self.found(same, attached=[DEVICE]).unexplained[0])
         self.assertIn("it is kept", self.found(same, T4="blocked").unexplained[0])
 
     def test_absent_and_pass_through(self):
@@ -354,18 +360,27 @@ class Whole(unittest.TestCase):
         return {"report": report, "inherit": inherit, "history": {"events": [], "invalidations": []}, "owners": owners, "translate": translate, "faults": {"log": {"faults": 0}, "faults": []}}
 
     def matrix(self, change=lambda documents: None, containers=("vmcore",)):
+        documents = self.documents()
+        change(documents)
+
+        class Tool:
+            def run(self, verb, *arguments):
+                return documents[verb], 0, "", 0.0
         with tempfile.TemporaryDirectory() as folder:
             place = os.path.join(folder, "one")
             os.mkdir(place)
             self.machine(place)
-            documents = self.documents()
-            change(documents)
+            return matrix.survey(Tool(), guest.guests(folder), {}, containers, 20)
+
+    def test_a_real_program_is_run(self):
+        with tempfile.TemporaryDirectory() as folder:
             binary = os.path.join(folder, "program")
             with open(binary, "w") as file:
-                file.write(f"#!{sys.executable}\nimport json, sys\nd = json.loads({json.dumps(documents)!r})\n"
-                           "json.dump(d[sys.argv[1]], open(sys.argv[sys.argv.index('--output') + 1], 'w'))\n")
+                file.write(f"#!{sys.executable}\nimport json, sys\nprint('a warning', file=sys.stderr)\n"
+                           "json.dump(sys.argv[1:-1], open(sys.argv[-1], 'w'))\nsys.exit(1)\n")
             os.chmod(binary, os.stat(binary).st_mode | stat.S_IXUSR)
-            return matrix.survey(matrix.Tool(binary, 60), guest.guests(folder), {}, containers, 20)
+            document, status, said, _ = matrix.Tool(binary, 60).run("translate", "dump", "0x1000")
+        self.assertEqual((document, status, said), (["translate", "dump", "0x1000", "--format", "json", "--output"], 1, "a warning"))
 
     def test_agreement_in_every_section(self):
         document = self.matrix(containers=())
