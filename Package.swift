@@ -46,16 +46,17 @@ let package = Package(
 
     room("Memory"),
     room("Files", ["Memory"]),
-    room("DumpFile", ["Memory", "Files", "CElfutils", "CZlib", algorithms]),
-    room("KernelTypes", ["Memory", "Files", "CElfutils", algorithms]),
-    room("KernelImage", ["Memory", "KernelTypes", "CElfutils"]),
+    room("ELF", ["Memory"]),
+    room("DumpFile", ["Memory", "Files", "ELF", "CZlib", algorithms]),
+    room("KernelTypes", ["Memory", "Files", "ELF", "CElfutils", algorithms]),
+    room("KernelImage", ["Memory", "KernelTypes"]),
     room("RemappingState", ["Memory", algorithms]),
     room("VTd", ["Memory", "RemappingState"]),
     room("LinuxIOMMU", ["Memory", "RemappingState", "KernelTypes", "KernelImage"]),
     room("Assembly", ["Memory", "RemappingState", "VTd", "LinuxIOMMU", "KernelImage", algorithms]),
     room("Audit", ["Memory", "RemappingState", algorithms]),
     room("StateDiff", ["Memory", "RemappingState"]),
-    room("TableCopy", ["Memory", "RemappingState", "VTd"]),
+    room("TableCopy", ["Memory", "ELF", "RemappingState", "VTd"]),
     room("Carving", ["Memory", "RemappingState", "VTd", algorithms]),
 
     room("Evidence", ["Memory", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState"]),
@@ -105,54 +106,73 @@ let package = Package(
       name: "iommuscope", dependencies: ["Commands", "CStart"], swiftSettings: strict),
 
     .target(
-      name: "DumpFixtures", dependencies: ["Memory", "CZlib"], path: "Tests/DumpFixtures",
+      name: "MemoryFixtures", dependencies: ["Memory"], path: "Tests/MemoryFixtures",
       swiftSettings: strict),
     .target(
-      name: "KernelFixtures", dependencies: ["Memory", "KernelTypes", "KernelImage"],
+      name: "DumpFixtures", dependencies: ["Memory", "MemoryFixtures", "CZlib"],
+      path: "Tests/DumpFixtures",
+      swiftSettings: strict),
+    .target(
+      name: "KernelFixtures",
+      dependencies: ["Memory", "MemoryFixtures", "KernelTypes", "KernelImage"],
       path: "Tests/KernelFixtures", swiftSettings: strict),
     .target(
       name: "StateFixtures", dependencies: ["Memory", "RemappingState"],
       path: "Tests/StateFixtures", swiftSettings: strict),
     .target(
-      name: "TableFixtures", dependencies: ["Memory", "RemappingState", "VTd", "TableCopy"],
+      name: "TableFixtures",
+      dependencies: ["Memory", "MemoryFixtures", "RemappingState", "VTd", "TableCopy"],
       path: "Tests/TableFixtures", swiftSettings: strict),
 
     tests("Memory"),
     tests("Files", ["Memory"]),
-    tests("DumpFile", ["Memory", "DumpFixtures"]),
-    tests("KernelTypes", ["Files"], exclude: ["Fixtures"]),
-    tests("KernelImage", ["Memory", "KernelTypes", "KernelFixtures"]),
-    tests("VTd", ["Memory", "RemappingState"]),
+    tests("ELF", ["Memory"]),
+    tests("DumpFile", ["Memory", "MemoryFixtures", "ELF", "DumpFixtures"]),
+    tests("KernelTypes", ["Files", "MemoryFixtures"], exclude: ["Fixtures"]),
+    tests("KernelImage", ["Memory", "MemoryFixtures", "KernelTypes", "KernelFixtures"]),
+    tests("VTd", ["Memory", "MemoryFixtures", "RemappingState"]),
     tests(
-      "LinuxIOMMU", ["Memory", "RemappingState", "KernelTypes", "KernelImage", "KernelFixtures"]),
-    tests("RemappingState", ["Memory", "TableFixtures"]),
-    tests("Assembly", ["Memory", "RemappingState", "LinuxIOMMU", "DumpFixtures"]),
+      "LinuxIOMMU",
+      [
+        "Memory", "MemoryFixtures", "RemappingState", "KernelTypes", "KernelImage",
+        "KernelFixtures",
+      ]),
+    tests("RemappingState", ["Memory", "MemoryFixtures", "TableFixtures"]),
+    tests(
+      "Assembly", ["Memory", "MemoryFixtures", "RemappingState", "LinuxIOMMU", "DumpFixtures"]),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
-    tests("StateDiff", ["Memory", "RemappingState", "StateFixtures"]),
-    tests("TableCopy", ["Memory", "RemappingState", "VTd", "TableFixtures"]),
+    tests("StateDiff", ["Memory", "MemoryFixtures", "RemappingState", "StateFixtures"]),
+    tests(
+      "TableCopy", ["Memory", "MemoryFixtures", "ELF", "RemappingState", "VTd", "TableFixtures"]),
     tests(
       "Inheritance",
       [
-        "Memory", "VTd", "TableCopy", "RemappingState", "Report", "StateFixtures", "TableFixtures",
+        "Memory", "MemoryFixtures", "VTd", "TableCopy", "RemappingState", "Report", "StateFixtures",
+        "TableFixtures",
       ],
       exclude: ["Golden"]),
     tests(
-      "Report", ["Memory", "RemappingState", "StateDiff", "StateFixtures", "TableFixtures"],
+      "Report", ["Memory", "MemoryFixtures", "RemappingState", "StateDiff", "StateFixtures"],
       exclude: ["Golden"]),
     tests(
       "Commands",
       [
-        "Audit", "DumpFile", "DumpFixtures", "Evidence", "Files", "Memory", "RemappingState",
+        "Audit", "DumpFile", "DumpFixtures", "Evidence", "Files", "Memory", "MemoryFixtures",
+        "RemappingState",
         "Report", "Session",
         "StateDiff", "StateFixtures", argumentParser,
       ],
       exclude: ["Golden"]),
-    tests("Carving", ["Memory", "RemappingState", "VTd"]),
+    tests("Carving", ["Memory", "MemoryFixtures", "RemappingState", "VTd"]),
     tests(
       "Faults",
-      ["Memory", "KernelImage", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures"]),
+      [
+        "Memory", "MemoryFixtures", "KernelImage", "VTd", "RemappingState", "Assembly", "Evidence",
+        "DumpFixtures",
+      ]),
     tests(
-      "Translation", ["Memory", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures"]),
+      "Translation",
+      ["Memory", "MemoryFixtures", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures"]),
     tests("Session", ["Memory", "RemappingState", "Evidence", "DumpFixtures"]),
     tests("Owners", ["Memory", "RemappingState"]),
   ]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import ELF
 internal import Files
 public import Memory
 
@@ -12,7 +13,7 @@ public struct DumpFile: Sendable {
   /// The pages; safe to use from several threads.
   public var memory: any PhysicalMemory
   /// ELF notes in file order, also those that a kdump-compressed dump carries.
-  public var notes: [Note]
+  public var notes: [ELFNote]
   /// What the kernel says about itself, `KEY=value` lines; `nil` if the dump has none.
   public var vmcoreinfo: [UInt8]?
   /// Where an ELF dump says that kernel virtual addresses are; empty for kdump.
@@ -102,7 +103,7 @@ public struct DumpFile: Sendable {
   }
 
   private init(elf bytes: DumpBytes) throws(DumpError) {
-    let headers = try ELFHeaders(bytes)
+    let headers = try CoreHeaders(bytes)
     let elf = ELFMemory(headers, bytes)
     var list = NoteList()
     list.read(headers, from: bytes)

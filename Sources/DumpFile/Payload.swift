@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ELF
 import Memory
 
 /// What kind of dump a file, or the stream in it, holds.
@@ -9,7 +10,7 @@ enum Payload {
 
   init(_ bytes: DumpBytes) throws(DumpError) {
     let start = (try? bytes.copy(at: 0, length: Int(min(bytes.count, 8)))) ?? []
-    if start.starts(with: ELFHeaders.signature) {
+    if start.starts(with: ELFHeader.signature) {
       self = .elf
     } else if start == KdumpHeader.kdumpSignature || start == KdumpHeader.diskdumpSignature {
       self = .kdump

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ELF
 public import Memory
 internal import RemappingState
 
@@ -69,88 +70,15 @@ public struct TableImage {
 
   /// Hands the file to `sink`, piece by piece, in order.
   public func write<E: Error>(_ sink: ([UInt8]) throws(E) -> Void) throws(E) {
-    let note = noteBytes
-    let headers = segments.count + 1
-    // More headers than the field can tell need section 0; tables are never that scattered.
-    let shown = min(headers, 0xfffe)
-    let noteOffset = 64 + 56 * shown
-    let dataOffset = (noteOffset + note.count + Page.size - 1) & ~(Page.size - 1)
-    var head = ByteWriter()
-    head.bytes += [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0] + [UInt8](repeating: 0, count: 8)
-    head.add(4 as UInt16)
-    head.add(62 as UInt16)
-    head.add(1 as UInt32)
-    head.add(0 as UInt64)
-    head.add(64 as UInt64)
-    head.add(0 as UInt64)
-    head.add(0 as UInt32)
-    head.add(64 as UInt16)
-    head.add(56 as UInt16)
-    head.add(UInt16(shown))
-    head.add(0 as UInt16)
-    head.add(0 as UInt16)
-    head.add(0 as UInt16)
-    head.programHeader(
-      type: 4, flags: 0, offset: UInt64(noteOffset), physical: 0, size: UInt64(note.count))
-    var offset = UInt64(dataOffset)
-    for segment in segments.prefix(shown - 1) {
-      let size = UInt64(segment.frames.count) << 12
-      head.programHeader(
-        type: 1, flags: 7, offset: offset, physical: segment.frames.lowerBound << 12, size: size)
-      offset += size
-    }
-    head.bytes += note
-    head.bytes += [UInt8](repeating: 0, count: dataOffset - head.bytes.count)
-    try sink(head.bytes)
-    for segment in segments.prefix(shown - 1) {
+    let text = Array(roots.map(\.line).joined().utf8)
+    let notes = [ELFNote(name: Self.noteName, type: Self.noteType, bytes: text)]
+    try sink(ELFCore(notes: notes, runs: segments.map(\.frames)).head)
+    for segment in segments {
       for frame in segment.frames {
         // Pages were seen to be there; one that is gone now is a page of zeros.
         let page = (try? segment.memory.page(frame)) ?? .zero
         try sink(page.withBytes { (try? $0.copy(at: 0, count: Page.size)) ?? [] })
       }
     }
-  }
-
-  private var noteBytes: [UInt8] {
-    let name = Array((Self.noteName + "\0").utf8)
-    let text = Array(roots.map(\.line).joined().utf8)
-    var note = ByteWriter()
-    note.add(UInt32(name.count))
-    note.add(UInt32(clamping: text.count))
-    note.add(Self.noteType)
-    note.bytes += name
-    note.pad(to: 4)
-    note.bytes += text
-    note.pad(to: 4)
-    return note.bytes
-  }
-}
-
-private struct ByteWriter {
-  var bytes: [UInt8] = []
-
-  mutating func add(_ value: some FixedWidthInteger) {
-    var value = value
-    for _ in 0..<value.bitWidth / 8 {
-      bytes.append(UInt8(truncatingIfNeeded: value))
-      value >>= 8
-    }
-  }
-
-  mutating func pad(to alignment: Int) {
-    while bytes.count % alignment != 0 { bytes.append(0) }
-  }
-
-  mutating func programHeader(
-    type: UInt32, flags: UInt32, offset: UInt64, physical: UInt64, size: UInt64
-  ) {
-    add(type)
-    add(flags)
-    add(offset)
-    add(0 as UInt64)
-    add(physical)
-    add(size)
-    add(type == 1 ? size : 0)
-    add(type == 1 ? 4096 as UInt64 : 4)
   }
 }

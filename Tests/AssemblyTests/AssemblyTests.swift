@@ -2,6 +2,7 @@
 
 import DumpFixtures
 import Memory
+import MemoryFixtures
 import Testing
 
 @testable import Assembly
@@ -150,7 +151,7 @@ struct AssemblyTests {
 
   @Test func aMissingTableMakesTheCoverageUnknown() {
     let memory = SyntheticMemory(
-      Self.tables, absences: [0x13: .excluded], memory: [0..<0x800])
+      Self.tables, absences: [0x1_3000: .excluded], memory: [0..<0x800])
     let state = Self.state(Self.kernel, memory)
     #expect(state.domains[0].walk?.unreadable == 1)
     #expect(state.devices[0].reservedRegions.first { $0.kind == .rmrr }?.mapped == .some(nil))

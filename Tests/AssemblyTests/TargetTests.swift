@@ -2,6 +2,7 @@
 
 import DumpFixtures
 import Memory
+import MemoryFixtures
 import Testing
 
 @testable import Assembly

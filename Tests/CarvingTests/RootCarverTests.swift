@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 import VTd
@@ -27,7 +28,7 @@ struct RootCarverTests {
   ]
 
   func carve(_ words: [UInt64: UInt64]) -> [CarvedRoot] {
-    let memory = TestMemory(words)
+    let memory = SyntheticMemory(words, memory: [0..<0x1000], gaps: .excluded)
     return RootCarver(memory: memory).roots(in: memory.storedFrames)
   }
 

@@ -5,6 +5,7 @@ import DumpFixtures
 import Evidence
 import Files
 import Glibc
+import MemoryFixtures
 import RemappingState
 import Report
 import Session

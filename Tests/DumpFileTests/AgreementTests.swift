@@ -3,6 +3,7 @@
 import DumpFile
 import DumpFixtures
 import Memory
+import MemoryFixtures
 import Testing
 
 /// One memory image in every format gives one memory.
@@ -139,7 +140,7 @@ import Testing
     let isRight = await withTaskGroup(of: Bool.self) { group in
       for seed in 0..<8 as Range<UInt64> {
         group.addTask {
-          var generator = SplitMix64(seed: seed)
+          var generator = SeededGenerator(seed: seed)
           return image.frames.shuffled(using: &generator).allSatisfy {
             Observation(dump.memory, $0) == expectation(image, $0)
           }

@@ -3,6 +3,7 @@
 import DumpFile
 import DumpFixtures
 import Memory
+import MemoryFixtures
 import Testing
 
 /// How segments of an ELF core become pages.
@@ -89,7 +90,7 @@ import Testing
   @Test(
     "random segments agree with a byte-by-byte reader", arguments: 1...25 as ClosedRange<UInt64>)
   func randomOverlaps(seed: UInt64) throws {
-    var generator = SplitMix64(seed: seed)
+    var generator = SeededGenerator(seed: seed)
     var builder = ELFDumpBuilder()
     builder.alignment = 1
     var bytes: [UInt64: UInt8] = [:]

@@ -3,6 +3,7 @@
 import DumpFixtures
 import Glibc
 import Memory
+import MemoryFixtures
 import Testing
 
 @testable import DumpFile

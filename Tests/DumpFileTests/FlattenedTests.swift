@@ -3,6 +3,7 @@
 import DumpFile
 import DumpFixtures
 import Memory
+import MemoryFixtures
 import Testing
 
 /// Streams that are read without being rearranged.

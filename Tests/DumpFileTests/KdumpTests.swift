@@ -2,7 +2,9 @@
 
 import DumpFile
 import DumpFixtures
+import ELF
 import Memory
+import MemoryFixtures
 import Testing
 
 /// What kdump headers say and how damage to them shows.
@@ -42,7 +44,7 @@ import Testing
     #expect(dump.vmcoreinfo == (item.hasVMCOREINFO ? Self.vmcoreinfo : nil))
     #expect(dump.notes.count == item.noteCount)
     if item.noteCount > 0 {
-      #expect(dump.notes.first == Note(name: "CORE", type: 1, bytes: [1, 2, 3]))
+      #expect(dump.notes.first == ELFNote(name: "CORE", type: 1, bytes: [1, 2, 3]))
     }
     #expect(dump.virtualSegments == [])
     #expect(dump.extract == nil)

@@ -3,6 +3,7 @@
 import DumpFile
 import DumpFixtures
 import Memory
+import MemoryFixtures
 import Testing
 
 /// Damaged dumps open or throw, and every page of them is read or has a reason why not.

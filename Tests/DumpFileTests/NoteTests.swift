@@ -2,6 +2,7 @@
 
 import DumpFile
 import DumpFixtures
+import ELF
 import Testing
 
 /// Notes with every kind of size.
@@ -27,7 +28,7 @@ import Testing
       FixtureNote("LINUX", type: 0x700, [1, 2, 3, 4, 5]),
     ]
     let dump = try Self.open(notes.flatMap(\.encoded))
-    #expect(dump.notes == notes.map { Note(name: $0.name, type: $0.type, bytes: $0.bytes) })
+    #expect(dump.notes == notes.map { ELFNote(name: $0.name, type: $0.type, bytes: $0.bytes) })
     #expect(dump.vmcoreinfo == Array("OSRELEASE=6.1\n".utf8))
     #expect(dump.obstacles == [])
   }
@@ -43,7 +44,7 @@ import Testing
   func terminator() throws {
     let bytes = FixtureNote("A", [1]).encoded + [UInt8](repeating: 0, count: 400)
     let dump = try Self.open(bytes)
-    #expect(dump.notes == [Note(name: "A", type: 0, bytes: [1])])
+    #expect(dump.notes == [ELFNote(name: "A", type: 0, bytes: [1])])
     #expect(dump.obstacles == [])
   }
 
@@ -58,7 +59,7 @@ import Testing
     second.append(first)
     second.store(size, at: offset)
     let dump = try Self.open(first + second.bytes)
-    #expect(dump.notes == [Note(name: "CORE", type: 0, bytes: [1, 2, 3, 4, 5, 6, 7, 8])])
+    #expect(dump.notes == [ELFNote(name: "CORE", type: 0, bytes: [1, 2, 3, 4, 5, 6, 7, 8])])
     #expect(dump.obstacles.count == 1)
     #expect(dump.obstacles.first?.contains("is damaged or cut") == true)
   }

@@ -3,6 +3,7 @@
 import DumpFile
 import DumpFixtures
 import Memory
+import MemoryFixtures
 
 /// What a reader finds out about one frame.
 enum Observation: Hashable, CustomStringConvertible {

@@ -3,6 +3,7 @@
 import DumpFile
 import DumpFixtures
 import Glibc
+import MemoryFixtures
 import Testing
 
 /// What cannot be opened says why, with what was expected and found.

@@ -3,6 +3,7 @@
 import DumpFile
 import DumpFixtures
 import Memory
+import MemoryFixtures
 import Testing
 
 /// Parts of one dump, some of them missing.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryFixtures
+
 /// One record of a flattened stream.
 public struct FlattenedRecord: Hashable, Sendable {
   /// Offset in the dump.
@@ -32,7 +34,7 @@ public func flatten(_ records: [FlattenedRecord], isComplete: Bool = true) -> [U
 ///
 /// Some bytes are written twice, wrong ones first. Runs of zeros are left out, as a writer that seeks over them would.
 public func flatten(_ dump: [UInt8], seed: UInt64) -> [UInt8] {
-  var generator = SplitMix64(seed: seed)
+  var generator = SeededGenerator(seed: seed)
   var records: [FlattenedRecord] = []
   var start = 0
   while start < dump.count {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import MemoryFixtures
+
 /// The memory of a machine that the builders turn into dumps of every format.
 public struct MemoryImage: Sendable {
   /// Frames that are memory; ascending and disjoint.
@@ -21,7 +23,7 @@ public struct MemoryImage: Sendable {
   ///
   /// There are text-like, random and zero pages, and some that are left out.
   public static func random(seed: UInt64, frames: UInt64 = 48) -> MemoryImage {
-    var generator = SplitMix64(seed: seed)
+    var generator = SeededGenerator(seed: seed)
     let gap = 16 + UInt64.random(in: 0..<16, using: &generator)
     let lower = 1 + frames / 3
     var image = MemoryImage(memory: [1..<lower, lower + gap..<frames + gap])
@@ -50,5 +52,12 @@ public struct MemoryImage: Sendable {
   /// The bytes of a frame that is in the dump.
   public func bytes(_ frame: UInt64) -> [UInt8] {
     pages[frame] ?? [UInt8](repeating: 0, count: 4096)
+  }
+}
+
+extension SyntheticMemory {
+  /// The pages and absences of an image that builders turn into dumps.
+  public convenience init(_ image: MemoryImage) {
+    self.init(pages: image.pages, excluded: image.excluded, memory: image.memory)
   }
 }

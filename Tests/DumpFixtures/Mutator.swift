@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryFixtures
+
 /// Damages files: the kinds of damage that break readers, from a printed seed.
 public struct Mutator: Sendable {
-  private var generator: SplitMix64
+  private var generator: SeededGenerator
 
-  public init(seed: UInt64) { generator = SplitMix64(seed: seed) }
+  public init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
   /// Numbers that overflow, underflow or lie just outside when they stand where a size or an offset
   /// is expected.

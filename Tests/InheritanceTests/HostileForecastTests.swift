@@ -2,6 +2,7 @@
 
 import Inheritance
 import Memory
+import MemoryFixtures
 import RemappingState
 import Report
 import StateFixtures
@@ -49,7 +50,7 @@ struct HostileForecastTests {
   @Test func tablesOfStrangers() throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("hostile forecasts: seed \(seed)")
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<1 {
       let memory = SyntheticMemory()
       for page: UInt64 in 1...40 {

@@ -3,6 +3,7 @@
 import Foundation
 import Inheritance
 import Memory
+import MemoryFixtures
 import RemappingState
 import Report
 import StateFixtures

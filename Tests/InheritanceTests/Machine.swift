@@ -2,6 +2,7 @@
 
 import Inheritance
 import Memory
+import MemoryFixtures
 import RemappingState
 import StateFixtures
 import TableCopy

@@ -3,12 +3,13 @@
 public import KernelImage
 public import KernelTypes
 public import Memory
+public import MemoryFixtures
 
 /// A kernel that consists of what a test puts into it.
 ///
 /// Objects live in the direct map, one after another; symbols are whatever addresses the test names.
 public final class SyntheticKernel {
-  public let memory: FixtureMemory
+  public let memory: SyntheticMemory
   public let types: FixtureTypes
   public var space: KernelAddressSpace
   public var symbols: [String: [KernelAddress]] = [:]
@@ -24,7 +25,7 @@ public final class SyntheticKernel {
 
   /// - Parameter cpuCount: up to 64; 0 leaves out everything that belongs to per-CPU data.
   public init(cpuCount: Int = 2) {
-    memory = FixtureMemory()
+    memory = SyntheticMemory()
     types = FixtureTypes()
     space = KernelAddressSpace(
       physBase: 0x8_0000, directMapBase: KernelAddress(0xffff_8880_0000_0000))

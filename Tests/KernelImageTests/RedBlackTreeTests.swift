@@ -3,6 +3,7 @@
 import KernelFixtures
 import KernelImage
 import Memory
+import MemoryFixtures
 import Testing
 
 struct RedBlackTreeTests {

@@ -4,6 +4,7 @@ import KernelFixtures
 import KernelImage
 import KernelTypes
 import Memory
+import MemoryFixtures
 import Testing
 
 struct XArrayTests {

@@ -4,6 +4,7 @@ import KernelFixtures
 import KernelImage
 import LinuxIOMMU
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 
@@ -52,7 +53,7 @@ struct MutationTests {
     let pointers = words.map { kernel.virtual($0).rawValue }
     var readings = 0
     for _ in 0..<300 {
-      let memory = FixtureMemory(copying: kernel.memory)
+      let memory = SyntheticMemory(copying: kernel.memory)
       switch random.index(below: 8) {
       case 0:
         let page = (0..<4096).map { _ in UInt8(truncatingIfNeeded: random.next()) }
@@ -79,7 +80,7 @@ struct MutationTests {
     #expect(readings > 100, "seed \(random.seed)")
   }
 
-  private func write(_ value: UInt64, at address: PhysicalAddress, _ memory: FixtureMemory) {
+  private func write(_ value: UInt64, at address: PhysicalAddress, _ memory: SyntheticMemory) {
     memory.write(
       (0..<8).map { UInt8(truncatingIfNeeded: value >> UInt64($0 * 8)) }, at: address)
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryFixtures
 import RemappingState
 import TableFixtures
 import Testing
@@ -13,7 +14,7 @@ struct AddressRangesTests {
   @Test func agreesWithSetsOfNumbers() {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("address ranges: seed \(seed)")
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     func ranges() -> AddressRanges {
       AddressRanges(
         (0..<random.next() % 8).map { _ in

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import TableFixtures
 import Testing
@@ -74,7 +75,7 @@ struct StructureTests {
 
   @Test func anyTextSurvives() {
     let seed = UInt64.random(in: 0...UInt64.max)
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     let words = [
       "page", "table", "of", "level", "bus", "dmar0", "domain-id", "0xffff", "5", "0a", "context",
       "IOVA", "CPU", "devices", "", "second-stage", "table,", "2,", "interrupt-remapping", "entry",

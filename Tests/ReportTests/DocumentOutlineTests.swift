@@ -2,10 +2,10 @@
 
 import Foundation
 import Memory
+import MemoryFixtures
 import RemappingState
 import StateDiff
 import StateFixtures
-import TableFixtures
 import Testing
 
 @testable import Report
@@ -81,7 +81,7 @@ struct ReportRoundTripTests {
   }
 
   private func random(_ seed: UInt64) -> ReportDocument {
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     return randomValue(ReportDocument.self, .plain, &random)
   }
 
@@ -138,7 +138,7 @@ struct ReportRoundTripTests {
 
   /// No damage to the text traps: it reads, or the error lies inside the bytes.
   @Test(arguments: 0..<40 as Range<UInt64>) func damagedReports(_ seed: UInt64) throws {
-    var random = SeededRandom(seed ^ 0xda3a)
+    var random = SeededGenerator(seed: seed ^ 0xda3a)
     let whole = try bytes(self.random(seed))
     let alphabet = Array("\"{}[],:0x9-.eutf\\ \n\u{0}".utf8) + [0xff, 0xc3]
     for _ in 0..<60 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import TableFixtures
+import MemoryFixtures
 import Testing
 
 @testable import Report
@@ -180,7 +180,7 @@ struct JSONWriterTests {
 
   /// The layout agrees with its rule on random documents, at every nesting and width.
   @Test(arguments: 0..<300 as Range<UInt64>) func laysOutByTheRule(_ seed: UInt64) throws {
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     func tree(_ depth: Int) -> Tree {
       switch Int.random(in: 0...(depth > 5 ? 3 : 8), using: &random) {
       case 0, 1:
@@ -214,7 +214,7 @@ struct JSONWriterTests {
         writes += 1
       }
     }
-    var random = SeededRandom(7)
+    var random = SeededGenerator(seed: 7)
     let rows = (0..<20_000).map { _ in
       Tree.object([
         ("iova", .word(UInt64.random(in: 0...UInt64.max, using: &random))),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
-import TableFixtures
 
 @testable import Report
 
@@ -10,7 +10,7 @@ import TableFixtures
 /// later is covered without a word here.
 struct RandomFields<Row>: FieldVisitor {
   var row: Row
-  var random: SeededRandom
+  var random: SeededGenerator
   let depth: Int
 
   mutating func field<Value: DocumentValue>(
@@ -31,12 +31,13 @@ struct RandomFields<Row>: FieldVisitor {
 /// A type that is neither a row nor an enumeration.
 protocol RandomLeaf {
   static func random(
-    _ refinement: FormRefinement, _ random: inout SeededRandom, _ depth: Int
+    _ refinement: FormRefinement, _ random: inout SeededGenerator, _ depth: Int
   ) -> Self
 }
 
 func randomValue<Value: DocumentValue>(
-  _ type: Value.Type, _ refinement: FormRefinement, _ random: inout SeededRandom, _ depth: Int = 0
+  _ type: Value.Type, _ refinement: FormRefinement, _ random: inout SeededGenerator,
+  _ depth: Int = 0
 ) -> Value {
   func row<Row: DocumentRow>(_ type: Row.Type) -> Any {
     guard let blank = Row.blank else { fatalError("\(type) is only written") }
@@ -64,7 +65,7 @@ func randomValue<Value: DocumentValue>(
 
 extension Optional: RandomLeaf where Wrapped: DocumentValue {
   static func random(
-    _ refinement: FormRefinement, _ random: inout SeededRandom, _ depth: Int
+    _ refinement: FormRefinement, _ random: inout SeededGenerator, _ depth: Int
   ) -> Self {
     Int.random(in: 0...3, using: &random) == 0
       ? nil : randomValue(Wrapped.self, refinement, &random, depth)
@@ -73,7 +74,7 @@ extension Optional: RandomLeaf where Wrapped: DocumentValue {
 
 extension Array: RandomLeaf where Element: DocumentValue {
   static func random(
-    _ refinement: FormRefinement, _ random: inout SeededRandom, _ depth: Int
+    _ refinement: FormRefinement, _ random: inout SeededGenerator, _ depth: Int
   ) -> Self {
     let most = depth > 1 ? 3 : 5
     let bounds = refinement.items ?? 0...most
@@ -87,7 +88,7 @@ extension Array: RandomLeaf where Element: DocumentValue {
 
 extension FixedWidthInteger {
   fileprivate static func number(
-    _ refinement: FormRefinement, _ random: inout SeededRandom
+    _ refinement: FormRefinement, _ random: inout SeededGenerator
   ) -> Self {
     switch refinement.leaf {
     case .range(let range): return Self(clamping: Int.random(in: range, using: &random))
@@ -102,29 +103,34 @@ extension FixedWidthInteger {
 }
 
 extension Int: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Int {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Int {
     number(form, &random)
   }
 }
 extension UInt32: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> UInt32 {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int)
+    -> UInt32
+  {
     number(form, &random)
   }
 }
 extension UInt64: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> UInt64 {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int)
+    -> UInt64
+  {
     number(form, &random)
   }
 }
 
 extension Bool: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Bool {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Bool
+  {
     .random(using: &random)
   }
 }
 
 extension DocumentWord {
-  fileprivate static func word(_ form: FormRefinement, _ random: inout SeededRandom) -> Self {
+  fileprivate static func word(_ form: FormRefinement, _ random: inout SeededGenerator) -> Self {
     let value =
       UInt64.random(in: 0...UInt64.max, using: &random)
       >> UInt64.random(in: 0...63, using: &random)
@@ -134,28 +140,33 @@ extension DocumentWord {
 }
 
 extension HexWord: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Self {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Self
+  {
     word(form, &random)
   }
 }
 extension PhysicalAddress: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Self {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Self
+  {
     word(form, &random)
   }
 }
 extension IOVirtualAddress: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Self {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Self
+  {
     word(form, &random)
   }
 }
 extension KernelAddress: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Self {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Self
+  {
     word(form, &random)
   }
 }
 
 extension PCIFunction: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Self {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Self
+  {
     PCIFunction(
       segment: Bool.random(using: &random) ? 0 : UInt32.random(in: 0...UInt32.max, using: &random),
       bus: UInt8.random(in: 0...255, using: &random),
@@ -164,7 +175,8 @@ extension PCIFunction: RandomLeaf {
 }
 
 extension DeviceName: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Self {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Self
+  {
     Bool.random(using: &random)
       ? .pci(PCIFunction.random(form, &random, depth))
       : DeviceName(String.random(form, &random, depth))
@@ -172,7 +184,8 @@ extension DeviceName: RandomLeaf {
 }
 
 extension Structure: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Self {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Self
+  {
     let known = ["context table", "struct iova", "second-stage table, level 2, IOVA 0x1000"]
     let text =
       Bool.random(using: &random)
@@ -183,7 +196,8 @@ extension Structure: RandomLeaf {
 }
 
 extension String: RandomLeaf {
-  static func random(_ form: FormRefinement, _ random: inout SeededRandom, _ depth: Int) -> Self {
+  static func random(_ form: FormRefinement, _ random: inout SeededGenerator, _ depth: Int) -> Self
+  {
     switch form.leaf {
     case .words(let words): return words.randomElement(using: &random)?.word ?? ""
     case .kind(.buildID): return "00ffa5"

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import StateDiff
 import StateFixtures
 
 /// Pairs of states as a machine's dumps may differ: from one state, changed a little on each side.
 struct RandomStates {
-  var random: SeededRandom
+  var random: SeededGenerator
 
-  init(seed: UInt64) { random = SeededRandom(seed) }
+  init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
   mutating func pair() -> (StateDiff.Side, StateDiff.Side) {
     var base = RemappingState.sample

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import TableCopy
 import TableFixtures
@@ -218,7 +219,7 @@ struct HostileTablesTests {
   @Test func randomGarbageEndsInAStatedOutcome() {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("random garbage: seed \(seed)")
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<10 {
       let memory = SyntheticMemory()
       // 64 pages that point to each other, or out of memory, with any attribute bits.

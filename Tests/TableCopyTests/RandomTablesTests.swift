@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import TableCopy
 import TableFixtures
@@ -17,7 +18,7 @@ struct RandomTablesTests {
     let seed = UInt64(
       environmentNumber("TABLECOPY_SEED", default: Int.random(in: 0...Int.max)))
     print("random tables: \(cases) cases, TABLECOPY_SEED=\(seed)")
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     for number in 0..<cases {
       let machine = Self.machine(&random)
       let (copier, copy, proof) = copyAndProve(machine.unit)
@@ -49,7 +50,7 @@ struct RandomTablesTests {
   }
 
   /// One unit with up to five devices and up to four table sets.
-  private static func machine(_ random: inout SeededRandom) -> LegacyMachine {
+  private static func machine(_ random: inout SeededGenerator) -> LegacyMachine {
     var machine = LegacyMachine()
     var tops: [(table: UInt64, levels: Int)] = []
     for _ in 0...(random.next() % 4) {

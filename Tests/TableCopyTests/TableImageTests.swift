@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ELF
 import Memory
+import MemoryFixtures
 import RemappingState
 import TableCopy
 import TableFixtures
@@ -86,5 +88,66 @@ struct TableImageTests {
     let (memory, _) = try load(bytes(image))
     #expect(memory[top] == machine.memory[top])
     #expect(memory.absence(0xdead) != nil)
+  }
+
+  /// More stretches than the header's 16 bits can count: nothing is left out, least of all the root,
+  /// which stands last.
+  @Test func scatteredTablesAreAllThere() throws {
+    var machine = LegacyMachine()
+    let top = machine.page()
+    machine.map(0x1234_5000, to: 0xabc_d000, in: top)
+    machine.context(devfn: 0x10, table: top)
+    var copier = TableCopier(base: PhysicalAddress(4 << 30))
+    let root = try #require(copier.copyAll(machine.unit).rootTable)
+    let frames = (0..<66_000).map { UInt64(2 * $0 + 0x1000) }
+    let image = TableImage(copier.arena, roots: [], keeping: frames, of: ZeroMemory())
+
+    let sink = ImageHead()
+    image.write { sink.take($0) }
+    let header = try ELFHeader(sink)
+    let segments = try header.segments(in: sink, limit: 1 << 20)
+    #expect(segments.count == 66_002)
+    let arena = try #require(segments.last)
+    #expect(arena.physical == 4 << 30)
+    #expect(arena.offset + arena.fileSize == sink.byteCount)
+    let expected = try copier.arena.page(root.frame)
+    let place = Int(arena.offset + root.rawValue - arena.physical) / Page.size
+    let written = try #require(sink.pages[place])
+    #expect(!expected.isZero)
+    #expect(
+      (0..<512).allSatisfy {
+        (try? written.littleEndian(at: 8 * $0, as: UInt64.self)) == expected[word: $0]
+      })
+  }
+}
+
+/// Zeros at every address.
+private final class ZeroMemory: PhysicalMemory {
+  func page(_ frame: UInt64) throws(MemoryError) -> Page { .zero }
+  func absence(_ frame: UInt64) -> Absence? { nil }
+  var memoryFrames: [Range<UInt64>] { [0..<1 << 20] }
+}
+
+/// Keeps the start of a file and its pages that are not zeros.
+private final class ImageHead: ELFSource {
+  private var head: [UInt8] = []
+  private(set) var pages: [Int: [UInt8]] = [:]
+  private(set) var byteCount: UInt64 = 0
+
+  func take(_ bytes: [UInt8]) {
+    if byteCount == 0 {
+      head = bytes
+    } else if bytes.contains(where: { $0 != 0 }) {
+      pages[Int(byteCount) / Page.size] = bytes
+    }
+    byteCount += UInt64(bytes.count)
+  }
+
+  func holds(_ count: UInt64, at offset: UInt64) -> Bool {
+    offset <= head.count && count <= UInt64(head.count) - offset
+  }
+
+  func elfBytes(at offset: UInt64, count: Int) -> [UInt8]? {
+    holds(UInt64(count), at: offset) ? Array(head[Int(offset)..<Int(offset) + count]) : nil
   }
 }

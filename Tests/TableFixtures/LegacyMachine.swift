@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+public import MemoryFixtures
 import RemappingState
 public import TableCopy
 public import VTd

@@ -3,6 +3,7 @@
 import DumpFixtures
 import Evidence
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 import Translation

@@ -4,6 +4,7 @@ import Assembly
 import DumpFixtures
 import Evidence
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 import Translation

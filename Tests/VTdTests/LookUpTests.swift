@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 
 @testable import VTd
 
 struct LookUpTests {
-  static let scalable = TestMemory([
+  static let scalable = SyntheticMemory([
     0x1000: 0x2001, 0x1008: 0x9001,
     0x2200: 0x3009, 0x3000: 0x4001, 0x4000: 0x5089, 0x4008: 0x2, 0x4040: 0x5109, 0x4048: 0x3,
     0x9000: 0x3001,
@@ -70,7 +71,7 @@ struct LookUpTests {
 
   @Test func `a missing table is an ending without a fault`() {
     let tables = TranslationTables(
-      memory: TestMemory([0x1000: 0x7001]), rootTable: PhysicalAddress(0x1000), mode: .legacy,
+      memory: SyntheticMemory([0x1000: 0x7001]), rootTable: PhysicalAddress(0x1000), mode: .legacy,
       unit: .permissive)
     let trace = tables.lookUp(bus: 0, devfn: 0)
     guard case .unreadable(.contextTable, _) = trace.ending else {

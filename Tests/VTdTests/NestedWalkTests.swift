@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 import VTd
@@ -35,11 +36,11 @@ struct NestedWalkTests {
     0x4_1000: 0x2007, 0x4_2000: 0x3007, 0x4_3000: 0x4007,
   ]
 
-  private func memory(_ parts: [UInt64: UInt64]...) -> TestMemory {
-    TestMemory(parts.reduce(into: [:]) { $0.merge($1) { $1 } })
+  private func memory(_ parts: [UInt64: UInt64]...) -> SyntheticMemory {
+    SyntheticMemory(parts.reduce(into: [:]) { $0.merge($1) { $1 } })
   }
 
-  private func collect(_ memory: TestMemory) -> (RunCollector, WalkStatistics) {
+  private func collect(_ memory: SyntheticMemory) -> (RunCollector, WalkStatistics) {
     var collector = RunCollector()
     let statistics = PageTableWalk(memory: memory, space: Self.space).run(&collector)
     return (collector, statistics)
@@ -169,7 +170,7 @@ struct NestedWalkTests {
     let space = AddressSpace.nested(
       PhysicalAddress(0x1000), levels: 4, over: StageRoot(table: Self.top, levels: 4))
     var collector = RunCollector()
-    PageTableWalk(memory: TestMemory(words), space: space).run(&collector)
+    PageTableWalk(memory: SyntheticMemory(words), space: space).run(&collector)
     #expect(collector.obstacles.isEmpty)
     #expect(collector.runs.map(\.physical.rawValue) == [0x4_8000, 0x8000_0000, 0x77_7000])
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 import VTd
@@ -12,7 +13,7 @@ struct ObstacleTests {
     extendedCapability: ExtendedCapability(0xf0_0f4a), hostAddressWidth: 39)
 
   private func walk(
-    _ memory: TestMemory, levels: Int = 3, stage: PagingStage = .second,
+    _ memory: SyntheticMemory, levels: Int = 3, stage: PagingStage = .second,
     unit: UnitCapabilities? = nil, budget: WalkBudget = WalkBudget()
   ) -> (RunCollector, WalkStatistics) {
     var collector = RunCollector()
@@ -123,7 +124,7 @@ struct ObstacleTests {
       words[UInt64(6 - level - 1) << 12] = UInt64(6 - level) << 12 | path
     }
     words[UInt64(6 - test.level) << 12] = test.word
-    let memory = TestMemory(words)
+    let memory = SyntheticMemory(words)
     let (collector, statistics) = walk(
       memory, levels: 5, stage: test.stage, unit: test.unit)
     #expect(statistics.reservedBits == (test.bits == 0 ? 0 : 1))
@@ -143,7 +144,7 @@ struct ObstacleTests {
   }
 
   @Test func missingTablesHaveTheirReason() {
-    let memory = TestMemory(
+    let memory = SyntheticMemory(
       [0x1000: 0x2003, 0x1008: 0x3003, 0x1010: 0x4003, 0x1018: 0x5003, 0x5000: 0x8003],
       absences: [0x2000: .excluded, 0x3000: .zeroOrExcluded])
     let (collector, statistics) = walk(memory, levels: 2)
@@ -163,12 +164,12 @@ struct ObstacleTests {
   }
 
   @Test func aMissingTopTableIsAnObstacle() {
-    let (collector, statistics) = walk(TestMemory([:]))
+    let (collector, statistics) = walk(SyntheticMemory([:]))
     #expect(statistics.unreadable == 1 && collector.obstacles.first?.entry == nil)
   }
 
   @Test func selfReferenceIsACycle() {
-    let memory = TestMemory([0x1000: 0x1003, 0x1008: 0x2003, 0x2008: 0x3003, 0x3000: 0x8003])
+    let memory = SyntheticMemory([0x1000: 0x1003, 0x1008: 0x2003, 0x2008: 0x3003, 0x3000: 0x8003])
     let (collector, statistics) = walk(memory)
     #expect(statistics.cycles == 1 && statistics.aliases == 0)
     #expect(collector.obstacles.map(\.kind) == [.cycle])
@@ -179,13 +180,13 @@ struct ObstacleTests {
   }
 
   @Test func aPointerUpwardsIsACycle() {
-    let memory = TestMemory([0x1000: 0x2003, 0x2000: 0x3003, 0x3000: 0x8003, 0x2008: 0x1003])
+    let memory = SyntheticMemory([0x1000: 0x2003, 0x2000: 0x3003, 0x3000: 0x8003, 0x2008: 0x1003])
     let (collector, statistics) = walk(memory)
     #expect(statistics.cycles == 1 && collector.runs.count == 1)
   }
 
   @Test func sharedTablesAreWalkedAndReported() {
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       0x1000: 0x2003, 0x1008: 0x3003, 0x1010: 0x2003, 0x2000: 0x4003, 0x3000: 0x4003,
       0x4000: 0x8003,
     ])
@@ -200,7 +201,7 @@ struct ObstacleTests {
 
   @Test func oneTableAtTwoLevels() {
     // The page at 0x3000 is a table of level 1 for one entry and of level 2 for another.
-    let memory = TestMemory([0x1000: 0x2003, 0x2000: 0x3003, 0x1008: 0x3003, 0x3000: 0x8003])
+    let memory = SyntheticMemory([0x1000: 0x2003, 0x2000: 0x3003, 0x1008: 0x3003, 0x3000: 0x8003])
     let (collector, _) = walk(memory)
     #expect(collector.obstacleCounts[.alias] == 1)
     #expect(collector.obstacles.first?.kind == .alias(firstLevel: 1))
@@ -216,7 +217,7 @@ struct ObstacleTests {
       tables[frame] = [UInt64](repeating: (frame + 1) << 12 | 3, count: 512)
     }
     let (collector, statistics) = walk(
-      TestMemory(tables: tables), levels: 5, budget: WalkBudget(revisits: 2000))
+      SyntheticMemory(tables: tables), levels: 5, budget: WalkBudget(revisits: 2000))
     #expect(statistics.exhausted == [.revisits] && statistics.tables == 5)
     #expect(collector.leaves <= 2005 * 512 && collector.leaves >= 512)
     #expect(collector.obstacleCounts[.budgetExhausted] == 1)
@@ -227,7 +228,7 @@ struct ObstacleTests {
     for index: UInt64 in 0..<511 { words[0x1000 + index * 8] = 0x2003 }
     words[0x1ff8] = 0x3003
     let (collector, statistics) = walk(
-      TestMemory(words), levels: 2, budget: WalkBudget(revisits: 10))
+      SyntheticMemory(words), levels: 2, budget: WalkBudget(revisits: 10))
     #expect(statistics.exhausted == [.revisits])
     #expect(collector.leaves == 12 && statistics.aliases == 510)
     #expect(collector.runs.last?.physical == PhysicalAddress(0x9000))
@@ -240,7 +241,7 @@ struct ObstacleTests {
       words[(index + 2) << 12] = 0x8003
     }
     let (collector, statistics) = walk(
-      TestMemory(words), levels: 2, budget: WalkBudget(tables: 10))
+      SyntheticMemory(words), levels: 2, budget: WalkBudget(tables: 10))
     #expect(statistics.exhausted == [.tables] && statistics.tables == 10)
     #expect(collector.leaves == 9 && statistics.isStopped == false)
     #expect(statistics.remaining == WalkBudget(tables: 0))
@@ -251,7 +252,7 @@ struct ObstacleTests {
 
   @Test(arguments: [Int.min, -1, 0, 1, 6, 9, Int.max])
   func impossibleDepthsAreObstacles(_ levels: Int) {
-    let (collector, statistics) = walk(TestMemory([0x1000: 0x1003]), levels: levels)
+    let (collector, statistics) = walk(SyntheticMemory([0x1000: 0x1003]), levels: levels)
     #expect(collector.obstacles.map(\.kind) == [.unsupportedLevels(levels)])
     #expect(statistics.tables == 0 && statistics.remaining == WalkBudget())
   }
@@ -272,7 +273,7 @@ struct ObstacleTests {
   @Test func obstaclesOfOneCategoryDoNotHideAnother() {
     var words: [UInt64: UInt64] = [0x1000: 0x2003, 0x1008: 0x3003]
     for index: UInt64 in 0..<512 { words[0x2000 + index * 8] = 0x8083 }
-    let (collector, _) = walk(TestMemory(words), levels: 2)
+    let (collector, _) = walk(SyntheticMemory(words), levels: 2)
     #expect(collector.obstacleCounts == [.reservedBits: 512, .unreadable: 1])
     #expect(collector.obstacles.count == 65)
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 import VTd
@@ -16,7 +17,7 @@ struct TranslationTablesTests {
     extendedCapability: ExtendedCapability(0x0000_c900_24f0_0f4e), hostAddressWidth: 39)
 
   private func read(
-    _ memory: TestMemory, _ mode: TableMode, unit: UnitCapabilities = scalable,
+    _ memory: SyntheticMemory, _ mode: TableMode, unit: UnitCapabilities = scalable,
     budget: ContextBudget = ContextBudget()
   ) -> TranslationTablesReading {
     TranslationTables(
@@ -25,7 +26,7 @@ struct TranslationTablesTests {
   }
 
   @Test func legacyContexts() {
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       0x1000: 0x2001, 0x1ff0: 0x3001,
       // 00:00.0 second-stage, 4 levels, domain 5
       0x2000: 0x9001, 0x2008: 0x502,
@@ -60,7 +61,7 @@ struct TranslationTablesTests {
   }
 
   @Test func scalableContexts() {
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       // Bus 1: lower and upper table.
       0x1010: 0x2001, 0x1018: 0x3001,
       // 01:00.0, directory of 128 entries; 01:10.0, the same directory, RID_PASID 65
@@ -116,7 +117,7 @@ struct TranslationTablesTests {
   }
 
   @Test func extendedContexts() {
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       0x1000: 0x2001, 0x1008: 0x3001,
       0x2000: 0x9801, 0x2008: 0x501, 0x2010: 0x1234_5000, 0x2018: 0x6000,
       0x3020: 0x9011, 0x3028: 0x602,
@@ -137,14 +138,14 @@ struct TranslationTablesTests {
     words[0x2_fff8] = 0x7001
     words[0x7fc0] = 0x101
     words[0x7fc8] = 1
-    let reading = read(TestMemory(words), .scalable)
+    let reading = read(SyntheticMemory(words), .scalable)
     #expect(reading.paths.map(\.pasid) == [0xf_ffff])
     #expect(reading.directoryEntries.map(\.index) == [16_383])
     #expect(reading.obstacles.isEmpty)
   }
 
   @Test func missingPagesAreObstacles() {
-    let memory = TestMemory(
+    let memory = SyntheticMemory(
       [
         0x1000: 0x2001, 0x1010: 0x3001, 0x1020: 0x4001,
         0x4000: 0x5001, 0x4020: 0x6001, 0x4040: 0x8001, 0x6000: 0x7001,
@@ -167,7 +168,7 @@ struct TranslationTablesTests {
   }
 
   @Test func aMissingRootTableIsAnObstacle() {
-    let reading = read(TestMemory([:]), .legacy)
+    let reading = read(SyntheticMemory([:]), .legacy)
     #expect(reading.paths.isEmpty && reading.roots.isEmpty)
     #expect(reading.obstacles.map(\.structure) == [.rootTable])
   }
@@ -182,7 +183,7 @@ struct TranslationTablesTests {
   }
 
   @Test func oneContextTableForTwoBuses() {
-    let memory = TestMemory([0x1000: 0x2001, 0x1050: 0x2001, 0x2000: 0x9001, 0x2008: 0x502])
+    let memory = SyntheticMemory([0x1000: 0x2001, 0x1050: 0x2001, 0x2000: 0x9001, 0x2008: 0x502])
     let reading = read(memory, .legacy, unit: Self.unit)
     #expect(reading.paths.map(\.bus) == [0, 5], "hardware reads it for both")
     #expect(reading.obstacles.map(\.kind) == [.shared(firstBus: 0)])
@@ -190,7 +191,7 @@ struct TranslationTablesTests {
   }
 
   @Test func reservedBitsAreReportedWithTheirEntry() {
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       0x1000: 0x2003, 0x1008: 0x1,
       0x2000: 0x9031, 0x2008: 0x1_0000_0582,
       0x2010: 0x80_0000_9001, 0x2018: 0x502,
@@ -264,7 +265,7 @@ struct TranslationTablesTests {
     for page: UInt64 in 0..<32 { tables[16 + page] = [UInt64](repeating: 0x8001, count: 512) }
     tables[8] = (0..<512).map { $0 % 8 == 0 ? 0x101 : 0 }
     let budget = ContextBudget(paths: 10_000)
-    let reading = read(TestMemory(tables: tables), .scalable, budget: budget)
+    let reading = read(SyntheticMemory(tables: tables), .scalable, budget: budget)
     #expect(reading.exhausted == .paths && reading.paths.count == 10_000)
     #expect(reading.obstacles.contains { $0.kind == .budgetExhausted(.paths) })
   }
@@ -275,7 +276,7 @@ struct TranslationTablesTests {
     for page: UInt64 in 0..<32 { tables[16 + page] = [UInt64](repeating: 0x8001, count: 512) }
     tables[8] = [UInt64](repeating: 0, count: 512)
     let reading = read(
-      TestMemory(tables: tables), .scalable, budget: ContextBudget(directoryEntries: 40_000))
+      SyntheticMemory(tables: tables), .scalable, budget: ContextBudget(directoryEntries: 40_000))
     #expect(reading.exhausted == .directoryEntries)
     #expect(reading.directoryEntries.count == 16_384)
   }
@@ -285,7 +286,7 @@ struct TranslationTablesTests {
     for bus in 0..<256 { tables[1]?[bus * 2] = 0x2001 }
     tables[2] = (0..<512).map { $0 % 2 == 0 ? 0x9fff : .max }
     let reading = read(
-      TestMemory(tables: tables), .legacy, budget: ContextBudget(obstacles: 100))
+      SyntheticMemory(tables: tables), .legacy, budget: ContextBudget(obstacles: 100))
     #expect(reading.obstacles.count == 100 && reading.obstaclesDropped > 100_000)
     #expect(reading.paths.count == 65_536)
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 import VTd
@@ -100,7 +101,7 @@ struct WalkPropertyTests {
           }
         }
       }
-      let memory = TestMemory(tables: builder.tables)
+      let memory = SyntheticMemory(tables: builder.tables)
       let space = AddressSpace(
         stage: stage, root: StageRoot(table: PhysicalAddress(0x1_0000), levels: levels))
       let walk = PageTableWalk(memory: memory, space: space)
@@ -186,7 +187,7 @@ struct WalkPropertyTests {
       let space = AddressSpace.nested(
         PhysicalAddress(0), levels: 4,
         over: StageRoot(table: PhysicalAddress(0x10_0000 << 12), levels: 3))
-      let walk = PageTableWalk(memory: TestMemory(tables: tables), space: space)
+      let walk = PageTableWalk(memory: SyntheticMemory(tables: tables), space: space)
       var collector = RunCollector()
       walk.run(&collector)
       let expected = merge(pages)
@@ -234,7 +235,7 @@ struct WalkPropertyTests {
       nil, ObstacleTests.unit, ObstacleTests.all, ObstacleTests.none,
     ]
     for round in 0..<60 {
-      let memory = TestMemory(tables: garbage(&generator, frames: 12))
+      let memory = SyntheticMemory(tables: garbage(&generator, frames: 12))
       let (stage, levels) = Self.formats[round % Self.formats.count]
       let nested = stage == .first && round % 4 == 0
       let space = AddressSpace(
@@ -266,7 +267,7 @@ struct WalkPropertyTests {
     let seed = UInt64.random(in: .min ... .max)
     var generator = SeededGenerator(seed: seed)
     for round in 0..<24 {
-      let memory = TestMemory(tables: garbage(&generator, frames: 12))
+      let memory = SyntheticMemory(tables: garbage(&generator, frames: 12))
       let mode = TableMode.allCases[round % 3]
       let tables = TranslationTables(
         memory: memory, rootTable: PhysicalAddress(0), mode: mode, unit: ObstacleTests.unit)

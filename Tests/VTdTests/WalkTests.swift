@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 import VTd
@@ -143,7 +144,7 @@ struct WalkTests {
 
   @Test(arguments: cases)
   func walks(_ test: Case) {
-    let walk = PageTableWalk(memory: TestMemory(test.words), space: test.space)
+    let walk = PageTableWalk(memory: SyntheticMemory(test.words), space: test.space)
     var collector = RunCollector()
     let statistics = walk.run(&collector)
     #expect(collector.runs == test.runs)
@@ -166,7 +167,7 @@ struct WalkTests {
   }
 
   @Test func countsLeavesOfAllSizes() {
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       0x1000: 0x2003, 0x2000: 0x3003, 0x2008: 0x8000_0083, 0x3000: 0x4003, 0x3008: 0x20_0083,
       0x4000: 0x1000_0003, 0x4008: 0x1000_1003, 0x4010: 0x9002, 0x4018: 0xa000,
     ])
@@ -177,7 +178,7 @@ struct WalkTests {
   }
 
   @Test func userOnlyLeavesOutSupervisorPages() {
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       0x1000: 0x2007, 0x2000: 0x3007, 0x3000: 0x4007, 0x4000: 0x8007, 0x4008: 0x9003,
     ])
     var space = Self.first(4)
@@ -189,7 +190,7 @@ struct WalkTests {
   }
 
   private func runs(
-    _ memory: TestMemory, _ space: AddressSpace, unit: UnitCapabilities? = nil
+    _ memory: SyntheticMemory, _ space: AddressSpace, unit: UnitCapabilities? = nil
   ) -> [MappedRun] {
     var collector = RunCollector()
     PageTableWalk(memory: memory, space: space, unit: unit).run(&collector)
@@ -199,7 +200,7 @@ struct WalkTests {
   // MARK: One address
 
   @Test func translatesLevelByLevel() {
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       0x1008: 0x2003, 0x2010: 0x3003, 0x3018: 0x4001, 0x4020: 0x9003, 0x2018: 0xc000_0083,
     ])
     let walk = PageTableWalk(memory: memory, space: Self.second(4))
@@ -235,7 +236,7 @@ struct WalkTests {
     ),
   ])
   func endsOutsideTheMapping(_ space: AddressSpace, _ iova: UInt64, _ ending: TranslationEnding) {
-    let memory = TestMemory([0x1008: 0x2003, 0x2000: 0])
+    let memory = SyntheticMemory([0x1008: 0x2003, 0x2000: 0])
     let walk = PageTableWalk(memory: memory, space: space)
     #expect(walk.translate(IOVirtualAddress(iova)).ending == ending)
   }
@@ -285,7 +286,7 @@ struct WalkTests {
         lines.append("finish \(statistics.tables)")
       }
     }
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       0x1000: 0x2001, 0x1008: 0x6003, 0x1010: 0x8000_0083, 0x2000: 0x9003, 0x6000: 0x9003,
     ])
     var recorder = Recorder()
@@ -312,7 +313,7 @@ struct WalkTests {
       }
       mutating func leaf(_ leaf: PagingLeaf) { leaves += 1 }
     }
-    let memory = TestMemory([
+    let memory = SyntheticMemory([
       0x1000: 0x2003, 0x1008: 0x3003, 0x1010: 0x2003, 0x2000: 0x9003, 0x3000: 0x9003,
     ])
     var stopper = Stopper()
@@ -323,7 +324,7 @@ struct WalkTests {
   @Test func runsBeyondTheLimitAreCounted() {
     let words = Dictionary(
       uniqueKeysWithValues: (0..<100).map { (0x2000 + $0 * 16 as UInt64, 0x9003 as UInt64) })
-    let memory = TestMemory(words.merging([0x1000: 0x2003]) { $1 })
+    let memory = SyntheticMemory(words.merging([0x1000: 0x2003]) { $1 })
     var collector = RunCollector(runLimit: 30)
     PageTableWalk(memory: memory, space: Self.second(2)).run(&collector)
     #expect(collector.runs.count == 30 && collector.runsDropped == 70)

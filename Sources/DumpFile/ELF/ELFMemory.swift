@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Algorithms
-import CElfutils
+internal import ELF
 import Memory
 
 /// Physical memory as the `PT_LOAD` segments of an ELF core describe it.
@@ -25,7 +25,7 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
   /// What is wrong with the segments, in sentences.
   let obstacles: [String]
 
-  init(_ headers: ELFHeaders, _ bytes: DumpBytes) {
+  init(_ headers: CoreHeaders, _ bytes: DumpBytes) {
     self.bytes = bytes
     var stored: [Extent] = []
     var described: [Range<UInt64>] = []
@@ -34,7 +34,8 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
     var oversized = Tally("stores more bytes than it has memory; all that are stored are used")
     var cut = Tally("reaches beyond the end of the file")
 
-    for (index, segment) in headers.segments.enumerated() where segment.type == UInt32(PT_LOAD) {
+    for (index, segment) in headers.segments.enumerated() where segment.type == ELFSegment.Kind.load
+    {
       let size = max(segment.memorySize, segment.fileSize)
       guard size > 0 else { continue }
       let (end, overflow) = segment.physical.addingReportingOverflow(size)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ELF
 public import Memory
 
 /// What an extract remembers of the dump it was made from: a note named `IOMMUSCOPE`.
@@ -105,7 +106,7 @@ public struct ExtractNote: Hashable, Sendable {
   }
 
   /// Reads a note's text; `path` names the file in errors.
-  init(_ note: Note, path: String) throws(DumpError) {
+  init(_ note: ELFNote, path: String) throws(DumpError) {
     guard note.type == Self.version else {
       throw DumpError(
         path, .unsupported,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ELF
 internal import Files
 public import Memory
 
@@ -19,9 +20,7 @@ public struct ExtractWriter: Sendable {
   public private(set) var note = ExtractNote()
 
   /// From so many program headers on, their number stands in a section header; tests lower it.
-  var extendedCountLimit = 0xffff
-  /// Bytes in a page, in an ELF header, in a program header and in a section header.
-  private static let (pageSize, headerSize, segmentSize, sectionSize) = (4096, 64, 56, 64)
+  var extendedCountLimit = ELFCore.extendedCountLimit
 
   /// Reads every recorded page once, to see which ones need storing.
   ///
@@ -135,47 +134,10 @@ public struct ExtractWriter: Sendable {
       throw DumpError(
         path, .unsupported, "expected a note below 2 GiB, found \(text.count) bytes; extract less")
     }
-    var notes = Self.note("VMCOREINFO", type: 0, vmcoreinfo)
-    notes += Self.note(ExtractNote.name, type: ExtractNote.version, text)
-
-    let count = runs.count + 1
-    let hasExtendedCount = count >= extendedCountLimit
-    let headerSize = Self.headerSize + (hasExtendedCount ? Self.sectionSize : 0)
-    let notesOffset = headerSize + Self.segmentSize * count
-    let dataOffset = (notesOffset + notes.count + Self.pageSize - 1) / Self.pageSize * Self.pageSize
-
-    var head: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-    head.store(UInt16(4))  // e_type: a core
-    head.store(UInt16(62))  // e_machine: x86_64
-    head.store(UInt32(1))  // e_version
-    head.store(UInt64(0))  // e_entry
-    head.store(UInt64(headerSize))  // e_phoff
-    head.store(UInt64(hasExtendedCount ? Self.headerSize : 0))  // e_shoff
-    head.store(UInt32(0))  // e_flags
-    head.store(UInt16(Self.headerSize))  // e_ehsize
-    head.store(UInt16(Self.segmentSize))  // e_phentsize
-    head.store(hasExtendedCount ? 0xffff : UInt16(count))  // e_phnum
-    head.store(UInt16(hasExtendedCount ? Self.sectionSize : 0))  // e_shentsize
-    head.store(UInt16(hasExtendedCount ? 1 : 0))  // e_shnum
-    head.store(UInt16(0))  // e_shstrndx
-    if hasExtendedCount {
-      var section = [UInt8](repeating: 0, count: 44)
-      section.store(UInt32(truncatingIfNeeded: count))  // sh_info
-      head += section + [UInt8](repeating: 0, count: Self.sectionSize - section.count)
-    }
-    head.segment(
-      type: 4, offset: UInt64(notesOffset), physical: 0, count: UInt64(notes.count), alignment: 4)
-    var offset = UInt64(dataOffset)
-    for run in runs {
-      let size = (run.upperBound - run.lowerBound) << 12
-      head.segment(
-        type: 1, offset: offset, physical: run.lowerBound << 12, count: size,
-        alignment: UInt64(Self.pageSize))
-      offset += size
-    }
-    try sink(head)
-    notes += [UInt8](repeating: 0, count: dataOffset - notesOffset - notes.count)
-    try sink(notes)
+    var notes: [ELFNote] = []
+    if let vmcoreinfo { notes.append(ELFNote(name: "VMCOREINFO", type: 0, bytes: vmcoreinfo)) }
+    notes.append(ELFNote(name: ExtractNote.name, type: ExtractNote.version, bytes: text))
+    try sink(ELFCore(notes: notes, runs: runs, extendedCountLimit: extendedCountLimit).head)
     for frame in frames {
       let page: Page
       do {
@@ -186,35 +148,5 @@ public struct ExtractWriter: Sendable {
       }
       try sink(page.withBytes { span in (try? span.copy(at: 0, count: Page.size)) ?? [] })
     }
-  }
-
-  /// One ELF note with its padding, or nothing.
-  private static func note(_ name: String, type: UInt32, _ bytes: [UInt8]?) -> [UInt8] {
-    guard let bytes else { return [] }
-    var result: [UInt8] = []
-    result.store(UInt32(truncatingIfNeeded: name.utf8.count + 1))
-    result.store(UInt32(truncatingIfNeeded: bytes.count))
-    result.store(type)
-    result += Array(name.utf8) + [0]
-    result += [UInt8](repeating: 0, count: -result.count & 3)
-    result += bytes
-    result += [UInt8](repeating: 0, count: -result.count & 3)
-    return result
-  }
-}
-
-extension [UInt8] {
-  /// Appends the little-endian bytes of `value`.
-  fileprivate mutating func store<T: FixedWidthInteger>(_ value: T) {
-    for index in 0..<T.bitWidth / 8 { append(UInt8(truncatingIfNeeded: value >> T(8 * index))) }
-  }
-
-  /// Appends a program header without a virtual address.
-  fileprivate mutating func segment(
-    type: UInt32, offset: UInt64, physical: UInt64, count: UInt64, alignment: UInt64
-  ) {
-    store(type)
-    store(UInt32(type == 1 ? 7 : 0))
-    for word in [offset, 0, physical, count, count, alignment] { store(word) }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CElfutils
+internal import ELF
 internal import Files
 import Memory
 
@@ -35,7 +36,7 @@ struct DWARFSections {
       let index = vmlinux.sections.firstIndex(where: { $0.name == name && !$0.range.isEmpty })
     else { return nil }
     var section = vmlinux.sections[index]
-    if section.flags & ELFHeaders.compressed != 0 {
+    if section.flags & ELFSectionHeader.Flag.compressed != 0 {
       section = try unpacked(section, index)
     }
     // Linked kernels may still carry relocations (`--emit-relocs`), which have been applied
@@ -49,16 +50,17 @@ struct DWARFSections {
     _ section: ELFSection, _ index: Int
   ) throws(TypeError) -> ELFSection {
     var result = section
+    elf_version(UInt32(EV_CURRENT))
     // The descriptor outlives the handle, which ends in this function.
     guard let elf = unsafe elf_begin(section.file.descriptor, ELF_C_READ, nil) else {
-      throw TypeError("\(section.file.path): \(ELFHeaders.libelfError())")
+      throw TypeError("\(section.file.path): \(FileHeaders.libelfError())")
     }
     defer { unsafe _ = elf_end(elf) }
     // Valid handle; libelf refuses sizes beyond what the compression can reach.
     guard let handle = unsafe elf_getscn(elf, index), unsafe elf_compress(handle, 0, 0) >= 0,
       let data = unsafe elf_rawdata(handle, nil)
     else {
-      throw TypeError("\(section.file.path): \(section.name): \(ELFHeaders.libelfError())")
+      throw TypeError("\(section.file.path): \(section.name): \(FileHeaders.libelfError())")
     }
     // libelf owns the buffer until elf_end and says how long it is.
     let bytes = unsafe [UInt8](
@@ -67,7 +69,7 @@ struct DWARFSections {
       try InputFile(memory: bytes, for: section.file.path)
     }
     result.range = 0..<bytes.count
-    result.flags &= ~ELFHeaders.compressed
+    result.flags &= ~ELFSectionHeader.Flag.compressed
     return result
   }
 
@@ -80,7 +82,7 @@ struct DWARFSections {
   ) throws(TypeError) -> ELFSection {
     guard
       let table = vmlinux.sections.first(where: {
-        $0.type == ELFHeaders.relocations && $0.info == index && !$0.range.isEmpty
+        $0.type == ELFSectionHeader.Kind.relocations && $0.info == index && !$0.range.isEmpty
       }), vmlinux.sections.indices.contains(table.link)
     else { return section }
     var result = section

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ELF
+
 /// Finds the units that mention a name without decoding them.
 ///
 /// A linked kernel keeps each name once in `.debug_str`, so an entry of that name holds the name's
@@ -99,7 +101,9 @@ struct NameSearch {
     guard !tooMany else { return nil }
     // Compilers write a name in place where an offset would not be shorter, and where strings are
     // not merged.
-    if text.count <= 4 || (strings?.flags ?? 0) & ELFHeaders.merged == 0 { needles.append(text) }
+    if text.count <= 4 || (strings?.flags ?? 0) & ELFSectionHeader.Flag.merged == 0 {
+      needles.append(text)
+    }
     return needles
   }
 

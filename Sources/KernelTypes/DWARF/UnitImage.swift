@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CElfutils
+internal import ELF
 internal import Files
 import Glibc
 
@@ -31,10 +32,10 @@ import Glibc
     }
     info.range = info.range.lowerBound + unit.offset..<info.range.lowerBound + unit.end
     let parts = [info, sections.abbreviations] + sections.strings
-    let plan = ImagePlan(parts)
+    let plan = ELFSectionImage(parts.map { .init(name: $0.name, range: $0.range) })
     let image = try typed { () throws(FileError) in
       try MappedImage(
-        head: plan.headers,
+        head: plan.head,
         parts: zip(parts, plan.places).map { part, place in
           MappedImage.Part(
             file: part.file, imageOffset: place.image, fileOffset: place.file,
@@ -47,7 +48,7 @@ import Glibc
     guard
       let elf = unsafe elf_memory(image.base.assumingMemoryBound(to: CChar.self), image.byteCount)
     else {
-      throw TypeError("\(info.file.path): \(ELFHeaders.libelfError())")
+      throw TypeError("\(info.file.path): \(FileHeaders.libelfError())")
     }
     guard let dwarf = unsafe dwarf_begin_elf(elf, DWARF_C_READ, nil) else {
       unsafe _ = elf_end(elf)

@@ -5,11 +5,12 @@ internal import Files
 /// A section of an ELF file and where its bytes are, inside the file.
 struct ELFSection {
   var name: String
-  /// `sh_type`, `sh_flags`, `sh_link` and `sh_info` as they stand.
+  /// `sh_type`, `sh_flags`, `sh_link`, `sh_info` and `sh_addralign` as they stand.
   var type: UInt32
   var flags: UInt64
   var link: Int
   var info: Int
+  var alignment: UInt64
   var file: InputFile
   /// Inside the file; empty for a section without bytes (`SHT_NOBITS`).
   var range: Range<Int>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Algorithms
+internal import ELF
 import Memory
 
 /// One entry of a symbol table.
@@ -102,7 +103,8 @@ extension VMLinux {
   /// Source: System V ABI, "Symbol Table": `st_name` 4 bytes, `st_info`, `st_other`, `st_shndx` 2,
   /// `st_value` 8, `st_size` 8.
   private func forEachSymbol(_ body: (SymbolEntry, [UInt8]) -> Void) throws(TypeError) {
-    for table in sections where table.type == ELFHeaders.symbolTable && !table.range.isEmpty {
+    for table in sections
+    where table.type == ELFSectionHeader.Kind.symbolTable && !table.range.isEmpty {
       guard sections.indices.contains(table.link) else {
         throw TypeError("\(path): \(table.name) has no table of names")
       }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CElfutils
+internal import ELF
 internal import Files
 import Memory
 
 /// A kernel's ELF file: its build identifier, its symbols and its type information.
 ///
-/// libelf decodes the headers; everything else is read by offset, so that only what is asked for is
-/// ever brought into memory. A small object file that only describes types serves as well.
+/// Everything is read by offset, so that only what is asked for is ever brought into memory. A small object file that only describes types serves as well.
 public final class VMLinux {
   public let path: String
   /// Lower-case hexadecimal, from `.note.gnu.build-id` or a note segment; `nil` without such note.
@@ -27,16 +26,18 @@ public final class VMLinux {
   }
 
   init(_ file: InputFile) throws(TypeError) {
-    let headers = try ELFHeaders(file)
+    let headers = try FileHeaders(file)
     self.file = file
     path = file.path
     sections = headers.sections
     isRelocatable = headers.isRelocatable
-    let notes = headers.sections.filter { $0.type == ELFHeaders.note }.map(\.range)
+    let notes =
+      headers.sections.filter { $0.type == ELFSectionHeader.Kind.note }
+      .map { ($0.range, $0.alignment) } + headers.noteSegments
     var buildID: String?
-    for range in notes + headers.noteSegments where buildID == nil {
+    for (range, alignment) in notes where buildID == nil {
       // A kernel's notes take 500 bytes; a larger claim is damage.
-      buildID = Self.buildID(in: try file.bytes(range.prefix(1 << 16)))
+      buildID = Self.buildID(in: try file.bytes(range.prefix(1 << 16)), alignment: alignment)
     }
     self.buildID = buildID
   }
@@ -57,26 +58,14 @@ public final class VMLinux {
     sections.first { $0.name == name && !$0.range.isEmpty }
   }
 
-  /// The description of the first GNU build-id note.
-  ///
-  /// Source: ELF notes are three words (name size, description size, type), name and description,
-  /// each padded to 4 bytes; a build identifier has the name `GNU` and type 3.
-  static func buildID(in notes: [UInt8]) -> String? {
-    var offset = 0
-    while let nameSize = try? notes.littleEndian(at: offset, as: UInt32.self),
-      let size = try? notes.littleEndian(at: offset + 4, as: UInt32.self),
-      let type = try? notes.littleEndian(at: offset + 8, as: UInt32.self)
-    {
-      // Sums of 32-bit values, which an Int holds.
-      let description = offset + 12 + (Int(nameSize) + 3) & ~3
-      let end = description + Int(size)
-      guard end <= notes.count else { return nil }
-      if type == 3, nameSize == 4, Array(notes[offset + 12..<offset + 16]) == Array("GNU\0".utf8) {
-        return notes[description..<end].reduce(into: "") { text, byte in
-          text += String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }
+  /// The description of the first GNU build-id note: name `GNU`, type 3 (`NT_GNU_BUILD_ID`).
+  static func buildID(in notes: [UInt8], alignment: UInt64 = 4) -> String? {
+    var reader = ELFNoteReader(notes, alignment: alignment)
+    while case .note(let note) = reader.next() {
+      guard note.type == 3, note.name == "GNU" else { continue }
+      return note.bytes.reduce(into: "") { text, byte in
+        text += String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
       }
-      offset = (end + 3) & ~3
     }
     return nil
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryFixtures
 import Testing
 
 @testable import KernelTypes
@@ -321,7 +322,7 @@ struct BTFTypesTests {
   @Test func mutationsReturnOrThrow() {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("let seed: UInt64 = \(seed)")
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     let whole = Self.everything.bytes
     for _ in 0..<4000 {
       var bytes = whole

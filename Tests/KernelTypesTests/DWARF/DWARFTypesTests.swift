@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Files
+import MemoryFixtures
 import Testing
 
 @testable import KernelTypes
@@ -150,7 +151,7 @@ struct DWARFTypesTests {
   func mutationsReturnOrThrow(_ fixture: Fixture) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("let seed: UInt64 = \(seed)  // \(fixture)")
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     let whole = try fixture.bytes()
     for _ in 0..<100 {
       var bytes = whole

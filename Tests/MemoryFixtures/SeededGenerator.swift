@@ -2,11 +2,15 @@
 
 import Glibc
 
-/// A reproducible source of random numbers (SplitMix64).
-public struct SeededRandom: RandomNumberGenerator {
+/// SplitMix64: the same numbers for the same seed, so that a failed case can be repeated.
+///
+/// Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
+public struct SeededGenerator: RandomNumberGenerator, Sendable {
+  public let seed: UInt64
   private var state: UInt64
 
-  public init(_ seed: UInt64) {
+  public init(seed: UInt64) {
+    self.seed = seed
     state = seed
   }
 
@@ -17,6 +21,9 @@ public struct SeededRandom: RandomNumberGenerator {
     word = (word ^ word >> 27) &* 0x94d0_49bb_1331_11eb
     return word ^ word >> 31
   }
+
+  /// An index of a collection with `count` elements, which must not be empty.
+  public mutating func index(below count: Int) -> Int { Int(next() % UInt64(count)) }
 
   public mutating func chance(_ percent: UInt64) -> Bool { next() % 100 < percent }
 }
