@@ -75,7 +75,8 @@ let package = Package(
     room(
       "Faults",
       [
-        "Memory", "KernelImage", "VTd", "RemappingState", "Evidence", "Translation", algorithms,
+        "Memory", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState", "Evidence", "Translation",
+        algorithms,
       ]),
     room(
       "History",
@@ -167,8 +168,8 @@ let package = Package(
     tests(
       "Faults",
       [
-        "Memory", "MemoryFixtures", "KernelImage", "VTd", "RemappingState", "Assembly", "Evidence",
-        "DumpFixtures",
+        "Memory", "MemoryFixtures", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState", "Assembly",
+        "Evidence", "Translation", "DumpFixtures",
       ]),
     tests(
       "Translation",

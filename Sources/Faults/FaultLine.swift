@@ -5,7 +5,7 @@ public import VTd
 
 /// A fault as the kernel's log tells it.
 ///
-/// Every form that `dmar_fault_do_one` and its forerunners have printed is read:
+/// Every form that `dmar_fault_do_one` and its forerunners have printed is read, and Xen's:
 ///
 ///     DMAR:[DMA Write] Request device [03:00.0] fault addr fffd3000            up to 4.6: the reason
 ///     DMAR:[fault reason 06] PTE Read access is not set                        in a second line
@@ -16,8 +16,11 @@ public import VTd
 ///     DMAR: [DMA Write PASID 0x3] Request device [0000:03:00.0] fault addr 0x0 [fault reason 0x71] …
 ///     DMAR: INTR-REMAP: Request device [[03:00.0] fault index 1c
 ///     DMAR: [INTR-REMAP] Request device [03:00.0] fault index 0x1c [fault reason 0x22] …
+///     (XEN) [VT-D]DMAR:[DMA Write] Request device [0000:03:00.0] fault addr 0, iommu reg = ffff82c0…
+///     (XEN) [VT-D]DMAR: reason 05 - PTE Write access is not set
 ///
-/// Source: drivers/iommu/intel/dmar.c (drivers/iommu/dmar.c, drivers/pci/dmar.c), dmar_fault_do_one.
+/// Source: drivers/iommu/intel/dmar.c (drivers/iommu/dmar.c, drivers/pci/dmar.c), dmar_fault_do_one;
+/// xen/drivers/passthrough/vtd/iommu.c, iommu_page_fault_do_one.
 public struct FaultLine: Hashable, Sendable {
   public var kind: Kind
   public var device: PCIFunction
@@ -27,6 +30,10 @@ public struct FaultLine: Hashable, Sendable {
   public var value: UInt64
   /// `nil` where the line that holds it is missing.
   public var reason: FaultReason?
+  /// Whether the form names the segment; those of before 7.0 mean the unit's, which they do not tell.
+  public var namesSegment: Bool
+  /// Whether Xen wrote it.
+  public var isXen: Bool
 
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     case read
@@ -36,90 +43,72 @@ public struct FaultLine: Hashable, Sendable {
 
   public init(
     kind: Kind, device: PCIFunction, pasid: UInt32? = nil, value: UInt64,
-    reason: FaultReason? = nil
+    reason: FaultReason? = nil, namesSegment: Bool = false, isXen: Bool = false
   ) {
     self.kind = kind
     self.device = device
     self.pasid = pasid
     self.value = value
     self.reason = reason
+    self.namesSegment = namesSegment
+    self.isXen = isXen
   }
 }
 
 extension FaultLine {
-  /// Reads a line of the log, or returns `nil` if it tells of no fault.
+  /// The first fault of a text, or `nil` if it tells of none.
   public init?(_ text: some StringProtocol) {
-    guard let request = Self.after("Request device [", in: text) else { return nil }
-    var scanner = request[...]
-    // Old interrupt lines have one bracket too many.
-    if scanner.first == "[" { scanner = scanner.dropFirst() }
-    guard let close = scanner.firstIndex(of: "]"),
-      let device = Self.function(scanner[..<close])
-    else { return nil }
-    let rest = scanner[close...].dropFirst()
-    let head = text.prefix(text.count - request.count)
-    let isInterrupt = head.contains("INTR-REMAP")
-    let pasid: UInt32?
-    if let inside = Self.after("PASID ", in: head) {
-      pasid = Self.number(inside, radix: 16).flatMap { UInt32(exactly: $0) }
-    } else if let inside = Self.after("PASID ", in: rest) {
-      pasid = Self.number(inside, radix: 16).flatMap { UInt32(exactly: $0) }
-    } else {
+    guard let fault = FaultLog(pasted: text).records.first?.fault else { return nil }
+    self = fault
+  }
+
+  /// Reads on behind `DMA Read`, `DMA Write` or `INTR-REMAP`.
+  init?(_ scanner: inout LogScanner, _ kind: Kind, isXen: Bool) {
+    var pasid: UInt64?
+    if scanner.words("NO_PASID") {
       pasid = nil
+    } else if scanner.words("PASID") {
+      guard let value = scanner.hexadecimal() else { return nil }
+      pasid = value
     }
-    let place = Self.after(isInterrupt ? "fault index " : "fault addr ", in: rest)
-    guard let place, let value = Self.number(place, radix: 16) else { return nil }
-    let kind: Kind
-    if isInterrupt {
-      kind = .interrupt
-    } else if head.contains("DMA Write") || head.contains("DMA write") {
-      kind = .write
-    } else if head.contains("DMA Read") || head.contains("DMA read") {
-      kind = .read
-    } else {
-      return nil
+    _ = scanner.mark("]")
+    _ = scanner.mark(":")
+    guard scanner.words("Request device"), scanner.mark("[") else { return nil }
+    // Old interrupt lines have one bracket too many.
+    _ = scanner.mark("[")
+    guard let name = scanner.upTo("]"), let device = Self.function(name) else { return nil }
+    if scanner.words("PASID") {
+      guard let value = scanner.hexadecimal() else { return nil }
+      pasid = value
     }
-    // All ones stood for "no PASID" while the form had no word for it.
+    guard kind == .interrupt ? scanner.words("fault index") : scanner.words("fault addr"),
+      let value = scanner.hexadecimal()
+    else { return nil }
+    var isXen = isXen
+    if scanner.mark(","), scanner.words("iommu reg"), scanner.mark("=") {
+      _ = scanner.hexadecimal()
+      isXen = true
+    }
+    var reason: FaultReason?
+    // A form of one line has the reason at once, one that was joined of two behind its tag.
+    var behind = scanner
+    _ = behind.words("DMAR:") || behind.words("INTR-REMAP:")
+    if behind.words("[fault reason"),
+      let line = ReasonLine(&behind, isInterrupt: kind == .interrupt)
+    {
+      reason = line.reason
+      scanner = behind
+    }
     self.init(
-      kind: kind, device: device, pasid: pasid.flatMap { $0 < 1 << 20 ? $0 : nil }, value: value,
-      reason: Self.reason(rest))
-  }
-
-  /// The reason in a line that goes on from an old line without one; `nil` if it has none.
-  public static func reason(_ text: some StringProtocol) -> FaultReason? {
-    guard let inside = after("fault reason ", in: text) else { return nil }
-    // Decimal until the numbers got their prefix.
-    let isHexadecimal = inside.hasPrefix("0x") || inside.hasPrefix("0X")
-    guard let number = number(inside, radix: isHexadecimal ? 16 : 10), number <= 0xff else {
-      return nil
-    }
-    return FaultReason(UInt8(number))
-  }
-
-  private static func after<S: StringProtocol>(
-    _ mark: String, in text: S
-  ) -> Substring? {
-    let text = Substring(text)
-    guard let first = mark.first else { return nil }
-    var start = text.startIndex
-    while let candidate = text[start...].firstIndex(of: first) {
-      if text[candidate...].hasPrefix(mark) {
-        return text[text.index(candidate, offsetBy: mark.count)...]
-      }
-      start = text.index(after: candidate)
-    }
-    return nil
-  }
-
-  private static func number(_ text: Substring, radix: Int) -> UInt64? {
-    var text = text
-    if text.hasPrefix("0x") || text.hasPrefix("0X") { text = text.dropFirst(2) }
-    let digits = text.prefix { radix == 16 ? $0.isHexDigit : $0.isWholeNumber }
-    return digits.isEmpty ? nil : UInt64(digits, radix: radix)
+      kind: kind, device: device,
+      // All ones stood for "no PASID" while the form had no word for it.
+      pasid: pasid.flatMap { UInt32(exactly: $0) }.flatMap { $0 < 1 << 20 ? $0 : nil },
+      value: value, reason: reason, namesSegment: name.split(separator: ":").count == 3,
+      isXen: isXen)
   }
 
   /// `03:00.0`, `0000:03:00.0`, or `0x03:0x00.0` as Linux 5.14 to 5.17 printed it.
-  private static func function(_ text: Substring) -> PCIFunction? {
+  private static func function(_ text: String) -> PCIFunction? {
     let plain = text.split(separator: ":", omittingEmptySubsequences: false).map {
       $0.hasPrefix("0x") ? $0.dropFirst(2) : $0
     }.joined(separator: ":")

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import KernelImage
-internal import Memory
-
 /// Faults of one log that are alike, with when they happened.
 public struct FaultRecord: Hashable, Sendable {
   public var fault: FaultLine
@@ -25,84 +22,50 @@ public struct FaultRecord: Hashable, Sendable {
 
   /// Faults per second between the first and the last; `nil` for a single one.
   public var rate: Double? {
+    Self.rate(count, first, last)
+  }
+
+  static func rate(_ count: Int, _ first: UInt64?, _ last: UInt64?) -> Double? {
     guard let first, let last, last > first, count > 1 else { return nil }
     return Double(count - 1) / (Double(last - first) / 1e9)
   }
 }
 
-/// The faults that a kernel's log tells of.
-public struct FaultLog: Sendable {
-  /// The symbols that the log of a kernel before Linux 5.10 is found by.
-  public static let symbols: Set<String> = [
-    "log_buf", "log_buf_len", "log_first_idx", "log_next_idx",
-  ]
+/// Messages of one log about units that say the same, with when they came.
+public struct UnitRecord: Hashable, Sendable {
+  public var message: UnitMessage
+  /// As the message names it.
+  public var unit: String?
+  /// Descriptors that were printed with an invalidation error, by place.
+  public var descriptors: [UnitMessage.DescriptorPlace: [UInt64]] = [:]
+  /// Whether the driver said that it cleared the error.
+  public var isCleared = false
+  /// Of dumped tables: the lines that belong together, in order.
+  public var tables: [UnitMessage.TableLine] = []
+  /// Of dumped tables: the fault that they were printed for.
+  public var fault: FaultLine?
+  /// The first one's text.
+  public var text: String
+  public var count = 1
+  /// Nanoseconds since boot.
+  public var first: UInt64?
+  public var last: UInt64?
 
-  /// By first occurrence.
-  public var records: [FaultRecord] = []
-  /// Messages that were looked at.
-  public var messages = 0
-  /// Messages that the kernel left out because there were too many, as it says itself.
-  public var suppressed = 0
-  /// Why the log, or a part of it, could not be read.
-  public var problem: String?
-  /// When the newest message was written, in nanoseconds since boot.
-  public var end: UInt64?
-
-  public init() {}
-
-  /// Groups the faults of messages that come in ascending order.
-  ///
-  /// Faults are alike if device, kind, PASID, page or index, and reason agree.
-  public init(_ messages: [LogMessage]) {
-    var rows: [FaultLine: Int] = [:]
-    var open: (row: FaultLine, message: LogMessage)?
-    func add(_ fault: FaultLine, _ message: LogMessage, _ text: String, to log: inout FaultLog) {
-      if let row = rows[fault] {
-        log.records[row].count += 1
-        log.records[row].last = message.time
-      } else {
-        rows[fault] = log.records.count
-        log.records.append(
-          FaultRecord(fault: fault, text: text, first: message.time, last: message.time))
-      }
-    }
-    for message in messages {
-      self.messages += 1
-      end = message.time
-      for line in message.text.split(separator: "\n") {
-        if let fault = FaultLine(line) {
-          if let waiting = open {
-            add(waiting.row, waiting.message, waiting.message.text, to: &self)
-          }
-          open = nil
-          if fault.reason == nil {
-            open = (fault, message)
-          } else {
-            add(fault, message, String(line), to: &self)
-          }
-        } else if let waiting = open, let reason = FaultLine.reason(line) {
-          var fault = waiting.row
-          fault.reason = reason
-          add(fault, waiting.message, waiting.message.text + " " + line, to: &self)
-          open = nil
-        } else if line.contains("dmar_fault"), line.contains("callbacks suppressed") {
-          suppressed += line.split(separator: " ").compactMap { Int($0) }.last ?? 0
-        }
-      }
-    }
-    if let waiting = open { add(waiting.row, waiting.message, waiting.message.text, to: &self) }
+  public init(
+    message: UnitMessage, unit: String? = nil, text: String, first: UInt64? = nil,
+    last: UInt64? = nil
+  ) {
+    self.message = message
+    self.unit = unit
+    self.text = text
+    self.first = first
+    self.last = last
   }
 
-  /// Reads the log of a dump.
-  public init(reading image: KernelImage) {
-    var messages: [LogMessage] = []
-    var problem: String?
-    do {
-      try image.messages { messages.append($0) }
-    } catch {
-      problem = error.description
-    }
-    self.init(messages)
-    self.problem = problem
+  /// Whether another record says the same.
+  func isLike(_ other: UnitRecord) -> Bool {
+    guard !message.isToldByText || text == other.text else { return false }
+    return message == other.message && unit == other.unit && descriptors == other.descriptors
+      && tables == other.tables && fault == other.fault
   }
 }

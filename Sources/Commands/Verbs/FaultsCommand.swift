@@ -7,13 +7,16 @@ import RemappingState
 import Report
 import Session
 
-/// `faults`: the fault lines of the kernel log, explained.
+/// `faults`: what the kernel log tells of remapping units, explained.
 struct FaultsCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "faults",
     abstract: "The DMAR fault lines of the dump's kernel log, each explained against the tables.",
-    usage: "iommuscope faults <dump> ... [--line <text>] [<options>]",
-    discussion: "Alike faults are one entry with their count and rate.")
+    usage: "iommuscope faults <dump> ... [--line <text>] [--lines <file>] [<options>]",
+    discussion: """
+      Requests that a unit refused, errors of its queues, and what else its driver complains of. \
+      Faults that are alike, or run through neighbouring pages, are shown once with their count.
+      """)
 
   @Argument(
     help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
@@ -22,8 +25,21 @@ struct FaultsCommand: Verb {
 
   @Option(
     help: ArgumentHelp(
-      "Explain this line instead of the dump's log: 'DMAR: [DMA Read ...'.", valueName: "text"))
+      "Explain this text instead of the dump's log: one line or many, as copied from a log or mail.",
+      valueName: "text"))
   var line: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Explain the lines of this file instead of the dump's log; - for standard input.",
+      valueName: "file"), completion: .file())
+  var lines: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Which kernel the given lines are of: crashed-kernel or crash-kernel; by default the crashed "
+        + "one's, unless they fit the other better.", valueName: "kernel"))
+  var of: LineOrigin?
 
   @OptionGroup var length: LengthOptions<FaultKinds>
 
@@ -35,49 +51,53 @@ struct FaultsCommand: Verb {
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Exit with 1 if there is a fault or message of this severity or a worse one.",
+      valueName: "severity"))
+  var failOn: FailureThreshold?
+
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
+  /// Whether the lines come from the command line, not from the dump.
+  private var isGiven: Bool { !line.isEmpty || !lines.isEmpty }
+
   func validate() throws {
-    for text in line where FaultLine(text) == nil {
+    if lines.isEmpty, !line.isEmpty, FaultLog(pasted: line.joined(separator: "\n")).isEmpty {
       throw ValidationError(
-        "'--line' takes a fault line of the kernel, such as 'DMAR: [DMA Read NO_PASID] Request "
-          + "device [00:04.0] fault addr 0x12345000 [fault reason 0x06] ...'; have '\(text)'.")
+        "'--line' takes text with a message of the kernel about a remapping unit, such as 'DMAR: "
+          + "[DMA Read NO_PASID] Request device [00:04.0] fault addr 0x12345000 [fault reason 0x06] "
+          + "...'; have '\(line.joined(separator: "\n"))'.")
     }
-    if root.root != nil, line.isEmpty {
+    if root.root != nil, !isGiven {
       throw ValidationError("'--root' reads no log; give a '--line'.")
+    }
+    if of == .crashKernel, !isGiven {
+      throw ValidationError("'--of crash-kernel' needs its lines; give a '--line' or '--lines'.")
     }
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request(dumps)
+    // Read first: a missing file should not cost the time of a dump.
+    let given = isGiven ? try givenLog(in: environment) : nil
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
-    let log: FaultLog?
-    let records: [FaultRecord]
-    if line.isEmpty {
-      guard let kernel = evidence.kernel else {
-        throw CommandFailure(
-          "\(request.name): the kernel's log cannot be read without its structures; give the line "
-            + "with --line")
-      }
-      console.progress("reading the kernel's log")
-      let read = FaultLog(reading: kernel.image)
-      if let problem = read.problem, read.messages == 0 {
-        throw CommandFailure("\(request.name): the kernel's log cannot be read: \(problem)")
-      }
-      log = read
-      records = read.records
-    } else {
-      log = nil
-      records = line.compactMap { text in
-        FaultLine(text).map { FaultRecord(fault: $0, text: text) }
-      }
+    let log = try given ?? dumpLog(evidence, request, console)
+    var explainer = FaultExplainer(evidence)
+    if isGiven, of != .crashedKernel, let kernel = evidence.kernel {
+      let outlook = CrashKernelOutlook(evidence, kernel, console)
+      explainer.crashKernel = { outlook.outlooks($0) }
+      explainer.isOfCrashKernel = of == .crashKernel
+      explainer.logOfDump = FaultLog(reading: kernel.image)
     }
-    console.endProgress()
-    let explainer = FaultExplainer(evidence)
+    let faults = explainer.explain(log.records)
+    let units = UnitExplainer(evidence)
     let document = FaultsDocument(
-      dump: evidence.state.dump, log: log, faults: records.map { explainer.explain($0) })
-    try destination.write(in: environment, keeping: request.inputs) { sink in
+      dump: evidence.state.dump, log: log, isGiven: isGiven, faults: faults,
+      unitMessages: log.units.map { units.explain($0) })
+    console.endProgress()
+    try destination.write(in: environment, keeping: request.inputs + files) { sink in
       switch form.format {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
@@ -85,6 +105,41 @@ struct FaultsCommand: Verb {
       case .json: try document.writeJSON(to: sink)
       }
     }
-    return .done
+    guard let failOn else { return .done }
+    let severities = document.faults.map(\.severity) + document.unitMessages.map(\.severity)
+    return severities.contains { failOn.covers($0) } ? .found : .done
   }
+
+  private var files: [String] { lines.filter { $0 != "-" } }
+
+  private func givenLog(in environment: Environment) throws -> FaultLog {
+    var text = line
+    for file in lines {
+      let bytes = try CommandFiles.bytes(file == "-" ? "/dev/stdin" : file)
+      text.append(String(decoding: bytes, as: UTF8.self))
+    }
+    return FaultLog(pasted: text.joined(separator: "\n"))
+  }
+
+  private func dumpLog(
+    _ evidence: DumpEvidence, _ request: DumpRequest, _ console: Console
+  ) throws -> FaultLog {
+    guard let kernel = evidence.kernel else {
+      throw CommandFailure(
+        "\(request.name): the kernel's log cannot be read without its structures; give the line "
+          + "with --line")
+    }
+    console.progress("reading the kernel's log")
+    let log = FaultLog(reading: kernel.image)
+    if let problem = log.problem, log.messages == 0 {
+      throw CommandFailure("\(request.name): the kernel's log cannot be read: \(problem)")
+    }
+    return log
+  }
+}
+
+/// The value of `--of`.
+enum LineOrigin: String, CaseIterable, ExpressibleByArgument {
+  case crashedKernel = "crashed-kernel"
+  case crashKernel = "crash-kernel"
 }

@@ -15,8 +15,28 @@ extension FaultsDocument.Log: DocumentRow {
     fields.field("messages", \.messages, "Messages in it.", .count)
     fields.field("faults", \.faults, "Faults in it, each counted.", .count)
     fields.field(
+      "unitMessages", \.unitMessages, "Other messages about units in it, each counted.", .count)
+    fields.field(
       "suppressed", \.suppressed, "Fault messages that the kernel says it left out.", .count)
     fields.field("problem", \.problem, "Why the log, or a part of it, could not be read.")
+  }
+}
+
+extension FaultsDocument.Given: DocumentRow {
+  static var rowName: String { "given" }
+  static var rowMeaning: String { "The lines that were given." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == FaultsDocument.Given {
+    fields.field("lines", \.lines, "Lines that are not blank.", .count)
+    fields.field("faults", \.faults, "Faults in them, each counted.", .count)
+    fields.field("unitMessages", \.unitMessages, "Other messages about units in them.", .count)
+    fields.field(
+      "suppressed", \.suppressed, "Fault messages that the kernel says it left out.", .count)
+    fields.field(
+      "reasonsAlone", \.reasonsAlone, "Reasons of faults whose own line is missing.", .count)
+    fields.field("others", \.others, "Lines that tell nothing about a unit.", .count)
   }
 }
 
@@ -31,9 +51,15 @@ extension FaultExplanation: DocumentRow {
   ) where Fields.Row == FaultExplanation {
     fields.field("text", \.text, "The line as it stands in the log.")
     fields.field("kind", \.kind, "What kind of request faulted.")
+    fields.field("severity", \.severity, "How bad it is, for --fail-on.")
     fields.field("device", \.device, "The source id, as the line names it.")
     fields.field("pasid", \.pasid, "The PASID; null for a request without one.")
-    fields.field("iova", \.iova, "The address of a DMA fault.")
+    fields.field("iova", \.iova, "The address of a DMA fault; the first of several pages.")
+    fields.field(
+      "lastIOVA", \.lastIOVA, "The last page of a DMA fault, which is that of iova where it is one."
+    )
+    fields.field(
+      "pages", \.pages, "Pages between the two that faulted; 0 for interrupts.", .count)
     fields.field(
       "index", \.index, "Of an interrupt fault: index into the interrupt-remapping table.")
     fields.field("reason", \.reason, "The reason, as the line has it.")
@@ -44,6 +70,9 @@ extension FaultExplanation: DocumentRow {
     fields.field("unit", \.unit, "Name of the unit.")
     fields.field("driver", \.driver, "Name of the device's driver.")
     fields.field("group", \.group, "Number of its IOMMU group.")
+    fields.field(
+      "isKnownDevice", \.isKnownDevice,
+      "Whether the kernel knows a device of this source id; null where none were read.")
     fields.field(
       "aliasOf", \.aliasOf,
       "Devices that send requests under this source id, if it is no device's own.")
@@ -62,7 +91,17 @@ extension FaultExplanation: DocumentRow {
       "What the allocator of addresses says; null where the domain has none.")
     fields.field(
       "reservedRegion", \.reservedRegion, "The reserved region that holds the address.")
+    fields.field(
+      "window", \.window,
+      "The device registers, or a host bridge's window, that the number is as a physical address.")
+    fields.field(
+      "crashKernel", \.crashKernel,
+      "What a crash kernel would have seen; null where it was not asked.")
+    fields.field(
+      "isInLogOfDump", \.isInLogOfDump, "Whether the dump's own log holds such a fault.")
     fields.field("diagnosis", \.diagnosis, "What it comes to, most likely first.")
+    fields.field(
+      "excluded", \.excluded, "Where no rule fits: what was looked at and is not the cause.")
   }
 }
 
@@ -112,6 +151,50 @@ extension FaultExplanation.Diagnosis: DocumentRow {
   ) where Fields.Row == FaultExplanation.Diagnosis {
     fields.field("rule", \.rule, "Stable id of the rule; iommuscope-faults(1) has them.")
     fields.field("message", \.message, "The sentence for a person.")
+    fields.field("evidence", \.evidence, "What it rests on.")
+    fields.field("confirm", \.confirm, "What would confirm it; null where nothing needs to.")
+  }
+}
+
+extension FaultExplanation.Window: DocumentRow {
+  static var rowName: String { "window" }
+  static var rowMeaning: String { "A range of physical addresses that is no memory." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == FaultExplanation.Window {
+    fields.field("name", \.name, "As the kernel names it.")
+    fields.field(
+      "isOfPlatform", \.isOfPlatform, "Whether it is neither a BAR nor a bridge's window.")
+    fields.field("device", \.device, "The device whose registers they are.")
+    fields.field("start", \.start, "Its first byte.")
+    fields.field("end", \.end, "Its last byte, inclusive.")
+  }
+}
+
+extension FaultExplanation.CrashKernelOutlook: DocumentRow {
+  static var rowName: String { "crashKernelOutlook" }
+  static var rowMeaning: String { "What a crash kernel would have seen of a device's requests." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == FaultExplanation.CrashKernelOutlook {
+    fields.field("policy", \.policy, "The road that it takes, a policy of inherit.")
+    fields.field("moments", \.moments, "From its start on.")
+    fields.field("fits", \.fits, "Whether the fault's reason is foretold for one of them.")
+  }
+}
+
+extension FaultExplanation.CrashKernelOutlook.Moment: DocumentRow {
+  static var rowName: String { "crashKernelMoment" }
+  static var rowMeaning: String { "A moment of a crash kernel's start-up." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == FaultExplanation.CrashKernelOutlook.Moment {
+    fields.field("name", \.name, "T1 to T4, as inherit has them.")
+    fields.field("fate", \.fate, "What becomes of requests then.")
+    fields.field("reason", \.reason, "What the unit reports where they are blocked.")
   }
 }
 
