@@ -71,7 +71,7 @@ extension [UInt8] {
   ) {
     self += ELFHeader.signature + [2, 1, 1] + [UInt8](repeating: 0, count: 9)
     append(littleEndian: type)
-    append(littleEndian: ELFHeader.x86_64)
+    append(littleEndian: ELFHeader.amd64)
     append(littleEndian: UInt32(1))  // e_version
     append(littleEndian: UInt64(0))  // e_entry
     append(littleEndian: UInt64(segmentOffset))

@@ -28,7 +28,7 @@ public struct ELFHeader: Hashable, Sendable {
   }
 
   /// `e_machine` of x86_64.
-  public static let x86_64: UInt16 = 62
+  public static let amd64: UInt16 = 62
 
   /// `e_type`.
   public var type: UInt16

@@ -47,7 +47,7 @@ struct ELFCoreTests {
     let file = Bytes(bytes: ELFCore(notes: Self.notes, runs: [1..<3, 0x100..<0x101]).head)
     #expect(file.bytes.count == 4096)
     let header = try ELFHeader(file)
-    #expect(header.type == ELFHeader.Kind.core && header.machine == ELFHeader.x86_64)
+    #expect(header.type == ELFHeader.Kind.core && header.machine == ELFHeader.amd64)
     let segments = try header.segments(in: file, limit: 3)
     #expect(
       segments.dropFirst() == [

@@ -27,10 +27,10 @@ struct CoreHeaders: Sendable {
     } catch {
       throw Self.failure(error, bytes)
     }
-    guard header.machine == ELFHeader.x86_64 else {
+    guard header.machine == ELFHeader.amd64 else {
       throw DumpError(
         name, .unsupported,
-        "expected machine \(ELFHeader.x86_64) (x86_64), found machine \(header.machine); "
+        "expected machine \(ELFHeader.amd64) (x86_64), found machine \(header.machine); "
           + "only dumps of x86_64 machines are supported")
     }
     guard header.type == ELFHeader.Kind.core else {

@@ -31,10 +31,10 @@ struct FileHeaders {
       default: throw TypeError("\(file.path) is not an ELF file")
       }
     }
-    guard header.machine == ELFHeader.x86_64 else {
+    guard header.machine == ELFHeader.amd64 else {
       throw TypeError(
         "\(file.path) is made for machine \(header.machine), expected 64 bits of "
-          + "\(ELFHeader.x86_64) (x86_64)")
+          + "\(ELFHeader.amd64) (x86_64)")
     }
     isRelocatable = header.type == ELFHeader.Kind.relocatable
     let headers: [ELFSectionHeader]
