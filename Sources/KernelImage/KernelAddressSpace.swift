@@ -62,6 +62,15 @@ public struct KernelAddressSpace: Hashable, Sendable {
     _ address: KernelAddress, in memory: any PhysicalMemory
   ) throws(KernelError) -> PhysicalAddress {
     if let physical = linear(address) { return physical }
+    return try translateByTables(address, in: memory)
+  }
+
+  /// Translates a kernel address by the kernel's own page tables alone, those in linear ranges too.
+  ///
+  /// - Throws: as `translate`.
+  func translateByTables(
+    _ address: KernelAddress, in memory: any PhysicalMemory
+  ) throws(KernelError) -> PhysicalAddress {
     guard let pageTable else { throw KernelError(at: address, .unmapped(level: levels)) }
     // Addresses that are not sign-extended from the top bit have no translation at all.
     let unused = 64 - 12 - 9 * levels

@@ -45,36 +45,45 @@ extension KernelAddressSpace {
           ?? (levels == 5 ? 0xff11_0000_0000_0000 : 0xffff_8880_0000_0000)),
       directMapSize: levels == 5 ? 1 << 52 : 1 << 46, levels: levels,
       encryptionMask: info.number("sme_mask").map { UInt64(bitPattern: $0) } ?? 0)
-    if let top = info.symbol("init_top_pgt") ?? info.symbol("init_level4_pgt") {
+    if let top = info.symbol("init_top_pgt") ?? info.symbol("init_level4_pgt")
+      ?? info.symbol("swapper_pg_dir")
+    {
       pageTable = linear(top)
     }
   }
 }
 
 extension KernelReader {
-  /// Takes the direct map's base from the kernel's own variable, where it has one.
-  ///
-  /// `page_offset_base` exists where the kernel can randomise its memory ranges
-  /// (arch/x86/mm/kaslr.c); without it the base is what the dump's segments say, or the fixed one.
-  public func adoptDirectMap(from symbols: SymbolTable) throws(KernelError) {
-    if let place = symbols["page_offset_base"] {
-      let base: UInt64 = try littleEndian(at: place)
-      // The base is 1 GiB aligned and in the kernel's half; anything else is no base.
-      if base >= 1 << 63, base & 0x3fff_ffff == 0 { space.directMapBase = KernelAddress(base) }
-    }
-    if let place = symbols["vmalloc_base"] {
-      let end: UInt64 = try littleEndian(at: place)
-      if let size = KernelAddress(end).distance(from: space.directMapBase), size > 0 {
-        space.directMapSize = min(space.directMapSize, size)
-      }
-    }
-  }
-
   /// The wanted symbols from the kernel's own table in the dump.
+  ///
+  /// - Parameter unrecorded: the same memory without a decorator that remembers what is read; where
+  ///   VMCOREINFO does not tell the table's place, much of the kernel's image is looked through, and
+  ///   only what belongs to the table is wanted in an extract.
+  /// - Throws: `.noSymbol` where VMCOREINFO does not tell the place and none is found.
   public func kallsyms(
-    info: VMCoreInfo, wanted: Set<String>
+    info: VMCoreInfo, wanted: Set<String>, unrecorded: (any PhysicalMemory)? = nil
   ) throws(KernelError) -> SymbolTable {
-    try Kallsyms(self, info: info).symbols(wanted)
+    let absence: KernelError
+    do throws(KernelError) {
+      return try Kallsyms(self, info: info, at: try KallsymsPlace(self, info: info)).symbols(wanted)
+    } catch {
+      guard case .noSymbol = error.reason else { throw error }
+      absence = error
+    }
+    // Without an address to check against, no find could be believed.
+    guard let start = info.symbol("_stext") else { throw absence }
+    let plain = KernelReader(unrecorded ?? memory, space)
+    var found: SymbolTable?
+    KallsymsSearch(plain).find(from: start) { place in
+      found = try? Kallsyms(plain, info: info, at: place).symbols(wanted)
+      // Once more through the decorator, which the table's own pages are to pass.
+      if found != nil, unrecorded != nil {
+        found = try? Kallsyms(self, info: info, at: place).symbols(wanted)
+      }
+      return found != nil
+    }
+    guard let found else { throw absence }
+    return found
   }
 
   /// The kernel's BTF as it lies in the dump, or `nil` if the symbols do not name one.

@@ -21,34 +21,7 @@ extension SyntheticKernel {
     _ list: [(name: String, address: KernelAddress)], rule: KallsymsRule,
     tokens: [String] = ["Tintel_", "Ddmar_", "iommu", "_units"]
   ) {
-    var texts = (0..<256).map { $0 < 0x80 ? [UInt8($0)] : [] }
-    for (index, token) in tokens.enumerated() { texts[0x80 + index] = Array(token.utf8) }
-    // Token 0 would be an empty text in the table.
-    texts[0] = []
-    var table: [UInt8] = []
-    var index: [UInt8] = []
-    for text in texts {
-      index += [UInt8(table.count & 0xff), UInt8(table.count >> 8)]
-      table += text + [0]
-    }
-
-    var names: [UInt8] = []
-    for (name, _) in list {
-      let type = name.hasPrefix("dmar") ? "D" : "T"
-      var text = Array((type + name).utf8)[...]
-      var coded: [UInt8] = []
-      while !text.isEmpty {
-        let token = tokens.firstIndex { text.starts(with: $0.utf8) }
-        coded.append(token.map { UInt8(0x80 + $0) } ?? text[text.startIndex])
-        text = text.dropFirst(token.map { tokens[$0].utf8.count } ?? 1)
-      }
-      names +=
-        coded.count < 0x80
-        ? [UInt8(coded.count)]
-        : [UInt8(coded.count & 0x7f | 0x80), UInt8(coded.count >> 7)]
-      names += coded
-    }
-
+    let coded = CodedNames(list.map(\.name), tokens: tokens)
     let offsets = inImage(allocate(list.count * 4))
     let kernelHalf: UInt64 = 1 << 63
     let base = list.map(\.address).filter { $0.rawValue >= kernelHalf }.min() ?? KernelAddress(0)
@@ -69,9 +42,9 @@ extension SyntheticKernel {
       write(bytes, at: address)
       note(symbol, address)
     }
-    store("kallsyms_names", names)
-    store("kallsyms_token_table", table)
-    store("kallsyms_token_index", index)
+    store("kallsyms_names", coded.names)
+    store("kallsyms_token_table", coded.tokenTable)
+    store("kallsyms_token_index", coded.tokenIndex)
     note("kallsyms_offsets", offsets)
     let count = inImage(allocate(4))
     write(UInt32(list.count), at: count)
@@ -87,5 +60,115 @@ extension SyntheticKernel {
   /// Adds a symbol's line to VMCOREINFO.
   public func note(_ symbol: String, _ address: KernelAddress) {
     notes.append("SYMBOL(\(symbol))=\(String(address.rawValue, radix: 16))")
+  }
+}
+
+/// Names as a kernel's symbol table stores them.
+private struct CodedNames {
+  var tokenTable: [UInt8] = []
+  var tokenIndex: [UInt8] = []
+  var names: [UInt8] = []
+  /// Where each 256th name begins.
+  var markers: [Int] = []
+
+  /// - Parameter tokens: texts that take one byte each, besides every ASCII character.
+  init(_ list: [String], tokens: [String]) {
+    var texts = (0..<256).map { $0 < 0x80 ? [UInt8($0)] : [] }
+    for (index, token) in tokens.enumerated() { texts[0x80 + index] = Array(token.utf8) }
+    // Token 0 would be an empty text in the table.
+    texts[0] = []
+    for text in texts {
+      tokenIndex += [UInt8(tokenTable.count & 0xff), UInt8(tokenTable.count >> 8)]
+      tokenTable += text + [0]
+    }
+    for (index, name) in list.enumerated() {
+      if index % 256 == 0 { markers.append(names.count) }
+      let type = name.hasPrefix("dmar") ? "D" : "T"
+      var text = Array((type + name).utf8)[...]
+      var coded: [UInt8] = []
+      while !text.isEmpty {
+        let token = tokens.firstIndex { text.starts(with: $0.utf8) }
+        coded.append(token.map { UInt8(0x80 + $0) } ?? text[text.startIndex])
+        text = text.dropFirst(token.map { tokens[$0].utf8.count } ?? 1)
+      }
+      names +=
+        coded.count < 0x80
+        ? [UInt8(coded.count)]
+        : [UInt8(coded.count & 0x7f | 0x80), UInt8(coded.count >> 7)]
+      names += coded
+    }
+  }
+}
+
+/// The order in which kernels write the parts of their symbol table, and how wide some are.
+///
+/// Source: scripts/kallsyms.c, function `write_src`.
+public enum KallsymsLayout: CaseIterable, Sendable {
+  /// Words for addresses, numbers and markers: Linux v3.10, and later without
+  /// CONFIG_KALLSYMS_BASE_RELATIVE.
+  case addresses
+  /// Offsets and their base first, markers of eight bytes: v4.6 to v4.19.
+  case offsetsWideMarkers
+  /// The same with markers of four bytes: v4.20 to v6.1.
+  case offsets
+  /// Offsets and their base behind the tokens: v6.3 and later.
+  case offsetsBehind
+  /// Offsets relative to their own place behind the tokens: without a base in between.
+  case selfRelativeBehind
+}
+
+extension SyntheticKernel {
+  /// Puts a compressed symbol table into the kernel image as the linker lays it out, with nothing but
+  /// `_stext` in VMCOREINFO to find it by.
+  ///
+  /// - Parameters:
+  ///   - list: names with addresses; only those in the kernel's image have a place in each layout.
+  ///   - padding: bytes of other data before the table.
+  /// - Returns: the parts by the names of their labels.
+  @discardableResult
+  public func makeHiddenKallsyms(
+    _ list: [(name: String, address: KernelAddress)], layout: KallsymsLayout, padding: Int = 4096,
+    tokens: [String] = ["Tintel_", "Ddmar_", "iommu", "_units"]
+  ) -> [String: KernelAddress] {
+    let coded = CodedNames(list.map(\.name), tokens: tokens)
+    let total = padding + coded.names.count + list.count * 8 + 16384
+    let start = inImage(allocate(total, alignment: 4096))
+    var labels: [String: KernelAddress] = [:]
+    var next = start.rawValue + UInt64(padding)
+    // Each part at a multiple of eight bytes.
+    func part(_ label: String, _ bytes: [UInt8]) {
+      next = (next + 7) & ~7
+      labels[label] = KernelAddress(next)
+      write(bytes, at: KernelAddress(next))
+      next += UInt64(bytes.count)
+    }
+    func bytes(_ value: UInt64, _ count: Int) -> [UInt8] {
+      (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64($0 * 8)) }
+    }
+    let base = list.map(\.address.rawValue).min() ?? 0
+    let isWide = layout == .addresses || layout == .offsetsWideMarkers
+    func addresses() {
+      switch layout {
+      case .addresses:
+        part("kallsyms_addresses", list.flatMap { bytes($0.address.rawValue, 8) })
+      case .selfRelativeBehind:
+        let place = (next + 7) & ~7
+        part(
+          "kallsyms_offsets",
+          list.enumerated().flatMap { bytes($1.address.rawValue &- place &- UInt64($0 * 4), 4) })
+      case .offsets, .offsetsWideMarkers, .offsetsBehind:
+        part("kallsyms_offsets", list.flatMap { bytes(base &- 1 &- $0.address.rawValue, 4) })
+        part("kallsyms_relative_base", bytes(base, 8))
+      }
+    }
+    let isBehind = layout == .offsetsBehind || layout == .selfRelativeBehind
+    if !isBehind { addresses() }
+    part("kallsyms_num_syms", bytes(UInt64(list.count), isWide ? 8 : 4))
+    part("kallsyms_names", coded.names)
+    part("kallsyms_markers", coded.markers.flatMap { bytes(UInt64($0), isWide ? 8 : 4) })
+    part("kallsyms_token_table", coded.tokenTable)
+    part("kallsyms_token_index", coded.tokenIndex)
+    if isBehind { addresses() }
+    return labels
   }
 }

@@ -86,3 +86,86 @@ extension SyntheticKernel {
     return FixtureLog(ring: ring, descriptors: descriptors, infos: infos, text: text)
   }
 }
+
+/// A buffer of log records under construction.
+public struct FixtureLogBuffer {
+  public var buffer: KernelAddress
+  /// Where each message's record is, `nil` for one that was overwritten.
+  public var places: [Int?]
+  /// Bytes of a record before its text.
+  public var headerSize: Int
+}
+
+extension SyntheticKernel {
+  /// Makes the log buffer that kernels had before the lockless ring, and stores messages in it as the
+  /// kernel does: each record at a multiple of 4 bytes, one that does not fit at the end goes to the
+  /// start, behind a header of length 0, and old records make room.
+  ///
+  /// Source of the form: kernel/printk/printk.c of Linux v5.4, functions `log_store`,
+  /// `log_make_free_space` and `logbuf_has_space`; `struct log` of v3.10 (kernel/printk.c) has the
+  /// same members.
+  ///
+  /// - Parameters:
+  ///   - structure: `printk_log` or `log`; `nil` leaves the types out and describes the records in
+  ///     VMCOREINFO.
+  ///   - dictionary: bytes that follow each text and belong to no message.
+  @discardableResult
+  public func makeLogBuffer(
+    _ messages: [String], structure: String? = "printk_log", size: Int = 4096,
+    dictionary: String = "SUBSYSTEM=pci\0DEVICE=+pci:0000:00:02.0"
+  ) -> FixtureLogBuffer {
+    let header = 16
+    if let structure {
+      types.define(
+        structure, "u64 ts_nsec", "u16 len", "u16 text_len", "u16 dict_len", "u8 facility",
+        "u8 flags:5", "u8 level:3")
+    } else {
+      notes += [
+        "SIZE(printk_log)=16", "OFFSET(printk_log.ts_nsec)=0", "OFFSET(printk_log.len)=8",
+        "OFFSET(printk_log.text_len)=10", "OFFSET(printk_log.dict_len)=12",
+      ]
+    }
+    let buffer = allocate(size)
+    var places: [Int?] = []
+    var live: [(message: Int, place: Int, length: Int)] = []
+    var next = 0
+    func fits(_ length: Int) -> Bool {
+      guard let first = live.first?.place else { return true }
+      // Room for one more header, which tells the wrap, is always kept.
+      let free = next > first ? max(size - next, first) : first - next
+      return free >= length + header
+    }
+    for (number, text) in messages.enumerated() {
+      let bytes = Array(text.utf8)
+      let extra = Array(dictionary.utf8)
+      let length = (header + bytes.count + extra.count + 3) & ~3
+      while !fits(length) { places[live.removeFirst().message] = nil }
+      if next + length + header > size {
+        write(
+          [UInt8](repeating: 0, count: header), at: KernelAddress(buffer.rawValue + UInt64(next)))
+        next = 0
+      }
+      var record: [UInt8] = []
+      func append(_ value: UInt64, _ count: Int) {
+        record += (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64($0 * 8)) }
+      }
+      append(UInt64(number) * 1000, 8)
+      append(UInt64(length), 2)
+      append(UInt64(bytes.count), 2)
+      append(UInt64(extra.count), 2)
+      append(0, 1)
+      append(UInt64(number & 7) << 5 | 2, 1)
+      record += bytes + extra
+      record += [UInt8](repeating: 0, count: length - record.count)
+      write(record, at: KernelAddress(buffer.rawValue + UInt64(next)))
+      places.append(next)
+      live.append((number, next, length))
+      next += length
+    }
+    variable("log_buf", buffer.rawValue)
+    variable("log_buf_len", UInt32(size))
+    variable("log_first_idx", UInt32(live.first?.place ?? 0))
+    variable("log_next_idx", UInt32(next))
+    return FixtureLogBuffer(buffer: buffer, places: places, headerSize: header)
+  }
+}

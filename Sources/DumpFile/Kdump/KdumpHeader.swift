@@ -90,6 +90,17 @@ struct KdumpHeader: Hashable, Sendable {
     }
   }
 
+  /// Machines that are not x86_64, as their kernels call them (`uname -m`).
+  ///
+  /// The header's copy of `utsname` is a hint: QEMU knows nothing of the guest's kernel and writes
+  /// `Unknown`, makedumpfile before 1.6.9 copies it from 4 bytes too far on with Linux 5.11 and later,
+  /// so that the machine reads `64`. Only a name that is whole and another one's is believed.
+  private static let otherMachines: Set<String> = [
+    "aarch64", "aarch64_be", "alpha", "arm", "armv7l", "armv8l", "i386", "i486", "i586", "i686",
+    "ia64", "loongarch64", "mips", "mips64", "parisc64", "ppc", "ppc64", "ppc64le", "riscv32",
+    "riscv64", "s390", "s390x", "sparc64",
+  ]
+
   private init(reading bytes: DumpBytes, isDiskdump: Bool) throws {
     func word(_ offset: UInt64) throws -> UInt64 { try bytes.littleEndian(at: offset) }
     func half(_ offset: UInt64) throws -> UInt32 { try bytes.littleEndian(at: offset) }
@@ -99,8 +110,7 @@ struct KdumpHeader: Hashable, Sendable {
     }
 
     let machine = try name(4)
-    // QEMU knows nothing of the guest's kernel and writes "Unknown".
-    guard machine.isEmpty || machine == "x86_64" || machine == "Unknown" else {
+    guard !Self.otherMachines.contains(machine) else {
       throw DumpError(
         bytes.name, .unsupported,
         "expected a dump of an x86_64 machine, found machine \"\(machine.sanitized)\"; "

@@ -5,9 +5,21 @@ public import Memory
 extension KernelImage {
   /// The numbers of the CPUs that the kernel thought possible, ascending.
   ///
-  /// Source: kernel/cpu.c, `__cpu_possible_mask`.
+  /// The mask is an object of that type today; up to Linux v4.4 it was a static array of words, to
+  /// which the constant pointer `cpu_possible_mask` leads.
+  ///
+  /// Source: kernel/cpu.c, `__cpu_possible_mask`; `cpu_possible_bits` and `cpu_possible_mask` of
+  /// Linux v3.10.
   public func possibleCPUs() throws(KernelError) -> [Int] {
-    let mask = try object("cpumask", at: try requiredSymbol("__cpu_possible_mask"))
+    let place: KernelAddress
+    if let object = symbol("__cpu_possible_mask") ?? symbol("cpu_possible_bits") {
+      place = object
+    } else if let pointer = symbol("cpu_possible_mask") {
+      place = KernelAddress(try reader.littleEndian(at: pointer))
+    } else {
+      throw KernelError(.noSymbol("__cpu_possible_mask"))
+    }
+    let mask = try object("cpumask", at: place)
     let words = try mask.arrayCount("bits")
     var cpus: [Int] = []
     // NR_CPUS is at most 8192 on x86.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import KernelTypes
 internal import Memory
 
 /// One message of the kernel log.
 public struct LogMessage: Hashable, Sendable {
+  /// Numbers the messages of one log, ascending.
   public var sequence: UInt64
   /// Nanoseconds since boot.
   public var time: UInt64
@@ -16,88 +16,37 @@ public struct LogMessage: Hashable, Sendable {
 extension KernelImage {
   /// The kernel log from its newest message backwards, until `body` returns `false`.
   ///
-  /// Reads the lockless ring buffer: descriptors in a ring of their own, each naming a block of the
-  /// text ring. Messages whose descriptor is being reused or whose text cannot be read are passed by.
+  /// The log is a lockless ring since Linux v5.10 (`prb`), a buffer of records before (`log_buf`);
+  /// the symbols that exist tell which.
   ///
-  /// Since Linux commit 896fbe20b4e2 ("printk: use the lockless ringbuffer") (in v5.10).
-  /// Source: kernel/printk/printk_ringbuffer.c.
-  ///
-  /// - Throws: `.noSymbol` on a kernel with the older record buffer.
+  /// - Parameter limit: how many messages to give at most; no kernel's log holds as many by default.
+  /// - Throws: where the log cannot be read; what was given to `body` before that stands.
   public func newestMessages(
-    limit: Int = 1 << 16, _ body: (LogMessage) -> Bool
+    limit: Int = 1 << 20, _ body: (LogMessage) -> Bool
   ) throws(KernelError) {
-    let ring = try object(
-      "printk_ringbuffer",
-      at: KernelAddress(try reader.littleEndian(at: try requiredSymbol("prb"))))
-    let countBits = try ring.unsigned("desc_ring.count_bits")
-    let sizeBits = try ring.unsigned("text_data_ring.size_bits")
-    guard countBits <= 24, sizeBits <= 32 else {
-      throw KernelError(
-        at: ring.address,
-        .malformed("log ring of 2^\(countBits) messages and 2^\(sizeBits) bytes"))
-    }
-    let descriptors = try ring.pointer("desc_ring.descs")
-    let infos = try ring.pointer("desc_ring.infos")
-    let text = try ring.pointer("text_data_ring.data")
-    let head = try ring.unsigned("desc_ring.head_id")
-    let descriptorLayout = try requiredStructure("prb_desc")
-    let infoLayout = try requiredStructure("printk_info")
-    let idMask = (UInt64(1) << 62) - 1
-    let textSize = UInt64(1) << sizeBits
-
-    for back in 0..<UInt64(max(0, min(limit, 1 << countBits))) {
-      let id = (head &- back) & idMask
-      let index = id & ((1 << countBits) - 1)
-      let descriptor = KernelObject(
-        self, descriptorLayout,
-        at: KernelAddress(
-          descriptors.rawValue &+ index &* UInt64(clamping: descriptorLayout.byteCount)))
-      let state = try descriptor.unsigned("state_var")
-      // 1 committed, 2 finalized; the low bits tell whether the slot still is this message's.
-      guard state & idMask == id, (1...2).contains(state >> 62) else { continue }
-      let begin = try descriptor.unsigned("text_blk_lpos.begin")
-      let next = try descriptor.unsigned("text_blk_lpos.next")
-      // An odd position stands for a message without text.
-      guard begin & 1 == 0, next & 1 == 0 else { continue }
-      let info = KernelObject(
-        self, infoLayout,
-        at: KernelAddress(infos.rawValue &+ index &* UInt64(clamping: infoLayout.byteCount)))
-      // A block that would wrap is stored at the ring's start instead; the id comes first.
-      let wraps = begin >> sizeBits != next >> sizeBits && next & (textSize - 1) != 0
-      let start = wraps ? 0 : begin & (textSize - 1)
-      let blockSize = wraps ? next & (textSize - 1) : next &- begin
-      let length = try info.unsigned("text_len")
-      // A block lies within the ring and holds its id and the whole text.
-      guard start + 8 <= textSize, (8...textSize - start).contains(blockSize),
-        length <= blockSize - 8
-      else { continue }
-      let bytes: [UInt8]
-      do throws(KernelError) {
-        bytes = try reader.bytes(
-          at: KernelAddress(text.rawValue &+ start &+ 8), count: Int(length))
-      } catch {
-        continue
-      }
-      let message = LogMessage(
-        sequence: try info.unsigned("seq"), time: try info.unsigned("ts_nsec"),
-        level: Int(truncatingIfNeeded: try info.unsigned("level")),
-        text: String(decoding: bytes, as: UTF8.self))
-      guard body(message) else { return }
+    if symbol("prb") == nil, symbol("log_buf") != nil {
+      try newestRecordMessages(limit: limit, body)
+    } else {
+      try newestRingMessages(limit: limit, body)
     }
   }
 
-  /// The text of the last panic message, without its fixed beginning; `nil` if the log has none or
-  /// cannot be read.
-  public func panicMessage() -> String? {
-    let prefix = "Kernel panic - not syncing: "
-    var found: String?
-    try? newestMessages { message in
-      if message.text.hasPrefix(prefix) {
-        found = String(
-          message.text.dropFirst(prefix.count).prefix { $0 != "\n" })
+  /// The kernel log from its oldest message on.
+  ///
+  /// - Parameter body: called for each message that was kept; an error ends the reading, after the
+  ///   messages that could be read.
+  public func messages(_ body: (LogMessage) -> Void) throws(KernelError) {
+    var newest: [LogMessage] = []
+    var failure: KernelError?
+    do {
+      try newestMessages { message in
+        newest.append(message)
+        return true
       }
-      return found == nil
+    } catch {
+      failure = error
     }
-    return found
+    for message in newest.reversed() { body(message) }
+    if let failure { throw failure }
   }
 }

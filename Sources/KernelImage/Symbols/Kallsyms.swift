@@ -4,13 +4,13 @@ internal import Memory
 
 /// The kernel's own symbol table, read out of the dump.
 ///
-/// Names are stored as sequences of tokens, each a piece of text; addresses as 32-bit offsets whose
-/// meaning changed over time. The meaning is found by trying: the right one gives `_stext` the
-/// address that VMCOREINFO has for it.
+/// Names are stored as sequences of tokens, each a piece of text; addresses as words or as 32-bit
+/// offsets whose meaning changed over time. The meaning is found by trying: the right one gives
+/// `_stext` and the other symbols of VMCOREINFO the addresses that stand there.
 ///
-/// VMCOREINFO has the table's addresses since Linux commit 5fd8fea935a1 ("vmcoreinfo: include
-/// kallsyms symbols") (in v6.0). Later kernels dropped the absolute rule for per-CPU symbols, and
-/// then the base, in favour of offsets relative to their own place.
+/// VMCOREINFO has the table's place since Linux commit 5fd8fea935a1 ("vmcoreinfo: include kallsyms
+/// symbols") (in v6.0); for older kernels `KallsymsSearch` finds it. Later kernels dropped the absolute
+/// rule for per-CPU symbols, and then the base, in favour of offsets relative to their own place.
 ///
 /// Source: kernel/kallsyms.c, functions `kallsyms_expand_symbol` and `kallsyms_sym_address`;
 /// scripts/kallsyms.c.
@@ -21,37 +21,34 @@ struct Kallsyms {
   private static let namesLimit = 1 << 28
   /// Static symbols share names, but not that many.
   private static let matchLimit = 1 << 16
+  /// A kernel has a few hundred thousand symbols; ten million would be 40 MB of offsets.
+  static let countRange: ClosedRange<UInt32> = 1...10_000_000
+
+  /// Symbols whose address VMCOREINFO may have as well, under the same name or another. Data among
+  /// them is in a table only where the kernel was built with CONFIG_KALLSYMS_ALL.
+  private static let references: [(name: String, key: String)] = [
+    ("_stext", "_stext"), ("init_uts_ns", "init_uts_ns"), ("init_top_pgt", "swapper_pg_dir"),
+    ("init_level4_pgt", "swapper_pg_dir"), ("prb", "prb"), ("log_buf", "log_buf"),
+  ]
 
   private let space: KernelReader
   private let info: VMCoreInfo
-  private let names: KernelAddress
-  private let offsets: KernelAddress
-  private let count: Int
+  private let place: KallsymsPlace
+  private var names: KernelAddress { place.names }
+  private var count: Int { place.count }
   /// The text of each of the 256 tokens.
   private let tokens: [[UInt8]]
 
-  /// - Throws: `.noSymbol` where VMCOREINFO does not know the table.
-  init(_ space: KernelReader, info: VMCoreInfo) throws(KernelError) {
-    func address(_ name: String) throws(KernelError) -> KernelAddress {
-      guard let address = info.symbol(name) else { throw KernelError(.noSymbol(name)) }
-      return address
-    }
+  init(
+    _ space: KernelReader, info: VMCoreInfo, at place: KallsymsPlace
+  ) throws(KernelError) {
     self.space = space
     self.info = info
-    names = try address("kallsyms_names")
-    offsets = try address("kallsyms_offsets")
-    let number: UInt32 = try space.littleEndian(at: try address("kallsyms_num_syms"))
-    // A kernel has a few hundred thousand symbols; ten million would be 40 MB of offsets.
-    guard (1...10_000_000).contains(number) else {
-      throw KernelError(at: names, .malformed("kallsyms claims \(number) symbols"))
-    }
-    count = Int(number)
-
-    let index = try space.bytes(at: try address("kallsyms_token_index"), count: 512)
-    let tableAddress = try address("kallsyms_token_table")
+    self.place = place
+    let index = try space.bytes(at: place.tokenIndex, count: 512)
     // The last token starts at most 64 KiB in, its text is short.
     let last = Int(index[510]) | Int(index[511]) << 8
-    let table = try space.bytes(at: tableAddress, count: last + 64)
+    let table = try space.bytes(at: place.tokenTable, count: last + 64)
     tokens = (0..<256).map { token in
       let start = Int(index[2 * token]) | Int(index[2 * token + 1]) << 8
       guard start < table.count else { return [] }
@@ -65,7 +62,7 @@ struct Kallsyms {
   /// made where the hash is a wanted one.
   func symbols(_ wanted: Set<String>) throws(KernelError) -> SymbolTable {
     var byHash: [UInt64: [String]] = [:]
-    for name in wanted.union(["_stext"]) {
+    for name in wanted.union(Self.references.lazy.map(\.name)) {
       byHash[PolynomialHash(name.utf8).value, default: []].append(name)
     }
     let hashes = tokens.map { PolynomialHash($0) }
@@ -77,6 +74,13 @@ struct Kallsyms {
     var symbol: [UInt8] = []
     var byteCount = 0
     for index in 0..<count {
+      if index & 0xff == 0, let markers = place.markers {
+        let marker = try markers.marker(index >> 8, space)
+        guard marker == UInt64(cursor.offset) else {
+          throw KernelError(
+            at: names, .malformed("kallsyms name \(index) is not where its marker says"))
+        }
+      }
       var length = Int(try cursor.next())
       if length & 0x80 != 0 {
         // Long names take two length bytes. Since Linux commit 73bbb94466fd (in v6.1).
@@ -108,50 +112,39 @@ struct Kallsyms {
       }
     }
 
-    guard let stext = info.symbol("_stext"),
-      let reference = matches.first(where: { $0.name == "_stext" })
-    else { throw KernelError(at: names, .malformed("kallsyms has no _stext to check against")) }
-    let base: UInt64? =
-      if let place = info.symbol("kallsyms_relative_base") {
-        try space.littleEndian(at: place)
-      } else { nil }
-    for rule in Rule.allCases {
-      guard try address(reference.index, by: rule, base: base) == stext else { continue }
+    guard info.symbol("_stext") != nil, matches.contains(where: { $0.name == "_stext" }) else {
+      throw KernelError(at: names, .malformed("kallsyms has no _stext to check against"))
+    }
+    var obstacle: KernelError?
+    for form in place.forms {
       var found: [String: [KernelAddress]] = [:]
-      for match in matches {
-        guard let address = try address(match.index, by: rule, base: base) else { continue }
-        found[match.name, default: []].append(address)
+      do throws(KernelError) {
+        for match in matches {
+          guard let address = try form.address(match.index, space) else { continue }
+          found[match.name, default: []].append(address)
+        }
+      } catch {
+        // What a wrong form leads to need not be in the dump.
+        obstacle = obstacle ?? error
+        continue
       }
+      let agrees = Self.references.allSatisfy { reference in
+        guard let expected = info.symbol(reference.key), let list = found[reference.name] else {
+          // `_stext` is in both, and a form that gives it no address is not the table's.
+          return reference.name != "_stext"
+        }
+        return list.contains(expected)
+      }
+      guard agrees else { continue }
+      found = found.filter { wanted.contains($0.key) }
       return SymbolTable(found, origin: .kallsyms)
     }
+    if let obstacle { throw obstacle }
     throw KernelError(
-      at: offsets, .malformed("no known form of kallsyms offsets gives _stext \(stext)"))
-  }
-
-  /// How an offset becomes an address.
-  private enum Rule: CaseIterable {
-    /// The place of the offset plus the signed offset.
-    case selfRelative
-    /// Base plus the unsigned offset.
-    case baseRelative
-    /// Not negative: the address itself; negative: base − 1 − offset.
-    case absolutePerCPU
-  }
-
-  private func address(
-    _ index: Int, by rule: Rule, base: UInt64?
-  ) throws(KernelError) -> KernelAddress? {
-    guard let place = offsets.advanced(by: UInt64(index) * 4) else { return nil }
-    let offset: UInt32 = try space.littleEndian(at: place)
-    let signed = UInt64(bitPattern: Int64(Int32(bitPattern: offset)))
-    switch (rule, base) {
-    case (.selfRelative, nil): return KernelAddress(place.rawValue &+ signed)
-    case (.baseRelative, let base?): return KernelAddress(base &+ UInt64(offset))
-    case (.absolutePerCPU, let base?):
-      return KernelAddress(
-        offset < 1 << 31 ? UInt64(offset) : base &- 1 &- signed)
-    default: return nil
-    }
+      at: names,
+      .malformed(
+        "no known form of kallsyms addresses gives _stext "
+          + "\(info.symbol("_stext")?.description ?? "its address")"))
   }
 }
 
@@ -182,6 +175,8 @@ private struct ByteCursor {
   private var address: KernelAddress
   private var chunk: [UInt8] = []
   private var position = 0
+  /// Bytes read so far.
+  private(set) var offset = 0
 
   init(_ space: KernelReader, at address: KernelAddress) {
     self.space = space
@@ -198,7 +193,10 @@ private struct ByteCursor {
       address = following
       position = 0
     }
-    defer { position += 1 }
+    defer {
+      position += 1
+      offset += 1
+    }
     return chunk[position]
   }
 }
