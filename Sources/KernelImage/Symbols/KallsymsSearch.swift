@@ -186,13 +186,17 @@ struct KallsymsSearch {
     let slack: UInt64 = 256 * 514
     var found: [(KernelAddress, Int)] = []
     let end = markers.address.rawValue &- last
-    for place in stride(from: end & ~3, to: end &- min(slack, end), by: -4) {
-      guard let low: UInt32 = try? space.littleEndian(at: KernelAddress(place &- 8)),
-        let high: UInt32 = try? space.littleEndian(at: KernelAddress(place &- 4))
-      else { continue }
-      // The number is a word of four bytes with padding, or one of eight bytes.
-      if high == 0, Kallsyms.countRange.contains(low), (Int(low) + 255) / 256 == count {
-        found.append((KernelAddress(place), Int(low)))
+    let start = end &- min(slack, end)
+    for page in stride(from: end & ~0xfff, through: start & ~0xfff, by: -Page.size) {
+      guard let words = try? space.page(containing: KernelAddress(page)) else { continue }
+      for index in (0..<Page.wordCount).reversed() {
+        // The number is a word of eight bytes, or one of four with padding; names follow it.
+        let number = words[word: index]
+        guard number <= UInt64(Kallsyms.countRange.upperBound), number > 0,
+          (Int(number) + 255) / 256 == count
+        else { continue }
+        let place = page &+ UInt64(index * 8 + 8)
+        if place > start, place <= end { found.append((KernelAddress(place), Int(number))) }
       }
     }
     return found
