@@ -119,12 +119,19 @@ extension Assembler {
 
   private func isMappedBeyondFixedRegions(_ mapping: Mapping?) -> Bool {
     guard let mapping else { return false }
-    return mapping.runs.contains { !fixed.gaps(in: $0.addresses).isEmpty }
+    // What is fixed is mapped onto itself; another page at such an address is in use.
+    return mapping.runs.contains {
+      $0.iova.rawValue != $0.physical.rawValue || !fixed.gaps(in: $0.addresses).isEmpty
+    }
   }
 
   private func iovaSpace(of domain: LinuxDomain, mapping: Mapping?) -> IOVASpace? {
     guard let allocator = domain.allocator else { return nil }
-    var reserved = kernel.hostBridgeWindows + kernel.reservedTemplate + [Regions.msiWindow]
+    var reserved = [Regions.msiWindow]
+    switch allocator.owner {
+    case .cookie: reserved += kernel.hostBridgeWindows
+    case .driver: reserved += kernel.reservedTemplate
+    }
     for device in index.devicesByDomain[domain.kernelObject] ?? [] {
       reserved += (regions.byDevice[device] ?? []).map(\.range)
     }

@@ -15,6 +15,7 @@ public enum Audit {
     ContextTableShared.self,
     ContextTablesUnreadable.self,
     ContextMissing.self,
+    AliasContextMissing.self,
     UnknownDevice.self,
     ContextOnOtherUnit.self,
     DomainIDMismatch.self,

@@ -50,7 +50,9 @@ public struct TraceRing {
       let top = try image.object("trace_array", at: try image.requiredSymbol("global_trace"))
       let path =
         try top.has("array_buffer.buffer") ? "array_buffer.buffer" : "trace_buffer.buffer"
-      let name = try image.structure("trace_buffer") != nil ? "trace_buffer" : "ring_buffer"
+      // A `struct trace_buffer` of Linux v3.10 to v5.5 is what holds the ring, which was called
+      // `struct ring_buffer` then; the ring is the one with buffers.
+      let name = try image.has("trace_buffer", "buffers") ? "trace_buffer" : "ring_buffer"
       guard let ring = try top.target(path, as: name) else { return }
       let cpus = try image.possibleCPUs()
       let table = try ring.pointer("buffers")
@@ -73,9 +75,11 @@ public struct TraceRing {
   // MARK: The kinds of events
 
   private mutating func readFormats(_ systems: Set<String>) throws(KernelError) {
+    // The structures of events were named after ftrace up to Linux v4.1.
+    let isOld = try image.structure("trace_event_call") == nil
     let walk = image.list(
-      at: try image.requiredSymbol("ftrace_events"), of: "trace_event_call", linkedBy: "list",
-      limit: 65536)
+      at: try image.requiredSymbol("ftrace_events"),
+      of: isOld ? "ftrace_event_call" : "trace_event_call", linkedBy: "list", limit: 65536)
     if let problem = walk.problem { problems.append("trace events: \(problem)") }
     for call in walk.elements {
       // One unreadable event must not cost the others.
@@ -87,14 +91,16 @@ public struct TraceRing {
   private func format(
     _ call: KernelObject, _ systems: Set<String>
   ) throws(KernelError) -> (UInt16, Format)? {
-    guard let kind = try call.target("class", as: "trace_event_class"),
+    let isOld = call.layout.name == "ftrace_event_call"
+    guard
+      let kind = try call.target("class", as: isOld ? "ftrace_event_class" : "trace_event_class"),
       let system = try kind.string("system"), systems.contains(system),
       let type = UInt16(exactly: try call.unsigned("event.type"))
     else { return nil }
     // A tracepoint's event is named by the tracepoint.
     let flag = try image.enumerator("TRACE_EVENT_FL_TRACEPOINT") ?? 0
     let flags = try call.signed("flags")
-    let isTracepoint = flag == 0 || flags & flag != 0
+    let isTracepoint = try call.has("tp") && (flag == 0 || flags & flag != 0)
     let name =
       isTracepoint
       ? try call.target("tp", as: "tracepoint")?.string("name") : try call.string("name")

@@ -83,6 +83,7 @@ extension LinuxIOMMU {
     "drivers/iommu/iova.c", "drivers/iommu/intel/irq_remapping.c",
     "drivers/iommu/intel_irq_remapping.c", "drivers/iommu/intel/pasid.c",
     "drivers/iommu/intel-pasid.c", "drivers/pci/probe.c", "kernel/printk/printk.c",
+    "kernel/printk.c",
     "drivers/base/core.c", "lib/idr.c",
   ]
 }

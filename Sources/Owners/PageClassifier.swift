@@ -40,10 +40,10 @@ public final class PageClassifier {
 
   /// How page tables are marked.
   private enum TableType {
-    /// The top byte of `page_type`; since Linux 6.11.
+    /// The top byte of `page_type`; since Linux v6.12.
     case number(UInt32)
-    /// A bit of `page_type` that is clear; before that.
-    case clearBit(UInt32)
+    /// A bit of `page_type` that is clear where the bits of `base` are set; before that.
+    case clearBit(UInt32, base: UInt32)
     case none
   }
 
@@ -52,6 +52,8 @@ public final class PageClassifier {
     case pointer(String)
     /// Since Linux 7.1: a mask that rounds the tail's address down, tagged like the pointer.
     case mask(String)
+    /// Up to Linux v4.3: a pointer that counts where a flag of the page says that it is a tail.
+    case flagged(String, flag: UInt64)
     case none
   }
 
@@ -94,17 +96,14 @@ public final class PageClassifier {
       layout.slabFlag = try flag("PG_slab")
     }
     layout.reservedFlag = try flag("PG_reserved")
-    if let number = try image.enumerator("PGTY_table") {
-      layout.tableType = .number(UInt32(truncatingIfNeeded: number))
-    } else if try image.has("page", "page_type") {
-      // The bit moved down when PG_kmemcg, below it, went away with `page.mem_cgroup` (in v5.11).
-      layout.tableType = .clearBit(try image.has("page", "memcg_data") ? 0x200 : 0x400)
-    }
+    layout.tableType = try tableType(image)
     if try image.has("page", "compound_info") {
       layout.head =
         page.byteCount.nonzeroBitCount == 1 ? .mask("compound_info") : .pointer("compound_info")
     } else if try image.has("page", "compound_head") {
       layout.head = .pointer("compound_head")
+    } else if try image.has("page", "first_page"), let tail = try flag("PG_tail") {
+      layout.head = .flagged("first_page", flag: tail)
     }
     if try image.has("slab", "slab_cache") {
       layout.slab = ("slab", "slab_cache")
@@ -121,6 +120,24 @@ public final class PageClassifier {
     layout.text = range("_stext", "_etext")
     layout.data = range("_etext", "_end")
     return layout
+  }
+
+  /// How this kernel marks its page tables.
+  ///
+  /// Source: include/linux/page-flags.h. The bits are an enumeration in Linux v6.11, where they moved to
+  /// the upper half of the word and the base to its top bit; up to v6.10 they were macros.
+  private static func tableType(_ image: KernelImage) throws(KernelError) -> TableType {
+    if let number = try image.enumerator("PGTY_table") {
+      return .number(UInt32(truncatingIfNeeded: number))
+    }
+    guard try image.has("page", "page_type") else { return .none }
+    if let value = try image.enumerator("PG_table") {
+      let bit = UInt32(truncatingIfNeeded: value)
+      let base = try image.enumerator("PAGE_TYPE_BASE").map { UInt32(truncatingIfNeeded: $0) }
+      return .clearBit(bit, base: base ?? (bit >> 16 == 0 ? 0xf000_0000 : 0x8000_0000))
+    }
+    // The bit moved down when PG_kmemcg, below it, went away with `page.mem_cgroup` (in v5.11).
+    return .clearBit(try image.has("page", "memcg_data") ? 0x200 : 0x400, base: 0xf000_0000)
   }
 
   // MARK: One page
@@ -167,12 +184,15 @@ public final class PageClassifier {
     }
     switch layout.tableType {
     case .number(let number) where type >> 24 == number: return PageState(.pageTable)
-    // The base of all types, so that an ordinary map count is none.
-    case .clearBit(let bit) where type & (0xf000_0000 | bit) == 0xf000_0000:
+    // With the base of all types, so that an ordinary map count is none; a page without any type has
+    // all bits set.
+    case .clearBit(let bit, let base) where type & (base | bit) == base:
       return PageState(.pageTable)
     default: break
     }
-    if try head.unsigned("_refcount") == 0 { return PageState(.free) }
+    // The count was plain `_count` up to Linux v4.5.
+    let count = try head.has("_refcount") ? "_refcount" : "_count"
+    if try head.unsigned(count) == 0 { return PageState(.free) }
     if try head.has("pp_magic"), try head.unsigned("pp_magic") & ~3 == 0xdead_0000_0000_0040 {
       return PageState(.pagePool)
     }
@@ -195,6 +215,9 @@ public final class PageClassifier {
       let word = try page.unsigned(member)
       guard word & 1 != 0 else { return page }
       return try image.object("page", at: KernelAddress(page.address.rawValue & (word & ~1)))
+    case .flagged(let member, let tail):
+      guard try page.unsigned("flags") & tail != 0 else { return page }
+      return try page.target(member, as: "page") ?? page
     case .none: return page
     }
   }

@@ -63,7 +63,7 @@ struct AuditTests {
     unit: "dmar0", device: "0000:07:00.0", pasid: nil, translation: .passThrough, domainID: 1,
     levels: nil, table: nil, faultProcessingDisabled: false, raw: [0x9, 0x102], entry: 0x10_9000)
 
-  static let faults = witnessFaults + Fault.ofTables + Fault.ofMachine
+  static let faults = witnessFaults + Fault.ofTables + Fault.ofMachine + Fault.ofAliases
 
   static let witnessFaults: [Fault] = [
     // MARK: The two witnesses

@@ -34,28 +34,45 @@ struct SharedWritablePage: AuditRule {
       }
     }
     targets.sort { $0.range.lowerBound < $1.range.lowerBound }
-    // The target that reaches furthest so far is the one that a later one can overlap.
+    // How far each domain's targets reach so far; those that end before the next one begin are out.
+    var reach: [UInt64] = Array(repeating: 0, count: state.domains.count)
+    var active: [Int] = []
     var found: [Pair: (count: Int, first: UInt64)] = [:]
-    var furthest: Target?
+    var comparisons = Self.comparisonLimit
     for target in targets {
-      if let known = furthest, known.range.upperBound >= target.range.lowerBound,
-        owners[known.domain].isDisjoint(with: owners[target.domain])
-      {
-        let pair = Pair(
-          first: min(known.domain, target.domain), second: max(known.domain, target.domain))
-        let before = found[pair]
-        found[pair] = ((before?.count ?? 0) + 1, before?.first ?? target.range.lowerBound)
+      active.removeAll { reach[$0] < target.range.lowerBound }
+      for domain in active where domain != target.domain {
+        guard comparisons > 0 else { break }
+        comparisons -= 1
+        guard owners[domain].isDisjoint(with: owners[target.domain]) else { continue }
+        let pair = Pair(first: min(domain, target.domain), second: max(domain, target.domain))
+        found[pair, default: (0, target.range.lowerBound)].count += 1
       }
-      if target.range.upperBound >= furthest?.range.upperBound ?? 0 { furthest = target }
+      if !active.contains(target.domain) {
+        active.append(target.domain)
+        reach[target.domain] = target.range.upperBound
+      } else {
+        reach[target.domain] = max(reach[target.domain], target.range.upperBound)
+      }
     }
-    return found.sorted { ($0.key.first, $0.key.second) < ($1.key.first, $1.key.second) }
-      .map { pair, match in
-        let (a, b) = (state.domains[pair.first], state.domains[pair.second])
-        return finding(
-          .shared(a, b, match.count, match.first), unit: a.unit,
-          evidence: [Evidence(what: "page", address: HexWord(match.first & ~0xfff))])
-      }
+    let pairs = found.sorted { ($0.key.first, $0.key.second) < ($1.key.first, $1.key.second) }
+    var findings = pairs.prefix(Self.pairLimit).map { pair, match in
+      let (a, b) = (state.domains[pair.first], state.domains[pair.second])
+      return finding(
+        .shared(a, b, match.count, match.first), unit: a.unit,
+        evidence: [Evidence(what: "page", address: HexWord(match.first & ~0xfff))])
+    }
+    if pairs.count > Self.pairLimit || comparisons == 0 {
+      findings.append(
+        finding(.more(max(0, pairs.count - Self.pairLimit), isComplete: comparisons > 0)))
+    }
+    return findings
   }
+
+  /// Pairs that are told one by one; more than a person reads.
+  private static let pairLimit = 64
+  /// An honest machine shares few pages, so few targets meet others.
+  private static let comparisonLimit = 1 << 24
 
   private struct Pair: Hashable {
     var first: Int
@@ -68,5 +85,10 @@ extension Finding.Message {
     let pages = count == 1 ? "a page is" : "pages in \(count) places are"
     return "\(pages) writable through \(a.name) and through \(b.name); the first is at"
       + " \((first & ~0xfff).hexadecimal)"
+  }
+
+  fileprivate static func more(_ count: Int, isComplete: Bool) -> Self {
+    "\(count) more pairs of domains share writable pages"
+      + (isComplete ? "" : "; so many places are shared that the rest was not compared")
   }
 }

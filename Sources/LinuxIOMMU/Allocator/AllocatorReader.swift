@@ -35,13 +35,13 @@ final class AllocatorReader {
       let space = try cookie.object("iovad")
       // The queues moved from the allocator to the cookie with Linux v5.17.
       let isOwner = try cookie.has("fq_flush_finish_cnt")
-      return try read(space, queueOwner: isOwner ? cookie : space)
+      return try read(space, owner: .cookie, queueOwner: isOwner ? cookie : space)
     }
     guard try domain.has("iovad") else { return nil }
     let space = try domain.object("iovad")
     // A leftover field was never initialised.
     guard try space.root() != 0 else { return nil }
-    var allocator = try read(space, queueOwner: space)
+    var allocator = try read(space, owner: .driver, queueOwner: space)
     for start in flushes.ranges[domain.address] ?? [] { allocator?.queued[start] = true }
     return allocator
   }
@@ -61,7 +61,7 @@ final class AllocatorReader {
   }
 
   private func read(
-    _ space: KernelObject, queueOwner: KernelObject
+    _ space: KernelObject, owner: LinuxIOVAAllocator.Owner, queueOwner: KernelObject
   ) throws(KernelError) -> LinuxIOVAAllocator? {
     let granule = try space.has("granule") ? try space.unsigned("granule") : 4096
     guard granule != 0 else { return nil }
@@ -72,7 +72,7 @@ final class AllocatorReader {
     guard seen.insert(space.address).inserted else {
       throw KernelError(at: space.address, .malformed("two domains share one IOVA allocator"))
     }
-    var allocator = LinuxIOVAAllocator(granule: granule)
+    var allocator = LinuxIOVAAllocator(granule: granule, owner: owner)
     try readTree(of: space, into: &allocator)
     _ = log.attempt(.caches) { () throws(KernelError) in
       try readCaches(of: space, into: &allocator)
@@ -285,7 +285,7 @@ final class AllocatorReader {
       throw KernelError(
         at: space.address, .malformed("IOVA granule \(granule.hexadecimal) is no power of two"))
     }
-    var allocator = LinuxIOVAAllocator(granule: granule)
+    var allocator = LinuxIOVAAllocator(granule: granule, owner: .driver)
     try readTree(of: space, into: &allocator)
     return allocator.nodes.map {
       $0.low &* allocator.granule...($0.high &* allocator.granule | (allocator.granule - 1))

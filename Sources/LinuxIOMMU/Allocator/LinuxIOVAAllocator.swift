@@ -13,13 +13,30 @@ public struct LinuxIOVAAllocator: Hashable, Sendable {
   /// Start numbers of ranges in a flush queue: `true` while the invalidation is outstanding.
   public var queued: [UInt64: Bool] = [:]
 
+  /// Whose allocator it is, which tells the ranges that were taken out of it at its making.
+  public var owner: Owner
+
+  /// Who made an allocator.
+  public enum Owner: Hashable, Sendable {
+    /// dma-iommu's cookie: the windows of host bridges are reserved in it, for a PCI device.
+    ///
+    /// Source: drivers/iommu/dma-iommu.c, `iova_reserve_pci_windows`.
+    case cookie
+    /// The driver itself: it copies the ranges of `reserved_iova_list`, the resources of PCI functions
+    /// among them, and knows nothing of windows.
+    ///
+    /// Source: drivers/iommu/intel-iommu.c, `dmar_init_reserved_ranges`, up to Linux v5.10.
+    case driver
+  }
+
   public struct Node: Hashable, Sendable {
     public var low: UInt64
     /// Inclusive.
     public var high: UInt64
   }
 
-  public init(granule: UInt64) {
+  public init(granule: UInt64, owner: Owner = .cookie) {
     self.granule = granule
+    self.owner = owner
   }
 }

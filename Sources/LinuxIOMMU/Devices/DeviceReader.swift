@@ -54,10 +54,9 @@ final class DeviceReader {
     device.vendorID = UInt16(truncatingIfNeeded: try function.object.unsigned("vendor"))
     device.deviceID = UInt16(truncatingIfNeeded: try function.object.unsigned("device"))
     device.bridges = function.bridges.map(\.name)
-    device.aliases =
-      log.attempt(.aliases, device: name) { () throws(KernelError) in
-        try PCITree.aliases(of: function)
-      } ?? []
+    let aliases = PCITree.aliases(of: function)
+    device.aliases = aliases.elements
+    if let problem = aliases.problem { log.note(problem, .aliases, device: name) }
     return device
   }
 
@@ -142,11 +141,13 @@ final class DeviceReader {
         image.list(
           at: try image.object("kset", at: set).address(of: "list"), of: "iommu_group",
           linkedBy: "kobj.entry", limit: 65536), .groupList)
+      guard !entries.isEmpty else { return [] }
+      let member = try Self.memberStructure(image)
       var members: [KernelAddress] = []
       for group in entries {
         let devices = log.take(
           image.list(
-            at: try group.address(of: "devices"), of: "group_device", linkedBy: "list",
+            at: try group.address(of: "devices"), of: member, linkedBy: "list",
             limit: 65536), .devicesOfGroup)
         try log.budget.spend(devices.count + 1, at: group.address)
         for device in devices {
@@ -158,6 +159,21 @@ final class DeviceReader {
       }
       return members
     } ?? []
+  }
+
+  /// The structure that stands for a device in a group's list.
+  ///
+  /// `struct group_device`; in older kernels `struct iommu_device` with the members `list`, `dev` and
+  /// `name`. Later kernels use that name for a remapping unit, whose list is another one.
+  ///
+  /// Source: drivers/iommu/iommu.c of Linux v3.10, `iommu_group_add_device`.
+  private static func memberStructure(_ image: KernelImage) throws(KernelError) -> String {
+    if try image.structure("group_device") == nil, try image.has("iommu_device", "name"),
+      try !image.has("iommu_device", "ops")
+    {
+      return "iommu_device"
+    }
+    return "group_device"
   }
 
   // MARK: The driver's own structure

@@ -151,53 +151,79 @@ struct PCITree {
 
   /// The other source ids that a function's requests may carry.
   ///
-  /// Its own alias mask first, then what conventional bridges on the way up put in its place.
+  /// Its own alias mask first, then what conventional bridges on the way up put in its place. What
+  /// cannot be read costs none of the others; it is the walk's problem.
   ///
   /// Source: drivers/pci/search.c, `pci_for_each_dma_alias`.
-  static func aliases(of function: Function) throws(KernelError) -> [PCIFunction] {
-    var aliases: [PCIFunction] = []
+  static func aliases(of function: Function) -> LinkWalk<PCIFunction> {
+    var walk = LinkWalk<PCIFunction>()
     let own = function.name
     func add(_ bus: UInt8, _ devfn: UInt8) {
       let alias = PCIFunction(segment: own.segment, bus: bus, devfn: devfn)
-      if alias != own, !aliases.contains(alias) { aliases.append(alias) }
+      if alias != own, !walk.elements.contains(alias) { walk.elements.append(alias) }
     }
-    if try function.object.has("dma_alias_mask") {
-      let mask = try function.object.pointer("dma_alias_mask")
-      if mask.rawValue != 0 {
-        let bytes = try function.object.image.reader.bytes(at: mask, count: 32)
-        for devfn in 0..<256 where bytes[devfn / 8] >> UInt8(devfn % 8) & 1 != 0 {
-          add(own.bus, UInt8(devfn))
-        }
+    func attempt<T>(_ body: () throws(KernelError) -> T) -> T? {
+      do {
+        return try body()
+      } catch {
+        walk.problem = walk.problem ?? error
+        return nil
       }
-    } else if try function.object.has("dma_alias_devfn") {
-      // One alias only. Since Linux commit 338c3149a221 ("PCI: Add support for multiple DMA
-      // aliases") (in v4.7) it is a mask.
-      if try flag("PCI_DEV_FLAGS_DMA_ALIAS_DEVFN", 1 << 4, of: function.object) {
-        add(own.bus, UInt8(truncatingIfNeeded: try function.object.unsigned("dma_alias_devfn")))
-      }
+    }
+    for devfn in attempt({ () throws(KernelError) in try ownAliases(of: function) }) ?? [] {
+      add(own.bus, devfn)
     }
     for bridge in function.bridges {
+      let step = attempt { () throws(KernelError) in try self.step(over: bridge) }
+      switch step {
+      case nil, .unchanged: continue
       // Translation happens below this bridge; what it puts on its bus does not matter.
-      if try flag("PCI_DEV_FLAGS_BRIDGE_XLATE_ROOT", 1 << 9, of: bridge.object) { return aliases }
-      if try bridge.object.unsigned("pcie_cap") != 0 {
-        switch try bridge.object.unsigned("pcie_flags_reg")[bits: 4...7] {
-        case 4, 5, 6:  // root port, upstream and downstream port pass source ids on
-          continue
-        case 7:  // PCIe to PCI bridge: its secondary bus, function 0
-          if try !flag("PCI_DEV_FLAGS_PCI_BRIDGE_NO_ALIAS", 1 << 14, of: bridge.object) {
-            add(bridge.secondary, 0)
-          }
-        case 8:  // PCI to PCIe bridge: its own
-          add(bridge.name.bus, bridge.name.devfn)
-        default: continue
-        }
-      } else if try flag("PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS", 1 << 5, of: bridge.object) {
-        add(bridge.secondary, 0)
-      } else {
-        add(bridge.name.bus, bridge.name.devfn)
+      case .translated: return walk
+      case .replaced(let bus, let devfn): add(bus, devfn)
       }
     }
-    return aliases
+    return walk
+  }
+
+  /// Numbers on its own bus that a function's requests may carry besides its own.
+  private static func ownAliases(of function: Function) throws(KernelError) -> [UInt8] {
+    if try function.object.has("dma_alias_mask") {
+      let mask = try function.object.pointer("dma_alias_mask")
+      guard mask.rawValue != 0 else { return [] }
+      let bytes = try function.object.image.reader.bytes(at: mask, count: 32)
+      return (0..<256).filter { bytes[$0 / 8] >> UInt8($0 % 8) & 1 != 0 }.map { UInt8($0) }
+    }
+    // One alias only. Since Linux commit 338c3149a221 ("PCI: Add support for multiple DMA aliases")
+    // (in v4.7) it is a mask.
+    if try function.object.has("dma_alias_devfn"),
+      try flag("PCI_DEV_FLAGS_DMA_ALIAS_DEVFN", 1 << 4, of: function.object)
+    {
+      return [UInt8(truncatingIfNeeded: try function.object.unsigned("dma_alias_devfn"))]
+    }
+    return []
+  }
+
+  /// What a bridge does to the source id of a request on its way up.
+  private enum BridgeStep {
+    case unchanged
+    case translated
+    case replaced(bus: UInt8, devfn: UInt8)
+  }
+
+  private static func step(over bridge: Bridge) throws(KernelError) -> BridgeStep {
+    let own = BridgeStep.replaced(bus: bridge.name.bus, devfn: bridge.name.devfn)
+    let secondary = BridgeStep.replaced(bus: bridge.secondary, devfn: 0)
+    if try flag("PCI_DEV_FLAGS_BRIDGE_XLATE_ROOT", 1 << 9, of: bridge.object) { return .translated }
+    guard try bridge.object.unsigned("pcie_cap") != 0 else {
+      return try flag("PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS", 1 << 5, of: bridge.object) ? secondary : own
+    }
+    switch try bridge.object.unsigned("pcie_flags_reg")[bits: 4...7] {
+    case 7:  // PCIe to PCI bridge: its secondary bus, function 0
+      return try flag("PCI_DEV_FLAGS_PCI_BRIDGE_NO_ALIAS", 1 << 14, of: bridge.object)
+        ? .unchanged : secondary
+    case 8: return own  // PCI to PCIe bridge
+    default: return .unchanged  // root port, upstream and downstream port pass source ids on
+    }
   }
 
   /// Whether a flag of `enum pci_dev_flags` is set; its value is the type's, or the one it has had
