@@ -3,6 +3,9 @@
 import Memory
 import RemappingState
 import StateFixtures
+import Testing
+
+@testable import Audit
 
 extension Fault {
   /// Source ids other than a device's own, and the domains of several devices.
@@ -77,7 +80,7 @@ extension Fault {
     Fault(
       "page that three groups may write, beside a range that reaches farther",
       ["domain.shared-page info", "domain.shared-page info", "domain.shared-page info"],
-      "a page is writable through domain-id 6 and through domain-id 9; the first is at 0x700003000"
+      "a page is writable through domain-id 5 and through domain-id 6; the first is at 0x700003000"
     ) {
       $0.share(pages: 8, at: 0x7_0000_0000, with: 5)
       $0.share(pages: 1, at: 0x7_0000_3000, with: 6)
@@ -134,5 +137,18 @@ extension RemappingState {
           start: iova, end: IOVirtualAddress(iova.rawValue + pages << 12 - 1), state: .live))
       domain.iova?.allocated.sort { $0.start < $1.start }
     }
+  }
+}
+
+/// Which pairs are named, one by one.
+struct SharedPageTests {
+  @Test func everyPairOfThree() throws {
+    var state = RemappingState.sample
+    let fault = try #require(Fault.ofAliases.first { $0.name.contains("three groups may write") })
+    fault.plant(&state)
+    #expect(SharedWritablePage().check(state).map(\.message) == [[5, 6], [5, 9], [6, 9]].map {
+      "a page is writable through domain-id \($0[0]) and through domain-id \($0[1]); the first is at"
+        + " 0x700003000"
+    })
   }
 }
