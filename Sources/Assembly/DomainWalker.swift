@@ -17,6 +17,11 @@ struct DomainWalker {
   /// Whose table each table page is.
   private(set) var tables = TableRegistry()
   private var results: [Key: Result] = [:]
+  /// What is left of the work for all spaces together: few pages can stand for any number of spaces
+  /// that share them.
+  private var budget: WalkBudget
+  /// Runs that may still be kept, likewise.
+  private var runs: Int
   private(set) var observations: [Observation] = []
 
   private struct Key: Hashable {
@@ -26,8 +31,18 @@ struct DomainWalker {
     var extendedCapability: HexWord?
   }
 
-  init(_ memory: any PhysicalMemory) {
+  /// - Parameters:
+  ///   - budget: for all spaces: by default tables for 4 TiB in pages of 4 KiB, and revisits, of which
+  ///     an honest machine has none.
+  ///   - runs: how many to keep of all spaces; 16 Mi are 512 MiB of memory.
+  init(
+    _ memory: any PhysicalMemory,
+    budget: WalkBudget = WalkBudget(tables: 1 << 21, lookups: 1 << 26),
+    runs: Int = 1 << 24
+  ) {
     self.memory = memory
+    self.budget = budget
+    self.runs = runs
     memoryRanges = AddressRanges(
       memory.memoryFrames.lazy.filter { !$0.isEmpty }.map {
         ($0.lowerBound << 12)...(($0.upperBound - 1) << 12 | 0xfff)
@@ -48,11 +63,13 @@ struct DomainWalker {
     let key = Key(
       space: space, capability: unit?.capability, extendedCapability: unit?.extendedCapability)
     if let known = results[key] { return known }
-    var visitor = TableCollector()
+    var visitor = TableCollector(runLimit: min(runs, RunCollector.defaultRunLimit))
     let statistics = PageTableWalk(
-      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }
+      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, budget: budget
     ).run(&visitor)
     let collector = visitor.runs
+    budget = statistics.remaining
+    runs -= collector.runs.count
     if isOwn {
       tables.add(
         visitor.tables,

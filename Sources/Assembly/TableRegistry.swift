@@ -100,8 +100,12 @@ struct TableRegistry {
 
 /// Gathers runs, and the table pages on the way.
 struct TableCollector: PagingVisitor {
-  var runs = RunCollector()
+  private(set) var runs: RunCollector
   private(set) var tables: [(frame: UInt64, level: UInt8)] = []
+
+  init(runLimit: Int = RunCollector.defaultRunLimit) {
+    runs = RunCollector(runLimit: runLimit)
+  }
 
   mutating func enter(_ table: PagingTable) -> WalkDecision {
     if !table.isRevisit {

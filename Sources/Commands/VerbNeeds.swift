@@ -7,6 +7,7 @@ internal import Inheritance
 internal import KernelImage
 internal import LinuxIOMMU
 internal import Owners
+internal import Session
 
 /// What the verbs together ask of a kernel: what is looked for when a dump is opened, and what an
 /// extract must hold so that they give the same answers on it.
@@ -22,10 +23,11 @@ enum VerbNeeds {
   /// and the history of events and invalidations.
   ///
   /// What cannot be read is missing from the original too.
-  static func read(_ evidence: DumpEvidence, _ kernel: KernelEvidence) {
+  static func read(_ evidence: DumpEvidence, _ kernel: KernelEvidence, in session: Session) {
     _ = try? kernel.image.reader.btf(kernel.image.symbols)
     try? kernel.image.newestMessages { _ in true }
-    _ = MachineFacts(reading: kernel, memory: evidence.memory)
+    let facts = MachineFacts(reading: kernel, memory: evidence.memory)
+    _ = session.crashCommandLine(in: facts.crashKernelMemory)
     _ = TraceRing(reading: kernel.image)
     _ = InvalidationHistory.descriptors(evidence)
   }

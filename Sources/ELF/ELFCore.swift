@@ -5,7 +5,7 @@ internal import Memory
 /// The beginning of an ELF core file that holds pages of physical memory.
 ///
 ///     header, section 0 if there are 65,535 segments or more, program headers, notes
-///     the pages of all runs, from the next multiple of 4096 on, in order
+///     the pages of all runs, from the next multiple of 4096 on, in order; then parts of pages
 ///
 /// Equal runs and notes give equal bytes.
 ///
@@ -21,13 +21,15 @@ public struct ELFCore: Sendable {
   /// - Parameters:
   ///   - notes: in order.
   ///   - runs: frames, half-open; each becomes a segment that can be written and executed.
+  ///   - parts: physical addresses, half-open, whose bytes follow the pages of all runs: what a dump
+  ///     has of pages that it does not have whole.
   ///   - extendedCountLimit: tests lower it.
   public init(
-    notes: [ELFNote], runs: [Range<UInt64>],
+    notes: [ELFNote], runs: [Range<UInt64>], parts: [Range<UInt64>] = [],
     extendedCountLimit: Int = ELFCore.extendedCountLimit
   ) {
     let notes = notes.flatMap(\.encoded)
-    let count = runs.count + 1
+    let count = runs.count + parts.count + 1
     let isExtended = count >= extendedCountLimit
     let sections = isExtended ? ELFSectionHeader.byteCount : 0
     let notesOffset = ELFHeader.byteCount + sections + ELFSegment.byteCount * count
@@ -54,6 +56,14 @@ public struct ELFCore: Sendable {
       ELFSegment(
         type: ELFSegment.Kind.load, flags: 7, offset: offset, physical: run.lowerBound << 12,
         fileSize: size, memorySize: size, alignment: UInt64(Self.pageSize)
+      ).append(to: &head)
+      offset += size
+    }
+    for part in parts {
+      let size = part.upperBound - part.lowerBound
+      ELFSegment(
+        type: ELFSegment.Kind.load, flags: 7, offset: offset, physical: part.lowerBound,
+        fileSize: size, memorySize: size, alignment: 1
       ).append(to: &head)
       offset += size
     }

@@ -21,9 +21,28 @@ public struct CrashCommandLine: Hashable, Sendable {
     return values.contains("sm_on") ? true : nil
   }
 
-  /// `iommu=pt` or `iommu.passthrough=1`: drivers get the identity domain.
-  public var passThrough: Bool {
-    option("iommu").contains("pt") || option("iommu.passthrough").contains("1")
+  /// `iommu=pt` or `iommu.passthrough=1`: drivers get the identity domain; `iommu=nopt` or
+  /// `iommu.passthrough=0`: they do not. The last word counts; `nil` if the line does not say.
+  ///
+  /// Source: arch/x86/kernel/pci-dma.c, `iommu_setup`; drivers/iommu/iommu.c,
+  /// `iommu_set_def_domain_type`.
+  public var passThrough: Bool? {
+    var answer: Bool?
+    for word in words {
+      if word.hasPrefix("iommu=") {
+        for value in word.dropFirst(6).split(separator: ",") {
+          if value == "pt" { answer = true } else if value == "nopt" { answer = false }
+        }
+      } else if word.hasPrefix("iommu.passthrough=") {
+        // What `kstrtobool` takes.
+        switch word.dropFirst("iommu.passthrough=".count).first {
+        case "1", "y", "Y", "t", "T": answer = true
+        case "0", "n", "N", "f", "F": answer = false
+        default: break
+        }
+      }
+    }
+    return answer
   }
 
   /// `intremap=off` or `nointremap`.

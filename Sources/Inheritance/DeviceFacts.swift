@@ -31,6 +31,8 @@ struct DeviceFacts {
   /// Why the device cannot be reset through a port above it; `nil` if it can.
   var resetObstacle: String?
   var hasErrorFinding: Bool
+  /// Whether the crashed kernel gave it the identity by default; `nil` where that is not known.
+  var defaultsToIdentity: Bool?
 }
 
 extension DeviceFacts {
@@ -84,7 +86,8 @@ extension DeviceFacts {
         hasFirmwareRegions: device?.reservedRegions.contains { $0.kind == .rmrr } ?? false,
         resetObstacle: resetObstacle(function, facts),
         hasErrorFinding: errors.contains(.pci(function))
-          || device.map { errors.contains($0.device) } ?? false)
+          || device.map { errors.contains($0.device) } ?? false,
+        defaultsToIdentity: device?.defaultDomainType.map { $0 == .identity })
     }
   }
 

@@ -11,7 +11,12 @@ extension Forecaster {
   ) -> DeviceForecast {
     var device = device
     // A driver whose domain is the identity is never attached: its map calls do nothing.
-    let isIdentity = plan.attach == .newDomain && options.commandLine.passThrough
+    // Where its command line does not say, the crash kernel, which has the crashed kernel's
+    // configuration and nearly its command line, is taken to choose as that one did.
+    let isIdentity =
+      plan.attach == .newDomain
+      && (options.commandLine.passThrough ?? device.defaultsToIdentity ?? facts.defaultsToIdentity
+        ?? false)
     let wantsIdentity = isIdentity && device.attaches
     if isIdentity { device.attaches = false }
     let (fates, faults, remark) = fates(of: device, plan, unit)

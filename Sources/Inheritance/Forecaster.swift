@@ -29,6 +29,10 @@ public struct Forecaster {
     self.state = state
     self.memory = memory
     self.facts = facts
+    var options = options
+    if options.commandLine.words.isEmpty, let found = facts.commandLine {
+      options.commandLine = found
+    }
     self.options = options
     self.budget = budget
     var traits = facts.traits

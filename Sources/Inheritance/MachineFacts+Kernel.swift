@@ -57,6 +57,10 @@ extension MachineFacts {
           return first...last.rawValue
         } ?? nil
     }
+    defaultsToIdentity =
+      attempt("the default type of domains") { () throws(KernelError) in
+        try image.defaultsToIdentity()
+      } ?? nil
     for device in kernel.structures.devices {
       guard let function = device.name.function else { continue }
       bridges[function] = device.bridges
@@ -68,6 +72,19 @@ extension MachineFacts {
 }
 
 extension KernelImage {
+  /// Whether devices get the identity domain by default.
+  ///
+  /// `iommu_def_domain_type` holds the type of default domains, 0 before it is decided; before Linux
+  /// v5.3 the Intel driver looked at `iommu_pass_through`.
+  ///
+  /// Source: drivers/iommu/iommu.c, `iommu_subsys_init`; arch/x86/kernel/pci-dma.c.
+  fileprivate func defaultsToIdentity() throws(KernelError) -> Bool? {
+    if let flag: Int32 = try variable("iommu_pass_through") { return flag != 0 }
+    guard let type: UInt32 = try variable("iommu_def_domain_type"), type != 0 else { return nil }
+    // IOMMU_DOMAIN_IDENTITY
+    return type == 4
+  }
+
   /// A `struct resource`; `nil` for one that is not set.
   fileprivate func resource(at address: KernelAddress) throws(KernelError) -> ClosedRange<UInt64>? {
     let resource = try object("resource", at: address)

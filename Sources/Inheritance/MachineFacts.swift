@@ -30,7 +30,7 @@ public struct MachineFacts: Hashable, Sendable {
   /// Names of the kernel's symbols behind these facts.
   public static let symbols: Set<String> = [
     "crashk_res", "crashk_low_res", "crashk_cma_ranges", "crashk_cma_cnt", "_stext", "_etext",
-    "_text", "_end", "intel_iommu_sm",
+    "_text", "_end", "intel_iommu_sm", "iommu_def_domain_type", "iommu_pass_through",
   ]
 
   public var reservations: [Reservation]
@@ -45,6 +45,11 @@ public struct MachineFacts: Hashable, Sendable {
   public var traits: CrashKernelTraits
   /// Bridges above each PCI function, nearest first.
   public var bridges: [PCIFunction: [PCIFunction]]
+  /// Whether the crashed kernel's devices get the identity by default (`iommu=pt`, or how it was
+  /// built); `nil` where that is not known.
+  public var defaultsToIdentity: Bool?
+  /// The crash kernel's command line as it was found beside its image in the reservation.
+  public var commandLine: CrashCommandLine?
   /// PCI functions that are displays.
   public var displays: Set<PCIFunction>
   /// What could not be read.

@@ -35,13 +35,27 @@ public final class KernelReader {
     }
   }
 
+  /// The page that holds `count` bytes at `address`; of a page that the dump has in part, other bytes
+  /// mean nothing.
+  private func page(
+    containing address: KernelAddress, count: Int
+  ) throws(KernelError) -> Page {
+    let physical = try physical(address)
+    do {
+      return try memory.page(
+        physical.frame, covering: physical.pageOffset..<physical.pageOffset + count)
+    } catch {
+      throw KernelError(at: address, .memory(error))
+    }
+  }
+
   /// Copies `count` bytes, which may span pages that are not neighbours in physical memory.
   public func bytes(at address: KernelAddress, count: Int) throws(KernelError) -> [UInt8] {
     var result: [UInt8] = []
     var next = address
     while result.count < count {
-      let page = try page(containing: next)
       let length = min(Page.size - next.pageOffset, count - result.count)
+      let page = try page(containing: next, count: length)
       page.withBytes { bytes in
         // Offset and length were cut to the page above, so the copy cannot fail.
         if let part = try? bytes.copy(at: next.pageOffset, count: length) { result += part }
@@ -101,7 +115,7 @@ public final class KernelReader {
     var next = address
     while text.count < limit {
       let length = min(Page.size - next.pageOffset, limit - text.count)
-      let part = try bytes(at: next, count: length)
+      let part = try textBytes(at: next, atMost: length)
       if let end = part.firstIndex(of: 0) {
         text += part[..<end]
         break
@@ -111,5 +125,24 @@ public final class KernelReader {
       next = following
     }
     return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Bytes of one page; of a page that ends early in the dump, those up to the first zero byte.
+  private func textBytes(at address: KernelAddress, atMost count: Int) throws(KernelError)
+    -> [UInt8]
+  {
+    do {
+      return try bytes(at: address, count: count)
+    } catch {
+      let physical = try physical(address)
+      let start = physical.pageOffset
+      guard let part = memory.part(physical.frame),
+        let range = part.ranges.first(where: { $0.contains(start) }),
+        let found = try? part.page.withBytes({ (bytes) throws(BoundsError) in
+          try bytes.copy(at: start, count: min(count, range.upperBound - start))
+        }), found.contains(0)
+      else { throw error }
+      return found
+    }
   }
 }

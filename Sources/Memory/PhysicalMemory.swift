@@ -15,11 +15,47 @@ public protocol PhysicalMemory: AnyObject, Sendable {
   /// - Returns: `nil` if `page(_:)` would find the page's bytes (they may still be corrupt).
   func absence(_ frame: UInt64) -> Absence?
 
+  /// What the dump has of a page that `page(_:)` does not find whole, if that is more than nothing.
+  ///
+  /// The ranges of an ELF dump begin and end where firmware's map does, which need not be at a page.
+  func part(_ frame: UInt64) -> PagePart?
+
   /// The physical ranges that the dump describes as RAM, sorted, disjoint, in frames.
   var memoryFrames: [Range<UInt64>] { get }
 }
 
+/// Some bytes of one page.
+public struct PagePart: Sendable {
+  /// The bytes that there are; zeros, which mean nothing, elsewhere.
+  public var page: Page
+  /// Offsets of the bytes that there are; ascending, disjoint, none empty.
+  public var ranges: [Range<Int>]
+
+  public init(page: Page, ranges: [Range<Int>]) {
+    self.page = page
+    self.ranges = ranges
+  }
+
+  /// Whether all of the bytes at some offsets are there.
+  public func covers(_ range: Range<Int>) -> Bool {
+    ranges.contains { $0.lowerBound <= range.lowerBound && range.upperBound <= $0.upperBound }
+  }
+}
+
 extension PhysicalMemory {
+  public func part(_ frame: UInt64) -> PagePart? { nil }
+
+  /// The page with number `frame` if it is whole, or else the part of it that covers `range`, offsets
+  /// into the page; other bytes of such a page mean nothing.
+  public func page(_ frame: UInt64, covering range: Range<Int>) throws(MemoryError) -> Page {
+    do {
+      return try page(frame)
+    } catch {
+      guard let part = part(frame), part.covers(range) else { throw error }
+      return part.page
+    }
+  }
+
   /// The page that contains `address`.
   @inlinable
   public func page(containing address: PhysicalAddress) throws(MemoryError) -> Page {
@@ -48,9 +84,9 @@ extension PhysicalMemory {
     result.reserveCapacity(count)
     var next = address
     while result.count < count {
-      let page = try page(next.frame)
       let offset = next.pageOffset
       let length = min(Page.size - offset, count - result.count)
+      let page = try page(next.frame, covering: offset..<offset + length)
       page.withBytes { bytes in
         // `offset` and `length` were cut to the page above, so the copy cannot fail.
         if let part = try? bytes.copy(at: offset, count: length) { result += part }

@@ -27,6 +27,11 @@ public final class RecordingMemory: PhysicalMemory {
     }
   }
 
+  public func part(_ frame: UInt64) -> PagePart? {
+    // It was asked for as a page before.
+    wrapped.part(frame)
+  }
+
   public func absence(_ frame: UInt64) -> Absence? {
     wrapped.absence(frame)
   }

@@ -29,10 +29,7 @@ extension Session {
     beside crashed: KernelEvidence, in reservations: [ClosedRange<UInt64>]
   ) -> CrashKernel? {
     let image = crashed.image
-    let frames = reservations.flatMap { reservation in
-      let range = reservation.lowerBound >> 12..<(reservation.upperBound >> 12) + 1
-      return dump.storedFrames.map { $0.clamped(to: range) }.filter { !$0.isEmpty }
-    }
+    let frames = storedFrames(in: reservations)
     guard !frames.isEmpty, let bytes = VMCoreInfoSearch.find(in: memory, frames: frames) else {
       return nil
     }
@@ -53,5 +50,65 @@ extension Session {
     let second = KernelImage(info: info, reader: reader, symbols: symbols, types: image.types)
     guard let structures = try? LinuxIOMMU(reading: second) else { return nil }
     return CrashKernel(release: info.release, kernel: KernelEvidence(second, structures))
+  }
+
+  /// The command line that kexec put beside the crash kernel's image; `nil` where the dump holds none
+  /// of the reservation, as /proc/vmcore never does.
+  ///
+  /// A boot loader hands a kernel `struct boot_params`, whose setup header begins with the kernel
+  /// image's own and leads to the command line.
+  ///
+  /// Source: Documentation/arch/x86/boot.rst; arch/x86/kernel/kexec-bzimage64.c, `bzImage64_load`.
+  ///
+  /// - Parameter reservations: physical memory that is the crash kernel's alone, ends inclusive.
+  public func crashCommandLine(in reservations: [ClosedRange<UInt64>]) -> String? {
+    // Pages that are only looked through are not to get into an extract.
+    let plain = dump.memory
+    for frame in storedFrames(in: reservations).joined() {
+      guard let page = try? plain.page(frame) else { continue }
+      // The parameters are at a multiple of 16 bytes, the header's magic is 0x202 bytes behind.
+      for offset in stride(from: 2, to: Page.size, by: 16) {
+        guard let magic: UInt32 = try? page.littleEndian(at: offset), magic == 0x5372_6448,
+          case let place = frame << 12 + UInt64(offset), place >= 0x202,
+          let text = commandLine(of: PhysicalAddress(place - 0x202), in: reservations)
+        else { continue }
+        return text
+      }
+    }
+    return nil
+  }
+
+  /// The command line that the parameters at an address lead to, if they are any.
+  private func commandLine(
+    of parameters: PhysicalAddress, in reservations: [ClosedRange<UInt64>]
+  ) -> String? {
+    func field<T: FixedWidthInteger & BitwiseCopyable>(_ offset: UInt64) -> T? {
+      parameters.advanced(by: offset).flatMap { try? dump.memory.littleEndian(at: $0) }
+    }
+    guard let flag: UInt16 = field(0x1fe), flag == 0xaa55, let low: UInt32 = field(0x228),
+      let high: UInt32 = field(0xc8), let size: UInt32 = field(0x238)
+    else { return nil }
+    let place = UInt64(high) << 32 | UInt64(low)
+    guard place != 0, reservations.contains(where: { $0.contains(place) }) else { return nil }
+    var text: [UInt8] = []
+    // COMMAND_LINE_SIZE is 2048 on x86; this copy is what an extract keeps.
+    while text.count < min(Int(size) + 1, 4096),
+      let next = PhysicalAddress(place).advanced(by: UInt64(text.count)),
+      let byte: UInt8 = try? memory.littleEndian(at: next), byte != 0
+    {
+      guard (0x20...0x7e).contains(byte) || byte == 0x0a else { return nil }
+      text.append(byte)
+    }
+    guard !text.isEmpty else { return nil }
+    // The parameters too.
+    _ = try? memory.bytes(at: parameters, count: 0x240)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  private func storedFrames(in reservations: [ClosedRange<UInt64>]) -> [Range<UInt64>] {
+    reservations.flatMap { reservation in
+      let range = reservation.lowerBound >> 12..<(reservation.upperBound >> 12) + 1
+      return dump.storedFrames.map { $0.clamped(to: range) }.filter { !$0.isEmpty }
+    }
   }
 }

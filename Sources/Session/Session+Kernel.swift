@@ -12,7 +12,7 @@ extension Session {
   /// Finds the kernel that crashed (where it lies, its symbols and its types) and reads what it
   /// believed of its remapping units.
   ///
-  /// Symbols: the dump's own kallsyms, an extract's note, the System.map, the vmlinux; the first of
+  /// Symbols: the dump's own kallsyms, where VMCOREINFO or a look through the kernel's image finds it, an extract's note, the System.map, the vmlinux; the first of
   /// these that is there. Types: DWARF of the vmlinux that was given, the dump's own BTF, the BTF or
   /// DWARF of a vmlinux found in the standard places.
   ///
@@ -48,7 +48,7 @@ extension Session {
     } catch {
       remark = "the direct map's base could not be read, the usual one is assumed: \(error)"
     }
-    let types = try types(symbols: symbols, reader: reader, &search)
+    let types = try types(info: info, symbols: symbols, reader: reader, &search)
     if let remark { progress.warning(remark) }
     return KernelImage(info: info, reader: reader, symbols: symbols, types: types)
   }
@@ -57,7 +57,6 @@ extension Session {
   private var vmcoreinfo: [UInt8] {
     if let bytes = dump.vmcoreinfo { return bytes }
     // A hypervisor's dump has no note, but the kernel keeps its own copy at the start of a page.
-    guard dump.format == .elf || dump.format == .flattenedELF else { return [] }
     return VMCoreInfoSearch.find(in: memory, frames: dump.storedFrames) ?? []
   }
 
@@ -68,7 +67,7 @@ extension Session {
   ) throws(SessionError) -> SymbolTable {
     var tried: [String] = []
     do throws(KernelError) {
-      return try reader.kallsyms(info: info, wanted: names)
+      return try reader.kallsyms(info: info, wanted: names, unrecorded: dump.memory)
     } catch {
       tried.append("the dump's own table: \(error)")
     }
@@ -110,7 +109,7 @@ extension Session {
   // MARK: Types
 
   private func types(
-    symbols: SymbolTable, reader: KernelReader, _ search: inout VMLinuxSearch
+    info: VMCoreInfo, symbols: SymbolTable, reader: KernelReader, _ search: inout VMLinuxSearch
   ) throws(SessionError) -> any TypeSource {
     var tried: [String] = []
     // DWARF is preferred where somebody gave it.
@@ -143,6 +142,7 @@ extension Session {
         if request.types == .auto, vmlinux.hasDWARF { return try search.dwarf(of: vmlinux) }
       }
     }
-    throw SessionError(request.name, .noTypes(tried: tried + search.reasons))
+    throw SessionError(
+      request.name, .noTypes(release: info.release, tried: tried + search.reasons))
   }
 }

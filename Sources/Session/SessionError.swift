@@ -37,7 +37,7 @@ public struct SessionError: Error, Hashable, Sendable {
     /// A vmlinux of another kernel: the build ids differ.
     case foreignVMLinux(found: String, expected: String, release: String?)
     /// Nothing describes the kernel's structures; what was tried, each with its reason.
-    case noTypes(tried: [String])
+    case noTypes(release: String?, tried: [String])
     /// The list of remapping units cannot be read, perhaps for what the file lacks.
     case units(KernelError, missing: [String])
   }
@@ -61,7 +61,9 @@ extension SessionError: CustomStringConvertible {
         + "add -device vmcoreinfo)"
     case .noSymbols(let release, let tried):
       "\(path): no symbols for kernel \(release ?? "of unknown release"); name its vmlinux with "
-        + "--vmlinux or its System.map with --symbols (\(tried.joined(separator: "; ")))"
+        + "--vmlinux"
+        + (release.flatMap(DebugPackage.name).map { " (from the package \($0))" } ?? "")
+        + " or its System.map with --symbols (\(tried.joined(separator: "; ")))"
     case .noSystemMap:
       "\(path): expected a System.map (lines such as `ffffffff81000000 T _text`), found none"
     case .foreignSymbols(let found, let expected, let release):
@@ -72,9 +74,11 @@ extension SessionError: CustomStringConvertible {
     case .foreignVMLinux(let found, let expected, let release):
       "\(path): not the vmlinux of this dump: its build id is \(found), the crashed kernel's is "
         + "\(expected); name the vmlinux of \(release ?? "that kernel")"
-    case .noTypes(let tried):
-      "\(path): no type information; name the kernel's vmlinux with --vmlinux "
-        + "(\(tried.joined(separator: "; ")))"
+    case .noTypes(let release, let tried):
+      "\(path): no type information for kernel \(release ?? "of unknown release"), which symbols "
+        + "alone do not have; name its vmlinux with --vmlinux"
+        + (release.flatMap(DebugPackage.name).map { ", from the package \($0)" } ?? "")
+        + " (\(tried.joined(separator: "; ")))"
     case .units(let error, let missing):
       "\(path): the list of remapping units cannot be read: \(error)"
         + missing.map { "; \($0)" }.joined()

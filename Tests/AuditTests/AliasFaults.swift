@@ -146,9 +146,11 @@ struct SharedPageTests {
     var state = RemappingState.sample
     let fault = try #require(Fault.ofAliases.first { $0.name.contains("three groups may write") })
     fault.plant(&state)
-    #expect(SharedWritablePage().check(state).map(\.message) == [[5, 6], [5, 9], [6, 9]].map {
-      "a page is writable through domain-id \($0[0]) and through domain-id \($0[1]); the first is at"
-        + " 0x700003000"
-    })
+    #expect(
+      SharedWritablePage().check(state).map(\.message)
+        == [[5, 6], [5, 9], [6, 9]].map {
+          "a page is writable through domain-id \($0[0]) and through domain-id \($0[1]); the first is at"
+            + " 0x700003000"
+        })
   }
 }

@@ -32,7 +32,7 @@ struct ExtractCommand: Verb {
     try CommandFiles.checkNewFile(output, keeping: request.inputs)
     let session = try Session(request, recording: true, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
-    VerbNeeds.read(session.evidence(from: kernel), kernel)
+    VerbNeeds.read(session.evidence(from: kernel), kernel, in: session)
     try session.writeExtract(of: kernel, to: output)
     return .done
   }

@@ -93,6 +93,9 @@ struct InheritCommand: Verb {
     if !crashReservation.isEmpty {
       facts.reservations = crashReservation.map { .init(kind: .given, range: $0.range) }
     }
+    facts.commandLine = session.crashCommandLine(in: facts.crashKernelMemory).map {
+      CrashCommandLine($0)
+    }
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
     let result = Forecaster(
       state, memory: session.memory, facts: facts, options: options,

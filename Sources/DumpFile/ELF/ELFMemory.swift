@@ -133,6 +133,31 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
     }
   }
 
+  func part(_ frame: UInt64) -> PagePart? {
+    guard frame < Self.physicalLimit >> 12 else { return nil }
+    let start = frame << 12
+    let end = start + UInt64(Page.size)
+    var result = [UInt8](repeating: 0, count: Page.size)
+    var ranges: [Range<Int>] = []
+    for extent in stored.extents[stored.index(endingAfter: start)...] {
+      guard extent.start < end else { break }
+      let from = max(extent.start, start)
+      let to = min(extent.end, end)
+      guard from < to,
+        // At most a page long.
+        let piece = try? bytes.copy(at: extent.target(of: from), length: Int(to - from))
+      else { continue }
+      let range = Int(from - start)..<Int(to - start)
+      result.replaceSubrange(range, with: piece)
+      if let last = ranges.last, last.upperBound == range.lowerBound {
+        ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
+      } else {
+        ranges.append(range)
+      }
+    }
+    return ranges.isEmpty ? nil : PagePart(page: Page(result), ranges: ranges)
+  }
+
   /// Where the bytes of a page are.
   private enum Location {
     /// At one offset of the dump.

@@ -34,6 +34,8 @@ final class ExtractMemory: PhysicalMemory {
       at: address.advanced(by: UInt64(run.pageOffset)) ?? address, run.absence)
   }
 
+  func part(_ frame: UInt64) -> PagePart? { stored.part(frame) }
+
   func absence(_ frame: UInt64) -> Absence? {
     let absence = stored.absence(frame)
     guard absence == .notInDump else { return absence }

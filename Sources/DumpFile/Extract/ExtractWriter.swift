@@ -8,13 +8,15 @@ public import Memory
 ///
 ///     0x0000  ELF header, program headers (one PT_NOTE, one PT_LOAD for each run of pages)
 ///             notes: VMCOREINFO as the dump has it, IOMMUSCOPE
-///             pages, from the next multiple of 4096 on
+///             pages, from the next multiple of 4096 on; parts of pages where the dump has no more
 ///
 /// Pages of zeros are not stored but noted. Equal inputs give equal bytes. Other tools read the
 /// file as the core of a machine with very little memory.
 public struct ExtractWriter: Sendable {
   /// Frames whose pages are stored, ascending.
   private var frames: [UInt64] = []
+  /// Frames of pages that are stored as far as the dump has them, ascending.
+  private var parts: [UInt64] = []
   private let memory: any PhysicalMemory
   private let vmcoreinfo: [UInt8]?
   public private(set) var note = ExtractNote()
@@ -67,6 +69,7 @@ public struct ExtractWriter: Sendable {
         }
       } catch {
         append(frame, error)
+        if isRead, memory.part(frame) != nil { parts.append(frame) }
       }
     }
   }
@@ -129,6 +132,9 @@ public struct ExtractWriter: Sendable {
   ) throws(DumpError) {
     var runs: [Range<UInt64>] = []
     for frame in frames { Self.append(frame, to: &runs) }
+    let pieces = parts.flatMap { frame in
+      (memory.part(frame)?.ranges ?? []).map { (frame: frame, range: $0) }
+    }
     let text = note.encoded
     guard text.count <= Int(UInt32.max) / 2 else {
       throw DumpError(
@@ -137,7 +143,13 @@ public struct ExtractWriter: Sendable {
     var notes: [ELFNote] = []
     if let vmcoreinfo { notes.append(ELFNote(name: "VMCOREINFO", type: 0, bytes: vmcoreinfo)) }
     notes.append(ELFNote(name: ExtractNote.name, type: ExtractNote.version, bytes: text))
-    try sink(ELFCore(notes: notes, runs: runs, extendedCountLimit: extendedCountLimit).head)
+    let addresses = pieces.map { frame, range in
+      frame << 12 + UInt64(range.lowerBound)..<frame << 12 + UInt64(range.upperBound)
+    }
+    try sink(
+      ELFCore(
+        notes: notes, runs: runs, parts: addresses, extendedCountLimit: extendedCountLimit
+      ).head)
     for frame in frames {
       let page: Page
       do {
@@ -147,6 +159,15 @@ public struct ExtractWriter: Sendable {
         throw DumpError(path, .corrupt, "cannot read a page again: \(error)")
       }
       try sink(page.withBytes { span in (try? span.copy(at: 0, count: Page.size)) ?? [] })
+    }
+    for (frame, range) in pieces {
+      guard let part = memory.part(frame), part.covers(range) else {
+        throw DumpError(path, .corrupt, "cannot read a part of page \(frame.hexadecimal) again")
+      }
+      try sink(
+        part.page.withBytes { span in
+          (try? span.copy(at: range.lowerBound, count: range.count)) ?? []
+        })
     }
   }
 }
