@@ -89,7 +89,7 @@ struct Assembler {
       rootTable: unit.rootTable, rootFrom: unit.rootTable == nil ? nil : .kernel,
       domainIDs: DomainIDs(
         supported: isRemapping ? 1 << (4 + 2 * Int(unit.capability & 7)) : 0,
-        used: isRemapping ? unit.domainIDs : []),
+        used: isRemapping ? unit.domainIDs : [], reserved: unit.reservedDomainIDs),
       kernelObject: unit.kernelObject, sequence: isRemapping ? unit.sequence : nil,
       globalCommand: unit.globalCommand.map { HexWord(UInt64($0)) },
       levels: unit.agaw.map { $0 + 2 }, ignored: unit.ignored, includeAll: unit.includeAll,

@@ -64,7 +64,9 @@ extension Fault {
     Fault("alias without context, where a context table is unreadable", []) {
       $0.dropContexts(of: "0000:00:1f.7")
       $0.observations = [
-        Observation(.unreadable, unit: "dmar0", subject: "context table", detail: "gone", count: 1)
+        Observation(
+          .unreadable, unit: "dmar0", structure: Structure("context table"), detail: "gone",
+          count: 1)
       ]
     },
     Fault("alias behind a VMD bridge", []) {
@@ -76,6 +78,16 @@ extension Fault {
       $0.unit("dmar0") { $0.translationEnabled = false }
       $0.dropContexts(of: "0000:00:1f.7")
     },
+    Fault("pass-through under an id that is in no allocator", []) {
+      $0.unit("dmar1") {
+        $0.domainIDs.used?.removeAll { $0 < 2 }
+        $0.domainIDs.reserved = [0, 1]
+      }
+    },
+    Fault(
+      "pass-through under an id that a bitmap holds for free",
+      ["context.domain-id-not-marked error"]
+    ) { $0.unit("dmar1") { $0.domainIDs.used?.removeAll { $0 == 1 } } },
     // MARK: Pages of several groups
     Fault(
       "page that three groups may write, beside a range that reaches farther",

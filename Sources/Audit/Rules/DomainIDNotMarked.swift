@@ -3,9 +3,10 @@
 import Memory
 import RemappingState
 
-/// Every domain-id in a context entry is marked as taken.
+/// Every domain-id in a context entry is marked as taken, or is one that the driver gives to nobody.
 ///
-/// Source: `intel_iommu.domain_ids`, since 6.15 `domain_ida`. Severity: error; the kernel may give
+/// Source: `intel_iommu.domain_ids`, since 6.15 `domain_ida`, which begins with 2: FLPT_DEFAULT_DID, 1,
+/// is in no allocator. Severity: error; the kernel may give
 /// the id to another domain, and both would share IOTLB entries.
 struct DomainIDNotMarked: AuditRule {
   static let id = "context.domain-id-not-marked"
@@ -18,7 +19,7 @@ struct DomainIDNotMarked: AuditRule {
       reported = []
       return state.contexts.compactMap { context in
         guard context.unit == unit.name, let id = context.domainID, !used.contains(id),
-          reported.insert(id).inserted
+          !unit.domainIDs.reserved.contains(id), reported.insert(id).inserted
         else { return nil }
         return finding(
           .notMarked(id), unit: unit.name, device: .pci(context.device),

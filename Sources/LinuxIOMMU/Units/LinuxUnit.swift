@@ -30,6 +30,8 @@ public struct LinuxUnit: Hashable, Sendable {
   public var tableMode: TableMode
   /// Domain-ids marked as taken, ascending; `nil` if unreadable.
   public var domainIDs: [UInt32]?
+  /// Ids that nobody is given although nothing marks them as taken.
+  public var reservedDomainIDs: [UInt32] = []
   /// `flags` bit 0: translation was on when this kernel took over; `nil` where it has no flags.
   public var translationPreEnabled: Bool?
   /// Source ids whose bit is set in `copied_tables`.

@@ -74,6 +74,10 @@ struct UnitReader {
         try tableMode(extendedCapability: unit.extendedCapability)
       } ?? .legacy
     unit.domainIDs = domainIDs(of: iommu, capability: unit.capability, name: name)
+    unit.reservedDomainIDs =
+      log.attempt(.domainIDs, unit: name) { () throws(KernelError) in
+        try reservedDomainIDs(of: iommu)
+      } ?? []
     unit.translationPreEnabled =
       log.attempt(.flags, unit: name) { () throws(KernelError) -> Bool? in
         try iommu.has("flags") ? try iommu.unsigned("flags")[bit: 0] : nil
@@ -142,15 +146,26 @@ struct UnitReader {
   private func domainIDs(of iommu: KernelObject, capability: UInt64, name: String) -> [UInt32]? {
     log.attempt(.domainIDs, unit: name) { () throws(KernelError) -> [UInt32]? in
       if try iommu.has("domain_ida") {
-        return log.take(
-          image.ida(at: try iommu.address(of: "domain_ida"), limit: 65536), .domainIDAllocator,
-          unit: name)
+        let walk = image.ida(at: try iommu.address(of: "domain_ida"), limit: 65536)
+        let ids = log.take(walk, .domainIDAllocator, unit: name)
+        // Half a list would call ids free that are taken.
+        return walk.problem == nil ? ids : nil
       }
       let bitmap = try iommu.pointer("domain_ids")
       guard bitmap.rawValue != 0 else { return nil }
       let count = 1 << (4 + 2 * Int(capability & 7))
       return try setBits(at: bitmap, count: count).map { UInt32($0) }
     } ?? nil
+  }
+
+  /// Ids that the driver keeps out of its allocator by a constant.
+  ///
+  /// A bitmap has their bits set. An IDA gives ids from IDA_START_DID, 2, on: 0 is no id, and 1 is
+  /// FLPT_DEFAULT_DID, for pass-through and processes.
+  ///
+  /// Source: drivers/iommu/intel/iommu.h and `domain_attach_iommu`, since Linux v6.15.
+  private func reservedDomainIDs(of iommu: KernelObject) throws(KernelError) -> [UInt32] {
+    try iommu.has("domain_ida") ? [0, 1] : []
   }
 
   private func copiedContexts(of iommu: KernelObject) throws(KernelError) -> [UInt16] {

@@ -91,12 +91,19 @@ public enum RootOrigin: String, Hashable, Sendable, CaseIterable {
 public struct DomainIDs: Hashable, Sendable {
   /// 2^(4 + 2·ND).
   public var supported: Int
-  /// Ids that the kernel marks as taken, ascending, reserved ones included; `nil` if unreadable.
+  /// Ids that the kernel marks as taken, ascending; `nil` if unreadable.
   public var used: [UInt32]?
+  /// Ids that the kernel gives to no domain although it does not mark them as taken, ascending.
+  public var reserved: [UInt32] = []
 
-  public init(supported: Int, used: [UInt32]?) {
+  public init(supported: Int, used: [UInt32]?, reserved: [UInt32] = []) {
     self.supported = supported
     self.used = used
+    self.reserved = reserved
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case supported, used
   }
 }
 

@@ -95,10 +95,12 @@ public enum KernelStructure: String, Hashable, Sendable, CaseIterable {
 }
 
 extension KernelStructure {
-  /// Whether a PCI device may be missing from the state where this could not be read.
+  /// Whether a PCI device, or a number under which its requests arrive, may be missing from the state
+  /// where this could not be read.
   public var isPartOfPCITree: Bool {
     switch self {
-    case .buses, .rootBuses, .bus, .devicesOfBus, .childrenOfBus, .bridgeOfBus, .pciDevice: true
+    case .buses, .rootBuses, .bus, .devicesOfBus, .childrenOfBus, .bridgeOfBus, .pciDevice, .aliases:
+      true
     default: false
     }
   }
