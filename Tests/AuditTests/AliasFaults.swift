@@ -61,7 +61,10 @@ extension Fault {
       $0.unit("dmar0") { $0.copiedContexts = ["0000:00:1f.7"] }
       $0.context("0000:00:1f.7") { $0.table = 0x12_0000 }
     },
-    Fault("alias without context, where a context table is unreadable", []) {
+    Fault(
+      "alias without context, where a context table is unreadable",
+      ["context.tables-unreadable warning"]
+    ) {
       $0.dropContexts(of: "0000:00:1f.7")
       $0.observations = [
         Observation(

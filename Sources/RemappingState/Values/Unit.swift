@@ -101,10 +101,6 @@ public struct DomainIDs: Hashable, Sendable {
     self.used = used
     self.reserved = reserved
   }
-
-  private enum CodingKeys: String, CodingKey {
-    case supported, used
-  }
 }
 
 /// The interrupt-remapping table of a unit.

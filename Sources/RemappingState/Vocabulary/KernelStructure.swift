@@ -99,8 +99,8 @@ extension KernelStructure {
   /// where this could not be read.
   public var isPartOfPCITree: Bool {
     switch self {
-    case .buses, .rootBuses, .bus, .devicesOfBus, .childrenOfBus, .bridgeOfBus, .pciDevice, .aliases:
-      true
+    case .buses, .rootBuses, .bus, .devicesOfBus, .childrenOfBus, .bridgeOfBus: true
+    case .pciDevice, .aliases: true
     default: false
     }
   }

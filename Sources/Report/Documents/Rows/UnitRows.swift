@@ -81,6 +81,9 @@ extension DomainIDs: DocumentRow {
   static func describe<Fields: FieldVisitor>(_ fields: inout Fields) where Fields.Row == DomainIDs {
     fields.field("supported", \.supported, "How many the unit has.", .count)
     fields.field("used", \.used, "Ids that the kernel marks as taken, ascending.")
+    fields.field(
+      "reserved", \.reserved,
+      "Ids that the kernel gives to no domain although it does not mark them, ascending.")
   }
 }
 
