@@ -11,12 +11,7 @@ extension Forecaster {
   ) -> DeviceForecast {
     var device = device
     // A driver whose domain is the identity is never attached: its map calls do nothing.
-    // Where its command line does not say, the crash kernel, which has the crashed kernel's
-    // configuration and nearly its command line, is taken to choose as that one did.
-    let isIdentity =
-      plan.attach == .newDomain
-      && (options.commandLine.passThrough ?? device.defaultsToIdentity ?? facts.defaultsToIdentity
-        ?? false)
+    let isIdentity = plan.attach == .newDomain && isGivenIdentity(device)
     let wantsIdentity = isIdentity && device.attaches
     if isIdentity { device.attaches = false }
     let (fates, faults, remark) = fates(of: device, plan, unit)
@@ -37,6 +32,21 @@ extension Forecaster {
       exposure: exposure, verdict: verdict, reason: reason, unit: device.unit,
       driver: device.driver, attaches: device.attaches, inFlight: device.inFlight,
       firmwareRegions: firmwareRegions(of: device, plan, fates), iova: iova)
+  }
+
+  /// Whether the crash kernel's driver of a device gets the identity domain.
+  ///
+  /// Where nothing is known of its command line, the crash kernel, which has the crashed kernel's
+  /// configuration and nearly its line, is taken to choose as that one did. A line that is known and
+  /// does not say leaves what the crashed kernel had without its own words.
+  private func isGivenIdentity(_ device: DeviceFacts) -> Bool {
+    if let said = options.commandLine.passThrough { return said }
+    if !options.commandLine.words.isEmpty, facts.defaultsToIdentity == true,
+      facts.defaultIsFromCommandLine == true
+    {
+      return false
+    }
+    return device.defaultsToIdentity ?? facts.defaultsToIdentity ?? false
   }
 
   // MARK: Fates

@@ -61,6 +61,11 @@ extension MachineFacts {
       attempt("the default type of domains") { () throws(KernelError) in
         try image.defaultsToIdentity()
       } ?? nil
+    // IOMMU_CMD_LINE_DMA_API is bit 0; drivers/iommu/iommu.c, `iommu_set_default_passthrough`.
+    defaultIsFromCommandLine =
+      attempt("iommu_cmd_line") { () throws(KernelError) -> UInt32? in
+        try image.variable("iommu_cmd_line")
+      }?.map { $0[bit: 0] }
     for device in kernel.structures.devices {
       guard let function = device.name.function else { continue }
       bridges[function] = device.bridges

@@ -31,6 +31,7 @@ public struct MachineFacts: Hashable, Sendable {
   public static let symbols: Set<String> = [
     "crashk_res", "crashk_low_res", "crashk_cma_ranges", "crashk_cma_cnt", "_stext", "_etext",
     "_text", "_end", "intel_iommu_sm", "iommu_def_domain_type", "iommu_pass_through",
+    "iommu_cmd_line",
   ]
 
   public var reservations: [Reservation]
@@ -48,6 +49,8 @@ public struct MachineFacts: Hashable, Sendable {
   /// Whether the crashed kernel's devices get the identity by default (`iommu=pt`, or how it was
   /// built); `nil` where that is not known.
   public var defaultsToIdentity: Bool?
+  /// Whether words of its command line made that choice; `nil` where that is not known.
+  public var defaultIsFromCommandLine: Bool?
   /// The crash kernel's command line as it was found beside its image in the reservation.
   public var commandLine: CrashCommandLine?
   /// PCI functions that are displays.

@@ -17,6 +17,7 @@ struct DefaultDomainTests {
   ) -> [Fate] {
     var setup = Machine()
     setup.facts.defaultsToIdentity = machine
+    setup.facts.defaultIsFromCommandLine = fromWords
     setup.facts.commandLine = found.map { CrashCommandLine($0) }
     for index in setup.state.devices.indices {
       setup.state.devices[index].defaultDomainType = device
@@ -52,6 +53,17 @@ struct DefaultDomainTests {
     #expect(fates("iommu.passthrough=0", device: .identity) == Self.own)
     #expect(fates("iommu=pt", device: .dma, machine: false) == Self.inherited)
     #expect(fates("quiet", device: .identity) == Self.inherited)
+  }
+
+  /// What the crashed kernel's words chose is not what a line without them chooses.
+  @Test func aKnownLineWithoutTheWord() {
+    #expect(fates("quiet", device: .identity, machine: true, fromWords: true) == Self.own)
+    #expect(fates(device: .identity, machine: true, found: "quiet", fromWords: true) == Self.own)
+    #expect(fates("quiet", device: .identity, machine: true, fromWords: false) == Self.inherited)
+    // The device's own type has another reason.
+    #expect(fates("quiet", device: .identity, machine: false, fromWords: true) == Self.inherited)
+    // An unknown line is taken to be the crashed kernel's.
+    #expect(fates(device: .identity, machine: true, fromWords: true) == Self.inherited)
   }
 
   @Test func theCommandLineBesideTheImageCountsWhereNoneIsGiven() {
