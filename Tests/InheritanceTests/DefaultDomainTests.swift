@@ -13,7 +13,8 @@ struct DefaultDomainTests {
   /// own makes it `remapped`.
   private func fates(
     _ commandLine: String = "", device: DomainType? = nil, machine: Bool? = nil,
-    found: String? = nil
+    found: String? = nil,
+    fromWords: Bool? = nil
   ) -> [Fate] {
     var setup = Machine()
     setup.facts.defaultsToIdentity = machine

@@ -3,6 +3,7 @@
 import KernelFixtures
 import KernelImage
 import Memory
+import MemoryFixtures
 import Testing
 
 /// Symbol tables that VMCOREINFO does not tell the place of.
@@ -116,7 +117,7 @@ struct KallsymsSearchTests {
       let place = kernel.physical(try #require(labels[label]))
       #expect(pages.contains(place.frame))
     }
-    let copy = FixtureMemory()
+    let copy = SyntheticMemory()
     for frame in pages {
       copy.write(
         kernel.memory.read(at: PhysicalAddress(frame << 12), count: 4096),
