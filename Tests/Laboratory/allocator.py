@@ -3,7 +3,9 @@
 """The states of a report's IOVA allocators against the leaves that an independent walk found.
 
 A `live` node holds at least one leaf. A node that is `unmapped`, `cached`, `pending` or `flushed` holds none: Linux clears the
-entries before it queues or caches a range. Every leaf outside all nodes stands in `unallocated`, and nothing else does.
+entries before it queues or caches a range. A `reserved` node that is mapped is a firmware region of one of the domain's devices: host
+bridge windows and the interrupt window are kept free of mappings, so a mapped range elsewhere is an ordinary one. Every leaf outside
+all nodes stands in `unallocated`, and nothing else does.
 """
 import bisect
 
@@ -59,12 +61,16 @@ def compare_allocators(result, report, oracle):
             continue
         leaves, name = Leaves(tables[key]["mapping"]["runs"]), f"{domain['unit']} domain {domain['domainID']}"
         result.count("allocator", "domains")
+        firmware = merged(sorted((int(row["base"], 16), int(row["end"], 16) + 1) for row in report["reservedRegions"]
+                                 if row["base"] is not None and set(row["devices"]) & set(tables[key]["devices"])))
         for node in nodes:
             start, end = int(node["start"], 16), int(node["end"], 16) + 1
             mapped = leaves.touches(start, end)
             result.count("allocator states", node["state"])
             if node["state"] == "live" and not mapped or node["state"] in EMPTY and mapped:
                 result.fail(f"{name}: {node['start']}-{node['end']} is {node['state']}, the hardware maps {'some' if mapped else 'none'} of it")
+            elif node["state"] == "reserved" and any(leaves.touches(*part) for part in outside([(start, end)], firmware)):
+                result.fail(f"{name}: {node['start']}-{node['end']} is reserved, the hardware maps some of it and no firmware region is there")
             else:
                 result.count("allocator", "agreed")
         covered = merged(sorted((int(node["start"], 16), int(node["end"], 16) + 1) for node in nodes))

@@ -21,6 +21,7 @@ import hardware
 CONTAINERS = ("vmcore", "vmcore.kdump", "crash.elf")
 RTADDR, CAP, ECAP = 0x20, 0x08, 0x10
 CAP_CACHING_MODE, CAP_MGAW_SHIFT = 1 << 7, 16
+PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 BOOT = re.compile(r"LAB: boot (Linux version (\S+).*)")
 
 
@@ -57,6 +58,11 @@ class Guest:
     @property
     def release(self):
         return self.releases[0] if self.releases else None
+
+    @property
+    def panic(self):
+        """What the first kernel said when it panicked, or None where its console does not have it."""
+        return next((match[1].strip() for match in map(PANIC.search, self.first) if match), None)
 
     @property
     def planted(self):

@@ -8,7 +8,7 @@ FOLDER has one folder a guest, as `guest.py` describes. Each dump of a guest is 
 itself and, where KERNELS/*/vmlinux holds the guest's kernel, with that vmlinux too. A cell compares:
 
   tables       units, contexts, domains and runs with an independent walk of the whole machine's memory (Oracle/hardware.py)
-  guest        domain-ids, groups, types and reserved regions with what the guest said on its console
+  guest        panic text, domain-ids, groups, types and reserved regions with what the guest said on its console
   trace        every address that the emulated unit translated before the panic with the report's runs and allocator states
   allocator    nodes and states of the IOVA allocators with the leaves of the independent walk
   addresses    `owners` of all memory and `translate` at the edges of runs with the same leaves
@@ -111,6 +111,18 @@ def compare_findings(result, report, planted):
             result.fail(f"no finding {rule}, although the guest was given a reason for it: {planted['planted']}")
 
 
+def compare_panic(result, report, guest):
+    """The panic that the guest printed is the one of the report, and the release is the guest's."""
+    if report["dump"]["release"] == guest.release:
+        result.count("panic", "release agreed")
+    else:
+        result.fail(f"release is {report['dump']['release']}, the guest's is {guest.release}")
+    if guest.panic is not None and report["dump"]["panic"] != guest.panic:
+        result.fail(f"panic is {report['dump']['panic']}, the guest's console has {guest.panic}")
+    elif guest.panic is not None:
+        result.count("panic", "text agreed")
+
+
 def compare_faults(result, faults, record, hardware_log):
     """The log's faults against the unit's own: same devices and pages, and none where the unit raised none."""
     raised = {}
@@ -203,7 +215,11 @@ def fill(cell, tool, guest, truth, container, vmlinux):
         compare.compare_contexts(result, report, truth.hardware)
         compare.compare_domains(result, report, truth.hardware)
     section(cell, "tables", tables)
-    section(cell, "guest", lambda result: compare.compare_console(result, report, guest.first))
+
+    def account(result):
+        compare.compare_console(result, report, guest.first)
+        compare_panic(result, report, guest)
+    section(cell, "guest", account)
     section(cell, "trace", lambda result: compare.compare_trace(result, report, guest.path("qemu-trace.log"), truth.trace))
     section(cell, "allocator", lambda result: allocator.compare_allocators(result, report, truth.hardware))
     section(cell, "findings", lambda result: compare_findings(result, report, guest.options if guest.planted else None))

@@ -158,11 +158,12 @@ class DomainIDs(unittest.TestCase):
 
 
 class Allocators(unittest.TestCase):
-    def found(self, nodes, unallocated=(), runs=(("0xf000", "0x2000", "0x5000"),)):
+    def found(self, nodes, unallocated=(), runs=(("0xf000", "0x2000", "0x5000"),), regions=()):
         oracle = tables(context(DEVICE), runs=runs)
         report = tables(context(DEVICE), runs=())
         report["domains"][0]["iova"] = {"allocated": [{"start": hex(a), "end": hex(b), "state": state} for a, b, state in nodes],
                                         "unallocated": [{"start": hex(a), "end": hex(b)} for a, b in unallocated]}
+        report["reservedRegions"] = [{"base": hex(a), "end": hex(b), "devices": [DEVICE]} for a, b in regions]
         return outcome(lambda result: allocator.compare_allocators(result, report, oracle)).unexplained
 
     def test_states(self):
@@ -170,6 +171,13 @@ class Allocators(unittest.TestCase):
         self.assertIn("is live, the hardware maps none", self.found([(0xf000, 0x10fff, "live"), (0x20000, 0x20fff, "live")])[0])
         for state in allocator.EMPTY:
             self.assertIn(f"is {state}, the hardware maps some", self.found([(0xf000, 0x10fff, state)])[0])
+
+    def test_reserved(self):
+        window = (0x80000, 0xfffff, "reserved")
+        self.assertEqual(self.found([(0xf000, 0x10fff, "live"), window]), [])
+        self.assertEqual(self.found([(0xf000, 0x10fff, "reserved"), window], regions=[(0xf000, 0x10fff)]), [])
+        self.assertIn("no firmware region is there", self.found([(0xf000, 0x10fff, "reserved")])[0])
+        self.assertIn("no firmware region is there", self.found([(0xf000, 0x10fff, "reserved")], regions=[(0xf000, 0xffff)])[0])
 
     def test_unallocated(self):
         self.assertEqual(self.found([(0xf000, 0xffff, "live")], [(0x10000, 0x10fff)]), [])
@@ -278,6 +286,7 @@ smp: Brought up 1 node, 2 CPUs
 iommu: DMA domain TLB invalidation policy: strict mode
 LAB: boot Linux version 6.1.0-1-amd64 (cc) #1 SMP
 LAB: group 0 type=DMA devs=0000:00:02.0  resv=
+[   20.1] Kernel panic - not syncing: sysrq triggered crash
 Command line: elfcorehdr=0x1e000000 console=ttyS0 labrole=crash intel_iommu=on
 LAB: boot Linux version 6.1.0-1-amd64 (cc) #1 SMP
 LAB: crash /sys/class/iommu/dmar0/intel-iommu/domains_used = 7
@@ -296,7 +305,14 @@ LAB: crash /sys/class/iommu/dmar0/intel-iommu/domains_used = 7
         one = guest.Guest(self.folder(console__log=self.CONSOLE, crash__vtd_d_regs__json=registers))
         self.assertEqual((one.release, one.banners[0]), ("6.1.0-1-amd64", "Linux version 6.1.0-1-amd64 (cc) # SMP"))
         self.assertEqual(one.crash_command_line, "elfcorehdr=0x1e000000 console=ttyS0 labrole=crash intel_iommu=on")
-        self.assertEqual(one.crash_domains_used(), {"dmar0": 7})
+        self.assertEqual((one.panic, one.crash_domains_used()), ("sysrq triggered crash", {"dmar0": 7}))
+
+        def panic(release, text):
+            report = {"dump": {"release": release, "panic": text}}
+            return outcome(lambda result: matrix.compare_panic(result, report, one)).unexplained
+        self.assertEqual(panic("6.1.0-1-amd64", "sysrq triggered crash"), [])
+        self.assertIn("panic is None", panic("6.1.0-1-amd64", None)[0])
+        self.assertIn("release is 5.4", panic("5.4", "sysrq triggered crash")[0])
         self.assertEqual(len([line for line in one.first if "LAB: boot" in line]), 1)
         self.assertEqual(guest.label(one.mode(tables(context(DEVICE)))), "legacy second strict 39-bit caching-mode 2 cpus")
         self.assertEqual(guest.missing(one), ["crash.elf", "live.vtd-regs.json", "qemu-trace.log"])
