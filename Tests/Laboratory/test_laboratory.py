@@ -360,7 +360,7 @@ class Whole(unittest.TestCase):
                   "iova": {"allocated": [{"start": "0xf000", "end": "0xffff", "state": "live"}], "unallocated": []}}
         report = {"dump": {"format": "elf", "release": "6.1.0", "typesFrom": "btf", "panic": None},
                   "units": [{"name": "dmar0", "segment": 0, "capability": "0x2f0000", "extendedCapability": "0x0", "tableMode": "legacy",
-                             "rootTable": "0x1000", "translationEnabled": True, "interruptRemappingEnabled": False,
+                             "rootTable": "0x1000", "translationEnabled": True, "interruptRemappingEnabled": False, "rootFrom": "kernel",
                              "domainIDs": {"supported": 65536, "used": [5]}}],
                   "contexts": [row], "domains": [domain],
                   "devices": [{"device": DEVICE, "unit": "dmar0", "domainID": 5, "group": 0, "driver": "e1000e"}],
@@ -425,6 +425,17 @@ class Whole(unittest.TestCase):
         wrong("faults", lambda d: d["faults"]["log"].update(faults=1))
         wrong("history", lambda d: d["history"]["invalidations"].append({"unit": "dmar0", "age": 1, "raw": ["0x25", "0x7"]}))
         wrong("findings", lambda d: d["report"]["findings"].append({"rule": "a.b", "severity": "info", "message": "m"}))
+
+    def test_carved_tables_are_compared_and_are_not_enough(self):
+        def carved(root="0x1000", domain=5):
+            def change(documents):
+                documents["report"]["units"][0].update(rootFrom="carved", name="carved0", rootTable=root)
+                documents["report"]["contexts"][0].update(unit="carved0", domainID=domain)
+            cell, = self.matrix(change)["cells"]
+            return [row["text"] for row in cell["disagreements"]], set(cell["compared"])
+        self.assertEqual(carved(), (["the kernel's structures could not be read; nothing but carved tables was compared"], {"tables"}))
+        self.assertIn("was not carved", carved(root="0x9000")[0][1])
+        self.assertEqual(len(carved(domain=6)[0]), 2)
 
     def test_a_document_without_its_keys_is_a_disagreement(self):
         found = {row["section"] for cell in self.matrix(lambda d: d["report"].pop("findings"))["cells"] for row in cell["disagreements"]}
