@@ -73,7 +73,7 @@ extension Assembler {
       }
     row.kernelObject = object?.kernelObject
     row.type = object.map { DomainType($0.type) } ?? .unknown
-    if let space = first.addressSpace {
+    if let space = tables.space(of: first) {
       let result = walker.walk(
         space, unit: unit, domainID: row.domainID,
         kernelObject: row.kernelObject, isOwn: row.type != .sva)
@@ -82,7 +82,10 @@ extension Assembler {
     }
     row.references = object?.references[sequence]
     row.iova = object.flatMap { iovaSpace(of: $0, mapping: row.mapping) }
-    row.inFlight = row.type != .identity && isMappedBeyondFixedRegions(row.mapping)
+    // Mapped is not enough: hardware must go through one of the contexts.
+    row.inFlight =
+      row.type != .identity && contexts.contains { $0.refusal == nil }
+      && isMappedBeyondFixedRegions(row.mapping)
   }
 
   private mutating func kernelRow(_ domain: LinuxDomain, unit: Unit?, id: UInt32?) -> Domain {

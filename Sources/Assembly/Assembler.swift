@@ -20,6 +20,7 @@ struct Assembler {
   let fixed: AddressRanges
   let index: KernelIndex
   var walker: DomainWalker
+  var tables: TableReader
   var observations: [Observation] = []
 
   init(memory: any PhysicalMemory, kernel: LinuxIOMMU, pages: LinuxPages? = nil) {
@@ -30,6 +31,7 @@ struct Assembler {
     fixed = regions.fixed
     index = KernelIndex(kernel)
     walker = DomainWalker(memory)
+    tables = TableReader(memory)
   }
 
   mutating func assemble(_ dump: DumpSummary) -> RemappingState {
@@ -41,6 +43,7 @@ struct Assembler {
     var contexts: [Context] = []
     for unit in units { contexts += tables.contexts(of: unit) }
     observations += tables.observations
+    self.tables = tables
 
     let domains = domains(units: units, contexts: contexts)
     inspectTargets(domains, units: units, contexts: contexts)
@@ -104,7 +107,7 @@ struct Assembler {
         InvalidationQueue(
           base: $0.base, entries: $0.count, descriptorSize: $0.descriptorSize,
           freeHead: $0.freeHead, freeTail: $0.freeTail, pending: $0.pending.count)
-      })
+      }, hostAddressWidth: kernel.hostAddressWidth)
   }
 
   /// Reads an interrupt-remapping table as the hardware would.
@@ -128,7 +131,8 @@ struct Assembler {
       memory, sources: sources,
       unit: UnitCapabilities(
         capability: Capability(rawValue: unit.capability),
-        extendedCapability: ExtendedCapability(rawValue: unit.extendedCapability)),
+        extendedCapability: ExtendedCapability(rawValue: unit.extendedCapability),
+        hostAddressWidth: kernel.hostAddressWidth ?? UnitCapabilities.widestHostAddress),
       name: unit.name)
     let result = reader.read(table)
     observations += reader.observations

@@ -16,7 +16,6 @@ extension RemappingState {
   ///   - memory: where the tables are.
   ///   - roots: by rank; their order is that of the units.
   public init(_ dump: DumpSummary, memory: any PhysicalMemory, roots: [RootTable]) {
-    var observations: [Observation] = []
     let units = roots.enumerated().map { index, root in
       Unit(
         name: "\(root.origin.rawValue)\(index)", segment: 0, registerBase: PhysicalAddress(0),
@@ -25,18 +24,8 @@ extension RemappingState {
         domainIDs: DomainIDs(supported: 0, used: nil))
     }
     var contexts: [Context] = []
-    for unit in units {
-      let reading = TranslationTables(
-        memory: memory, rootTable: unit.rootTable ?? PhysicalAddress(0),
-        mode: unit.tableMode, unit: .permissive
-      ).read()
-      observations += reading.obstacles.map { Observation($0, unit: unit) }
-      contexts += reading.paths.map { Context($0, unit: unit) }.sorted {
-        ($0.device, $0.pasid.map(UInt64.init) ?? .max) < (
-          $1.device, $1.pasid.map(UInt64.init) ?? .max
-        )
-      }
-    }
+    var tables = TableReader(memory)
+    for unit in units { contexts += tables.contexts(of: unit) }
     var walker = DomainWalker(memory)
     var domains: [Domain] = []
     var rows: [DomainKey: Int] = [:]
@@ -57,12 +46,12 @@ extension RemappingState {
       case .firstStage, .nested: domain.stage = .first
       case .passThrough, .none: break
       }
-      if let space = context.addressSpace {
+      if let space = tables.space(of: context) {
         let result = walker.walk(space, unit: nil, domainID: context.domainID)
         domain.mapping = result.mapping
         domain.walk = result.summary
         // Nothing tells which ranges are fixed ones.
-        domain.inFlight = !result.mapping.runs.isEmpty
+        domain.inFlight = context.refusal == nil && !result.mapping.runs.isEmpty
       }
       domains.append(domain)
     }
@@ -77,6 +66,6 @@ extension RemappingState {
     self.init(
       dump: dump, units: units, contexts: contexts,
       domains: domains.sorted { order($0) < order($1) },
-      observations: observations + walker.observations)
+      observations: tables.observations + walker.observations)
   }
 }

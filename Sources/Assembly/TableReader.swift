@@ -8,10 +8,21 @@ internal import VTd
 struct TableReader {
   let memory: any PhysicalMemory
   private(set) var observations: [Observation] = []
+  /// The tables behind each context that was read.
+  private var spaces: [Place: AddressSpace] = [:]
+
+  fileprivate struct Place: Hashable {
+    var unit: String
+    var device: PCIFunction
+    var pasid: UInt32?
+  }
 
   init(_ memory: any PhysicalMemory) {
     self.memory = memory
   }
+
+  /// The tables that requests of a context are looked up in; `nil` if nothing is translated.
+  func space(of context: Context) -> AddressSpace? { spaces[Place(context)] }
 
   /// Every present context of the unit, by device and PASID; none if it has no root table.
   mutating func contexts(of unit: Unit) -> [Context] {
@@ -27,7 +38,11 @@ struct TableReader {
           .budget, unit: unit.name, structure: .contexts,
           detail: "further obstacles are not listed", count: reading.obstaclesDropped))
     }
-    return reading.paths.map { Context($0, unit: unit) }.sorted {
+    return reading.paths.map { path in
+      let context = Context(path, unit: unit)
+      spaces[Place(context)] = path.addressSpace
+      return context
+    }.sorted {
       ($0.device, $0.pasid.map(UInt64.init) ?? .max) < (
         $1.device, $1.pasid.map(UInt64.init) ?? .max
       )
@@ -35,11 +50,23 @@ struct TableReader {
   }
 }
 
+extension TableReader.Place {
+  fileprivate init(_ context: Context) {
+    self.init(unit: context.unit, device: context.device, pasid: context.pasid)
+  }
+}
+
 extension UnitCapabilities {
+  /// What the unit can do; where that is unknown, everything.
   init(_ unit: Unit) {
+    guard unit.capability.rawValue != 0 || unit.extendedCapability.rawValue != 0 else {
+      self = .permissive
+      return
+    }
     self.init(
       capability: Capability(rawValue: unit.capability.rawValue),
-      extendedCapability: ExtendedCapability(rawValue: unit.extendedCapability.rawValue))
+      extendedCapability: ExtendedCapability(rawValue: unit.extendedCapability.rawValue),
+      hostAddressWidth: unit.hostAddressWidth ?? UnitCapabilities.widestHostAddress)
   }
 }
 
@@ -53,23 +80,13 @@ extension Context {
       faultProcessingDisabled: path.faultProcessingDisabled, raw: path.words.map { HexWord($0) },
       entry: path.entry,
       secondStage: path.secondStage.map { StageTable(table: $0.table, levels: $0.levels) },
-      servesRequestsWithoutPASID: path.servesRequestsWithoutPASID)
-  }
-
-  /// The tables to walk; `nil` if nothing is translated.
-  var addressSpace: AddressSpace? {
-    guard let table, let levels else { return nil }
-    let root = StageRoot(table: table, levels: levels)
-    switch translation {
-    case .secondStage: return AddressSpace(stage: .second, root: root)
-    case .firstStage: return AddressSpace(stage: .first, root: root)
-    case .nested:
-      return secondStage.map {
-        AddressSpace(
-          stage: .first, root: root, nesting: StageRoot(table: $0.table, levels: $0.levels))
-      }
-    case .passThrough, .none: return nil
-    }
+      servesRequestsWithoutPASID: path.servesRequestsWithoutPASID,
+      refusal: path.refusal.map { refusal in
+        Refusal(
+          detail: refusal.description,
+          faultReason: HexWord(
+            UInt64(refusal.faultReason(isScalable: unit.tableMode == .scalable).rawValue)))
+      })
   }
 }
 

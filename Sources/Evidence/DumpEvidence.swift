@@ -106,7 +106,8 @@ extension Unit {
     isHardwareKnown
       ? UnitCapabilities(
         capability: Capability(capability.rawValue),
-        extendedCapability: ExtendedCapability(extendedCapability.rawValue))
+        extendedCapability: ExtendedCapability(extendedCapability.rawValue),
+        hostAddressWidth: hostAddressWidth ?? UnitCapabilities.widestHostAddress)
       : .permissive
   }
 }

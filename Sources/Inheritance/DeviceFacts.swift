@@ -23,6 +23,8 @@ struct DeviceFacts {
   /// The crash kernel has a driver for it.
   var attaches: Bool
   var situation: Situation
+  /// The fault that hardware records of a context that it refuses.
+  var refusal: Int?
   /// Indices into `MappedSpaces`, of all its PASIDs.
   var spaces: [Int]
   var isFirstStage: Bool
@@ -66,7 +68,7 @@ extension DeviceFacts {
       if let unit, units[unit]?.translationEnabled == false {
         situation = .untranslated
       } else {
-        switch primary?.translation {
+        switch primary.map({ $0.refusal == nil ? $0.translation : Self.noTranslation }) {
         case .secondStage?, .firstStage?, .nested?: situation = .translated
         case .passThrough?: situation = .passThrough
         case DeviceFacts.noTranslation?: situation = .refused
@@ -80,7 +82,8 @@ extension DeviceFacts {
         attaches: attaches(
           function, driver: device?.driver, mapsNothing: situation == .translated && !inFlight,
           options),
-        situation: situation, spaces: indices,
+        situation: situation, refusal: primary?.refusal.map { Int($0.faultReason.rawValue) },
+        spaces: indices,
         isFirstStage: primary?.translation == .firstStage || primary?.translation == .nested,
         inFlight: inFlight,
         hasFirmwareRegions: device?.reservedRegions.contains { $0.kind == .rmrr } ?? false,

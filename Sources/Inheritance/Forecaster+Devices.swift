@@ -68,9 +68,14 @@ extension Forecaster {
       case .passThrough: (.passThrough, nil)
       case .untranslated: (.physical, nil)
       case .refused:
-        (.blocked, isScalable ? FaultCode.pasidEntryAbsent : FaultCode.contextInvalid)
+        (
+          .blocked,
+          device.refusal
+            ?? (isScalable
+              ? FaultReason.pasidEntryNotPresent : .contextEntryInvalid(isScalable: false)).code
+        )
       case .noContext:
-        (.blocked, isScalable ? FaultCode.scalableContextAbsent : FaultCode.contextAbsent)
+        (.blocked, FaultReason.contextEntryNotPresent(isScalable: isScalable).code)
       }
     }
     if unit.isOff {
@@ -104,10 +109,12 @@ extension Forecaster {
   private func fault(ofNewDomainFor device: DeviceFacts, _ isScalable: Bool) -> Int? {
     guard device.inFlight else { return nil }
     if isScalable {
-      return device.isFirstStage ? FaultCode.firstStageAbsent : FaultCode.secondStageRights
+      return
+        (device.isFirstStage
+        ? FaultReason.firstStageNotPresent : .secondStageNoPermission).code
     }
-    return device.spaces.contains { !spaces[$0].writableIOVA.isEmpty }
-      ? FaultCode.write : FaultCode.read
+    let writes = device.spaces.contains { !spaces[$0].writableIOVA.isEmpty }
+    return FaultReason.noPermission(isWrite: writes, isScalable: false).code
   }
 
   private func firmwareRegions(

@@ -20,6 +20,9 @@ struct SwitchedUnit {
   var isOff = false
   /// Hardware records no fault of what is blocked.
   var isSilent = false
+  /// Contexts of each bus hang in two tables.
+  var hasHalves = false
+  /// Faults have the numbers of scalable mode.
   var isScalable = false
   var hasPassThrough = false
   var rootTable: PhysicalAddress?
@@ -33,33 +36,16 @@ struct SwitchedUnit {
   /// What a source id meets that the new tables have no context for.
   func reading(of sourceID: UInt16) -> Reading {
     if let reading = readings[sourceID] { return reading }
-    let half = isScalable ? Int(sourceID >> 7) : Int(sourceID >> 8) << 1
+    let half = hasHalves ? Int(sourceID >> 7) : Int(sourceID >> 8) << 1
     let hasTable = presentHalves.contains(half)
     return Reading(
       fate: .blocked,
       faultReason: isSilent
         ? nil
-        : hasTable
-          ? isScalable ? FaultCode.scalableContextAbsent : FaultCode.contextAbsent
-          : isScalable ? FaultCode.scalableRootAbsent : FaultCode.rootAbsent)
+        : (hasTable
+          ? FaultReason.contextEntryNotPresent(isScalable: isScalable)
+          : FaultReason.rootEntryNotPresent(isScalable: isScalable)).code)
   }
-}
-
-/// Fault reasons that forecasts name.
-///
-/// Source: VT-d specification, section 7.1.3.
-enum FaultCode {
-  static let rootAbsent = 0x1
-  static let contextAbsent = 0x2
-  static let contextInvalid = 0x3
-  static let write = 0x5
-  static let read = 0x6
-  static let scalableRootAbsent = 0x39
-  static let scalableContextAbsent = 0x41
-  static let pasidEntryAbsent = 0x59
-  static let pasidEntryInvalid = 0x5b
-  static let firstStageAbsent = 0x71
-  static let secondStageRights = 0x79
 }
 
 extension Forecaster {
@@ -68,7 +54,8 @@ extension Forecaster {
     _ unit: Unit, _ plan: PolicyPlan, _ copier: inout TableCopier
   ) -> (forecast: UnitForecast, switched: SwitchedUnit) {
     var switched = SwitchedUnit()
-    switched.isScalable = unit.tableMode != .legacy
+    switched.hasHalves = unit.tableMode != .legacy
+    switched.isScalable = unit.tableMode == .scalable
     let features = ExtendedCapability(unit.extendedCapability.rawValue)
     switched.hasPassThrough = features.passThrough
     var row = UnitForecast(
@@ -289,7 +276,9 @@ extension Forecaster {
               fate: .blocked,
               faultReason: path.faultsSuppressed
                 ? nil
-                : isScalable ? FaultCode.pasidEntryAbsent : FaultCode.contextInvalid)
+                : (path.refusal?.faultReason(isScalable: isScalable)
+                  ?? (isScalable
+                    ? .pasidEntryNotPresent : .contextEntryInvalid(isScalable: false))).code)
           }
         }
         continue
@@ -302,10 +291,12 @@ extension Forecaster {
         if before?.kind != .passThrough { reading.remark = "it gets another device's context" }
       case .none: break
       case .secondStage, .firstStage, .nested:
-        if path.addressSpace == nil || !path.violations.isEmpty || !path.reservedBits.isEmpty {
+        if path.addressSpace == nil || path.refusal != nil {
           reading.faultReason =
             path.faultsSuppressed
-            ? nil : isScalable ? FaultCode.pasidEntryInvalid : FaultCode.contextInvalid
+            ? nil
+            : (path.refusal?.faultReason(isScalable: isScalable)
+              ?? .lastEntryInvalid(isScalable: isScalable)).code
         } else if let space = path.addressSpace,
           space == before?.addressSpace
             || copied.contains(CopiedSpace(sourceID: id, space: space))
@@ -322,6 +313,11 @@ extension Forecaster {
       switched.readings[id] = reading
     }
   }
+}
+
+extension FaultReason {
+  /// The number as forecasts carry it.
+  var code: Int { Int(rawValue) }
 }
 
 /// A space of the new tables and whose it is.

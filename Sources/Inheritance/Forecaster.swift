@@ -214,6 +214,7 @@ extension UnitTables {
       memory: memory, rootTable: root, mode: unit.tableMode,
       capabilities: UnitCapabilities(
         capability: Capability(unit.capability.rawValue),
-        extendedCapability: ExtendedCapability(unit.extendedCapability.rawValue)))
+        extendedCapability: ExtendedCapability(unit.extendedCapability.rawValue),
+        hostAddressWidth: unit.hostAddressWidth ?? UnitCapabilities.widestHostAddress))
   }
 }

@@ -41,6 +41,7 @@ extension LinuxIOMMU {
       names)
     memoryMap = MemoryMapReader(image: image, log: log).regions()
     interruptSources = InterruptSourceReader(image: image).sources()
+    hostAddressWidth = HostAddressWidth(image: image).bits()
     problems = log.problems
   }
 

@@ -30,6 +30,8 @@ public struct LinuxIOMMU: Sendable {
   /// Source ids of I/O APICs and HPETs, by the unit that remaps their interrupts; `nil` where they
   /// could not be read.
   public var interruptSources: [KernelAddress: Set<UInt16>]?
+  /// Bits of host physical addresses; `nil` if neither the log nor the kernel tells.
+  public var hostAddressWidth: Int?
   /// What could not be read, or contradicts itself.
   public var problems: [LinuxProblem] = []
 
@@ -70,7 +72,7 @@ extension LinuxIOMMU {
     "reserved_iova_list", "deferred_flush", "list_size", "intel_iommu_ops",
     "intel_fs_paging_domain_ops", "intel_ss_paging_domain_ops", "iommu_device_list",
     "iommu_group_kset", "irq_remapping_enabled", "eim_mode", "pci_root_buses", "iomem_resource",
-    "vmemmap_base", "ir_ioapic", "ir_hpet",
+    "vmemmap_base", "ir_ioapic", "ir_hpet", "boot_cpu_data",
   ]
 
   /// Source files whose compile units define most of the structures that the readers ask for; for a

@@ -28,6 +28,8 @@ public struct BitField: Hashable, Sendable {
   public var meaning: String
   /// What a reader does with the bits.
   public var role: Role
+  /// Bits that the entry leaves out below an address: the value times 2^shift is what is meant.
+  public var shift = 0
 
   public enum Role: Hashable, Sendable {
     /// Decoded by an accessor of the entry.
@@ -50,6 +52,18 @@ public struct BitField: Hashable, Sendable {
     self.init(name, bit...bit, meaning, role: role)
   }
 
+  /// An address that is stored without its low bits.
+  ///
+  /// - Parameter shift: how many are left out; by default as many as stand below the field in its
+  ///   word, so that the address reads in place.
+  public static func address(
+    _ name: String, _ bits: ClosedRange<Int>, _ meaning: String, shift: Int? = nil
+  ) -> Self {
+    var field = Self(name, bits, meaning)
+    field.shift = shift ?? bits.lowerBound % 64
+    return field
+  }
+
   public static func reserved(_ bits: ClosedRange<Int>) -> Self {
     Self("reserved", bits, "must be zero", role: .reserved)
   }
@@ -69,4 +83,7 @@ public struct BitField: Hashable, Sendable {
     if shift != 0, low + 1 < words.count { value |= words[low + 1] << (64 - shift) }
     return bits.count >= 64 ? value : value & ((1 << UInt64(bits.count)) - 1)
   }
+
+  /// The value as it is meant: of an address, with the low bits that the entry leaves out.
+  public func meant(in words: [UInt64]) -> UInt64 { value(in: words) << UInt64(shift) }
 }

@@ -16,11 +16,11 @@ public struct AddressTranslation: Hashable, Sendable {
   public var outcome: Outcome
   /// Where the way ended, half a sentence.
   public var detail: String
-  /// Host-physical address of the byte; `nil` unless mapped or passed through.
+  /// Host-physical address of the byte; `nil` unless the request gets there.
   public var physical: PhysicalAddress?
   /// Bytes of the page, the smaller one of both stages; `nil` unless mapped.
   public var pageSize: UInt64?
-  /// `r`, `w` or `rw`; `nil` unless mapped or passed through.
+  /// `r`, `w` or `rw`; `nil` unless the request gets to `physical`.
   public var access: String?
   public var domainID: UInt16?
   /// What the unit reports for a read and for a write; `nil` where the request goes through or the
@@ -33,10 +33,30 @@ public struct AddressTranslation: Hashable, Sendable {
   public enum Outcome: String, Hashable, Sendable, CaseIterable {
     case mapped
     case passThrough = "pass-through"
-    /// A request of this kind is refused.
+    /// Translation is off: the address is physical.
+    case untranslated
+    /// The interrupt address range: a write is an interrupt, nothing is translated.
+    case interrupt
+    /// The address has more bits than the unit or the tables translate.
+    case beyondWidth = "beyond-width"
+    /// The page tables refuse the request.
     case notMapped = "not-mapped"
+    /// The way ends above the page tables: nothing is there for the device, or hardware refuses it.
+    case noContext = "no-context"
     /// A page that is missing in the dump hides the answer.
+    case unreadable
+    /// No unit is known for the device.
     case unknown
+
+    /// Whether a request gets to memory.
+    public var reachesMemory: Bool {
+      self == .mapped || self == .passThrough || self == .untranslated
+    }
+
+    /// Whether hardware refuses the request.
+    public var isRefused: Bool {
+      self == .notMapped || self == .noContext || self == .beyondWidth
+    }
   }
 }
 
@@ -54,7 +74,32 @@ public struct ReportedFault: Hashable, Sendable {
     meaning = reason.meaning
   }
 
+  public var reason: FaultReason { FaultReason(UInt8(truncatingIfNeeded: code.rawValue)) }
+
   public var description: String {
     "\(code.rawValue.hexadecimal)" + (condition.map { " (\($0))" } ?? "") + ": " + meaning
+  }
+}
+
+extension AddressTranslation.Outcome {
+  init(_ ending: RequestTrace.Ending) {
+    self =
+      switch ending {
+      case .interrupt: .interrupt
+      case .untranslated: .untranslated
+      case .passThrough: .passThrough
+      case .unknownRoot: .unknown
+      case .context(.unreadable): .unreadable
+      case .context: .noContext
+      case .translation(let ending):
+        switch ending {
+        case .mapped: .mapped
+        case .unreadable, .cycle: .unreadable
+        case .beyondUnit, .beyondWidth, .notCanonical: .beyondWidth
+        case .notPresent, .noAccess, .reserved, .supervisorPage, .interruptTarget,
+          .unsupportedLevels:
+          .notMapped
+        }
+      }
   }
 }

@@ -6,6 +6,8 @@ public import RemappingState
 public import VTd
 
 /// Follows addresses of devices through the tables, as the hardware would.
+///
+/// What becomes of a request is `RequestResolver`'s to say; this names it.
 public struct Translator {
   public var evidence: DumpEvidence
 
@@ -13,26 +15,12 @@ public struct Translator {
     self.evidence = evidence
   }
 
-  /// Everything that was found on the way of one address.
-  public struct Trace {
-    public var unit: Unit
-    public var context: ContextTrace
-    /// `nil` if the way ended before the page tables, or needs none.
-    public var translation: TranslationTrace?
-    public var space: AddressSpace?
-  }
-
-  /// Follows one address through one unit; `nil` if the unit has no root table.
+  /// Follows one address through one unit.
   public func trace(
     _ device: PCIFunction, pasid: UInt32?, iova: IOVirtualAddress, unit: Unit
-  ) -> Trace? {
-    guard let tables = evidence.tables(of: unit) else { return nil }
-    let context = tables.lookUp(bus: device.bus, devfn: device.devfn, pasid: pasid)
-    guard let path = context.path, let walk = evidence.walk(path, unit: unit) else {
-      return Trace(unit: unit, context: context)
-    }
-    return Trace(
-      unit: unit, context: context, translation: walk.translate(iova), space: walk.space)
+  ) -> RequestTrace {
+    evidence.resolver(of: unit).resolve(
+      MemoryRequest(bus: device.bus, devfn: device.devfn, pasid: pasid, address: iova))
   }
 
   /// Follows one address through the unit that the device belongs to.
@@ -42,9 +30,11 @@ public struct Translator {
     var result: AddressTranslation?
     // Of several units that may be the device's, the first one that knows the bus counts.
     for unit in evidence.units(of: device) {
-      guard let trace = trace(device, pasid: pasid, iova: iova, unit: unit) else { continue }
-      let answer = Self.answer(trace, device: device, pasid: pasid, iova: iova)
-      if trace.context.path != nil { return answer }
+      let trace = trace(device, pasid: pasid, iova: iova, unit: unit)
+      if trace.ending == .unknownRoot { continue }
+      let answer = Self.answer(trace, device: device, pasid: pasid, iova: iova, unit: unit)
+      // Nothing but a way that ended above the tables leaves the question to the next unit.
+      guard case .context = trace.ending, trace.context?.path == nil else { return answer }
       if result == nil { result = answer }
     }
     return result
@@ -55,47 +45,36 @@ public struct Translator {
   }
 
   static func answer(
-    _ trace: Trace, device: PCIFunction, pasid: UInt32?, iova: IOVirtualAddress
+    _ trace: RequestTrace, device: PCIFunction, pasid: UInt32?, iova: IOVirtualAddress, unit: Unit
   ) -> AddressTranslation {
-    let isScalable = trace.unit.tableMode == .scalable
+    let path = trace.context?.path
     var result = AddressTranslation(
-      unit: trace.unit.name, device: device, pasid: pasid, iova: iova,
-      entries: trace.context.steps.map { DecodedEntry($0) }, outcome: .notMapped,
-      detail: trace.context.ending.description, faultsSuppressed: false)
-    result.domainID = trace.context.path?.domainID
-    result.faultsSuppressed = trace.context.path?.faultsSuppressed ?? false
-    let refusal = trace.context.ending.faultReason(isScalable: isScalable)
-    if let refusal {
-      result.faultOnRead = ReportedFault(refusal)
-      result.faultOnWrite = ReportedFault(refusal)
-    }
-    if case .unreadable = trace.context.ending { result.outcome = .unknown }
-    guard let path = trace.context.path, refusal == nil else { return result }
-    if path.kind == .passThrough {
-      result.outcome = .passThrough
-      result.physical = PhysicalAddress(iova.rawValue)
+      unit: unit.name, device: device, pasid: pasid, iova: iova,
+      entries: (trace.context?.steps ?? []).map { DecodedEntry($0) }
+        + (trace.translation?.steps ?? []).map { DecodedEntry($0) },
+      outcome: .init(trace.ending), detail: trace.ending.description, domainID: path?.domainID,
+      faultOnRead: trace.faultReason(isWrite: false).map { ReportedFault($0) },
+      faultOnWrite: trace.faultReason(isWrite: true).map { ReportedFault($0) },
+      faultsSuppressed: path?.faultsSuppressed ?? false)
+    switch trace.ending {
+    case .untranslated(let physical), .passThrough(let physical):
+      result.physical = physical
       result.access = PagingAccess.all.description
-      result.detail = "pass-through: the address is physical"
-      return result
-    }
-    guard let translation = trace.translation else { return result }
-    result.entries += translation.steps.map { DecodedEntry($0) }
-    result.detail = translation.ending.description
-    result.faultOnRead = translation.ending.faultReason(
-      isWrite: false, isScalable: isScalable
-    ).map { ReportedFault($0) }
-    result.faultOnWrite = translation.ending.faultReason(
-      isWrite: true, isScalable: isScalable
-    ).map { ReportedFault($0) }
-    switch translation.ending {
-    case .mapped(let physical, let pageSize, let access):
-      result.outcome = .mapped
+    case .translation(.mapped(let physical, let pageSize, let access)):
       result.physical = physical
       result.pageSize = pageSize
       result.access = access.description
-    case .unreadable, .cycle: result.outcome = .unknown
     default: break
     }
     return result
+  }
+}
+
+extension DumpEvidence {
+  /// The unit as requests meet it.
+  public func resolver(of unit: Unit) -> RequestResolver {
+    RequestResolver(
+      tables: tables(of: unit), isTranslating: unit.translationEnabled != false,
+      unit: unit.isHardwareKnown ? unit.yardstick : nil)
   }
 }

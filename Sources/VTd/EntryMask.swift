@@ -21,6 +21,21 @@ public struct EntryMask: Hashable, Sendable {
     }
   }
 
+  /// The bits `bits` of one word.
+  @usableFromInline
+  static func word(bits: ClosedRange<Int>) -> UInt64 {
+    (bits.count >= 64 ? ~0 : (1 << UInt64(bits.count)) - 1) << UInt64(bits.lowerBound)
+  }
+
+  /// The bits that either mask has; as long as the longer one.
+  public func union(_ other: EntryMask) -> EntryMask {
+    let (short, long) = words.count < other.words.count ? (self, other) : (other, self)
+    return EntryMask(
+      long.words.enumerated().map { index, word in
+        index < short.words.count ? word | short.words[index] : word
+      })
+  }
+
   public var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
 
   /// The set bits as inclusive ranges, lowest first, numbered across the whole entry.

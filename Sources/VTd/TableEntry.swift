@@ -41,6 +41,14 @@ extension TableEntry {
     EntryMask(layout.lazy.filter { $0.role == .reserved }, wordCount: wordCount)
   }
 
+  /// The bits of a field of the layout; none if there is no such field.
+  static func mask(of name: String) -> EntryMask {
+    EntryMask(layout.lazy.filter { $0.name == name }, wordCount: wordCount)
+  }
+
+  /// The bits of the entry that are set in `mask`.
+  func set(_ mask: EntryMask) -> EntryMask { mask.intersection(words) }
+
   /// The value of a field of `layout`, or of any other field that lies inside the entry.
   public func value(of field: BitField) -> UInt64 {
     field.value(in: words)

@@ -32,12 +32,14 @@ public struct Context: Hashable, Sendable {
   /// Whether requests without PASID come through here: all of them in legacy mode, in scalable mode
   /// those of the PASID that the context entry names (RID_PASID).
   public var servesRequestsWithoutPASID: Bool
+  /// What hardware refuses every request for that comes here; `nil` if it goes on to the tables.
+  public var refusal: Refusal?
 
   public init(
     unit: String, device: PCIFunction, pasid: UInt32?, translation: Translation,
     domainID: UInt32?, levels: Int?, table: PhysicalAddress?, faultProcessingDisabled: Bool,
     raw: [HexWord], entry: PhysicalAddress, secondStage: StageTable? = nil,
-    servesRequestsWithoutPASID: Bool = true
+    servesRequestsWithoutPASID: Bool = true, refusal: Refusal? = nil
   ) {
     self.unit = unit
     self.device = device
@@ -51,6 +53,20 @@ public struct Context: Hashable, Sendable {
     self.entry = entry
     self.secondStage = secondStage
     self.servesRequestsWithoutPASID = servesRequestsWithoutPASID
+    self.refusal = refusal
+  }
+
+  /// An entry on the way that hardware refuses.
+  public struct Refusal: Codable, Hashable, Sendable {
+    /// Which entry, and what is wrong with it: half a sentence.
+    public var detail: String
+    /// The fault that the unit records, as its number; none if the fault is suppressed.
+    public var faultReason: HexWord
+
+    public init(detail: String, faultReason: HexWord) {
+      self.detail = detail
+      self.faultReason = faultReason
+    }
   }
 }
 

@@ -44,6 +44,9 @@ public struct Unit: Hashable, Sendable {
   public var copiedContexts: [DeviceName]
   public var interruptRemapping: InterruptRemapping?
   public var invalidationQueue: InvalidationQueue?
+  /// Bits of host physical addresses: the DMAR table's, as the kernel's log has it, else the
+  /// processor's; `nil` if neither is known.
+  public var hostAddressWidth: Int?
 
   public init(
     name: String, segment: UInt32, registerBase: PhysicalAddress, capability: HexWord,
@@ -53,7 +56,8 @@ public struct Unit: Hashable, Sendable {
     kernelObject: KernelAddress? = nil, sequence: Int? = nil, globalCommand: HexWord? = nil,
     levels: Int? = nil, ignored: Bool? = nil, includeAll: Bool? = nil, scope: [DeviceName?] = [],
     inherited: Bool? = nil, copiedContexts: [DeviceName] = [],
-    interruptRemapping: InterruptRemapping? = nil, invalidationQueue: InvalidationQueue? = nil
+    interruptRemapping: InterruptRemapping? = nil, invalidationQueue: InvalidationQueue? = nil,
+    hostAddressWidth: Int? = nil
   ) {
     self.name = name
     self.segment = segment
@@ -77,6 +81,7 @@ public struct Unit: Hashable, Sendable {
     self.copiedContexts = copiedContexts
     self.interruptRemapping = interruptRemapping
     self.invalidationQueue = invalidationQueue
+    self.hostAddressWidth = hostAddressWidth
   }
 }
 

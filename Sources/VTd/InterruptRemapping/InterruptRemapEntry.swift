@@ -52,13 +52,22 @@ public struct InterruptRemapEntry: TableEntry {
     BitField("IM", 15, "mode: 0 remapped, 1 posted"),
     BitField("V", 16...23, "vector"),
     .reserved(24...37),
-    BitField("PDAL", 38...63, "posted descriptor address, bits 31:6"),
+    .address("PDAL", 38...63, "posted descriptor address, bits 31:6", shift: 6),
     BitField("SID", 64...79, "source id"),
     BitField("SQ", 80...81, "source id qualifier: function bits that are not compared"),
     BitField("SVT", 82...83, "source validation: 0 none, 1 source id, 2 bus range"),
     .reserved(84...95),
-    BitField("PDAH", 96...127, "posted descriptor address, bits 63:32"),
+    .address("PDAH", 96...127, "posted descriptor address, bits 63:32", shift: 32),
   ]
+
+  private static let remappedMask = reservedMask
+  private static let postedMask = EntryMask(
+    postedLayout.lazy.filter { $0.role == .reserved }, wordCount: wordCount)
+  private static let postedHigh = EntryMask(
+    postedLayout.lazy.filter { $0.name == "PDAH" }, wordCount: wordCount)
+  /// DST without bits 47:40, the APIC id in xAPIC mode.
+  private static let wideDestination = EntryMask(
+    [.reserved(32...39), .reserved(48...63)], wordCount: wordCount)
 
   /// The layout of the format that IM says.
   public var fields: [BitField] { isPosted ? Self.postedLayout : Self.remappedLayout }
@@ -93,15 +102,11 @@ public struct InterruptRemapEntry: TableEntry {
   ///   - x2APIC: whether destinations have 32 bits (EIME); otherwise only bits 47:40 may be set.
   /// - Returns: the bits as a mask of two words.
   public func reservedBits(_ unit: UnitCapabilities, x2APIC: Bool) -> EntryMask {
-    let fixed = EntryMask(fields.lazy.filter { $0.role == .reserved }, wordCount: 2)
-      .intersection(words)
     guard isPosted else {
-      let destination: UInt64 = x2APIC ? 0 : 0xffff_00ff_0000_0000
-      return EntryMask([fixed.words[0] | raw[0] & destination, fixed.words[1]])
+      return set(x2APIC ? Self.remappedMask : Self.remappedMask.union(Self.wideDestination))
     }
-    // Bits 63:32 of the address are bits 127:96 of the entry.
-    let beyond = unit.bitsBeyondHostAddressWidth & 0xffff_ffff_0000_0000
-    return EntryMask([fixed.words[0], fixed.words[1] | raw[1] & beyond])
+    // PDAH stands in place: bits 63:32 of the address are bits 127:96 of the entry.
+    return set(Self.postedMask.union(unit.beyondHostAddressWidth(Self.postedHigh)))
   }
 
   /// Whether a request of `source` passes the entry's source validation.

@@ -68,7 +68,10 @@ public struct InvalidationDescriptor: TableEntry {
   }
 
   public var type: InvalidationType {
-    .init(rawValue: UInt8(raw.bits(9...11)) << 4 | UInt8(raw.bits(0...3)))
+    // A page stream response has its PASID where newer types have TYPEH.
+    let low = UInt8(raw.bits(0...3))
+    guard low != InvalidationType.pageStreamResponse.rawValue else { return .pageStreamResponse }
+    return .init(rawValue: UInt8(raw.bits(9...11)) << 4 | low)
   }
 
   /// G of context cache, IOTLB, PASID IOTLB and PASID cache, bits 5:4; bit 4 alone of the interrupt
@@ -96,15 +99,17 @@ public struct InvalidationDescriptor: TableEntry {
     switch type {
     case .contextCache, .deviceTLB: UInt16(raw.bits(32...47))
     case .pasidDeviceTLB, .pageGroupResponse: UInt16(raw.bits(16...31))
+    case .pageStreamResponse: UInt16(raw.bits(24...31)) << 8 | UInt16(raw.bits(68...75))
     default: nil
     }
   }
 
-  /// PASID, bits 51:32; `nil` for types that have none.
+  /// PASID; `nil` for types that have none.
   public var pasid: UInt32? {
     switch type {
     case .pasidIOTLB, .pasidCache, .pasidDeviceTLB, .pageGroupResponse:
       UInt32(raw.bits(32...51))
+    case .pageStreamResponse: UInt32(raw.bits(4...23))
     default: nil
     }
   }
@@ -112,7 +117,8 @@ public struct InvalidationDescriptor: TableEntry {
   /// The page that an invalidation starts at; `nil` for types that have none.
   public var address: IOVirtualAddress? {
     switch type {
-    case .iotlb, .deviceTLB, .pasidIOTLB, .pasidDeviceTLB: IOVirtualAddress(raw[1] & ~0xfff)
+    case .iotlb, .deviceTLB, .pasidIOTLB, .pasidDeviceTLB, .pageStreamResponse:
+      IOVirtualAddress(raw[1] & ~0xfff)
     default: nil
     }
   }
@@ -154,7 +160,7 @@ public struct InvalidationDescriptor: TableEntry {
     BitField("AM", 64...69, "address mask: 2^AM pages"),
     BitField("IH", 70, "only leaves changed"),
     .reserved(71...75),
-    BitField("ADDR", 76...127, "first page"),
+    .address("ADDR", 76...127, "first page"),
   ]
 
   private static let layouts: [UInt8: [BitField]] = [
@@ -193,7 +199,7 @@ public struct InvalidationDescriptor: TableEntry {
       BitField("PFSIDH", 52...63, "source id of the physical function, bits 15:4"),
       BitField("S", 64, "size: the lowest clear address bit tells how many pages"),
       .reserved(65...75),
-      BitField("ADDR", 76...127, "first page"),
+      .address("ADDR", 76...127, "first page"),
     ] + upper,
     InvalidationType.interruptEntryCache.rawValue: [
       typeLow,
@@ -217,7 +223,7 @@ public struct InvalidationDescriptor: TableEntry {
       .reserved(12...31),
       BitField("STDATA", 32...63, "status data"),
       .reserved(64...65),
-      BitField("STADDR", 66...127, "status address, bits 63:2"),
+      .address("STADDR", 66...127, "status address, bits 63:2"),
     ] + upper,
     InvalidationType.pasidIOTLB.rawValue: [
       typeLow,
@@ -251,7 +257,7 @@ public struct InvalidationDescriptor: TableEntry {
       BitField("G", 64, "of all PASIDs"),
       .reserved(65...74),
       BitField("S", 75, "size: the lowest clear address bit tells how many pages"),
-      BitField("ADDR", 76...127, "first page"),
+      .address("ADDR", 76...127, "first page"),
     ] + upper,
     InvalidationType.pageGroupResponse.rawValue: [
       typeLow,
@@ -270,5 +276,16 @@ public struct InvalidationDescriptor: TableEntry {
       BitField("PDATAL", 128...191, "private data, low"),
       BitField("PDATAH", 192...255, "private data, high"),
     ],
+    // Revisions 2.x; Linux 4.18, include/linux/intel-iommu.h, QI_PSTRM_IDX and those that follow.
+    InvalidationType.pageStreamResponse.rawValue: [
+      typeLow,
+      BitField("PASID", 4...23, "PASID"),
+      BitField("BUS", 24...31, "requester's bus"),
+      BitField("PRIV", 32...54, "private data"),
+      BitField("PRGI", 55...63, "page request group index"),
+      BitField("RC", 64...67, "response code"),
+      BitField("DEVFN", 68...75, "requester's device and function"),
+      .address("ADDR", 76...127, "page"),
+    ] + upper,
   ]
 }

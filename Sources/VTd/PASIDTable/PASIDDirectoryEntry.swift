@@ -17,8 +17,11 @@ public struct PASIDDirectoryEntry: TableEntry, RawRepresentable {
     BitField("P", 0, "present"),
     BitField("FPD", 1, "fault processing disable"),
     .reserved(2...11),
-    BitField("SMPTBLPTR", 12...63, "PASID table pointer"),
+    .address("SMPTBLPTR", 12...63, "PASID table pointer"),
   ]
+
+  private static let fixed = reservedMask
+  private static let pointer = mask(of: "SMPTBLPTR")
 
   public var isPresent: Bool { rawValue[bit: 0] }
   public var faultProcessingDisabled: Bool { rawValue[bit: 1] }
@@ -27,6 +30,6 @@ public struct PASIDDirectoryEntry: TableEntry, RawRepresentable {
 
   /// The reserved bits that are set.
   public func reservedBits(_ unit: UnitCapabilities) -> EntryMask {
-    EntryMask([rawValue & (0xffc | unit.bitsBeyondHostAddressWidth)])
+    set(Self.fixed.union(unit.beyondHostAddressWidth(Self.pointer)))
   }
 }

@@ -49,7 +49,7 @@ public struct PASIDEntry: TableEntry {
     BitField("PGTT", 6...8, "1 first-stage, 2 second-stage, 3 nested, 4 pass-through"),
     BitField("SSADE", 9, "second-stage accessed and dirty enable"),
     .reserved(10...11),
-    BitField("SSPTPTR", 12...63, "second-stage table pointer"),
+    .address("SSPTPTR", 12...63, "second-stage table pointer"),
     BitField("DID", 64...79, "domain-id"),
     .reserved(80...86),
     BitField("PWSNP", 87, "page walks snoop"),
@@ -68,9 +68,13 @@ public struct PASIDEntry: TableEntry {
     BitField("SMEP", 134, "supervisor mode execute prevention"),
     BitField("EAFE", 135, "extended accessed flag enable"),
     .reserved(136...139),
-    BitField("FSPTPTR", 140...191, "first-stage table pointer"),
+    .address("FSPTPTR", 140...191, "first-stage table pointer"),
     .reserved(192...511),
   ]
+
+  private static let fixed = reservedMask
+  private static let firstPointer = mask(of: "FSPTPTR")
+  private static let secondPointer = mask(of: "SSPTPTR")
 
   public var isPresent: Bool { raw.bit(0) }
   public var faultProcessingDisabled: Bool { raw.bit(1) }
@@ -102,13 +106,12 @@ public struct PASIDEntry: TableEntry {
   ///
   /// A pointer that the translation type does not use is not looked at.
   public func reservedBits(_ unit: UnitCapabilities) -> EntryMask {
-    let beyond = unit.bitsBeyondHostAddressWidth
-    let second = translationType == .secondStage || translationType == .nested ? beyond : 0
-    let first = translationType == .firstStage ? beyond : 0
-    return EntryMask([
-      raw[0] & (0xc00 | second), raw[1] & 0x7f_0000, raw[2] & (0xf00 | first),
-      raw[3], raw[4], raw[5], raw[6], raw[7],
-    ])
+    switch translationType {
+    case .firstStage: set(Self.fixed.union(unit.beyondHostAddressWidth(Self.firstPointer)))
+    case .secondStage, .nested:
+      set(Self.fixed.union(unit.beyondHostAddressWidth(Self.secondPointer)))
+    default: set(Self.fixed)
+    }
   }
 
   /// The fields whose value this unit does not allow in a present entry.

@@ -10,6 +10,15 @@ public enum PagingStage: UInt8, Hashable, Sendable, CustomStringConvertible {
   case second = 2
 
   public var description: String { self == .first ? "first-stage" : "second-stage" }
+
+  /// ADDR of an entry, and what must be zero below it in a large page.
+  static func addressFields(level: Int?, isLeaf: Bool, from low: Int) -> [BitField] {
+    guard let level, isLeaf, level == 2 || level == 3 else {
+      return [.address("ADDR", low...51, "table or page")]
+    }
+    let first = PagingRules.shift(level: level)
+    return [.reserved(low...first - 1), .address("ADDR", first...51, "page")]
+  }
 }
 
 /// The top of a page table and its depth.
@@ -33,19 +42,24 @@ public struct AddressSpace: Hashable, Sendable {
   public var root: StageRoot
   /// The second stage below a first stage: nested translation.
   public var nesting: StageRoot?
-  /// First stage only: whether pages that are closed to user privilege (US is 0) count as not
-  /// present.
+  /// First stage only: with which privilege requests come.
+  public var privilege: RequestPrivilege
+  /// Second stage: whether SNP of a leaf is not looked at, whatever ECAP.SC says.
   ///
-  /// That is what requests meet whose PASID entry does not enable supervisor requests.
-  public var userOnly: Bool
+  /// That is so below a PASID entry: Linux 5.13 to 5.17 set SNP in scalable mode on units without
+  /// snoop control (commit 6c00612d0cba), and hardware translates such leaves; QEMU takes the bit
+  /// out of its mask in scalable mode (hw/i386/intel_iommu.c, `vtd_init`).
+  public var snoopsAlways: Bool
 
   public init(
-    stage: PagingStage, root: StageRoot, nesting: StageRoot? = nil, userOnly: Bool = false
+    stage: PagingStage, root: StageRoot, nesting: StageRoot? = nil,
+    privilege: RequestPrivilege = .user, snoopsAlways: Bool = false
   ) {
     self.stage = stage
     self.root = root
     self.nesting = nesting
-    self.userOnly = userOnly
+    self.privilege = privilege
+    self.snoopsAlways = snoopsAlways
   }
 
   /// A second-stage table: legacy and extended contexts, PASID entries with PGTT 2.
@@ -67,4 +81,11 @@ public struct AddressSpace: Hashable, Sendable {
 
   /// Bits of an I/O virtual address that the tables translate: 12 + 9 per level.
   public var width: Int { 12 + 9 * root.levels }
+
+  /// The rules for the tables that an address is looked up in.
+  func rules(unit: UnitCapabilities?) -> PagingRules {
+    PagingRules(
+      stage: stage, unit: unit, isGuest: stage == .first && nesting != nil, privilege: privilege,
+      snoopsAlways: snoopsAlways)
+  }
 }

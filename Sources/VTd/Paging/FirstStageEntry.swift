@@ -16,23 +16,46 @@ public struct FirstStageEntry: TableEntry, RawRepresentable {
   public var words: [UInt64] { [rawValue] }
   public static let bitCount = 64
 
-  public static let layout: [BitField] = [
-    BitField("P", 0, "present"),
-    BitField("RW", 1, "writable"),
-    BitField("US", 2, "accessible to requests with user privilege"),
-    BitField("PWT", 3, "write-through"),
-    BitField("PCD", 4, "cache disable"),
-    BitField("A", 5, "accessed"),
-    BitField("D", 6, "dirty, in leaves"),
-    BitField("PS", 7, "maps a page at levels 2 and 3; PAT at level 1"),
-    BitField("G", 8, "global, in leaves"),
-    .ignored(9...9),
-    BitField("EA", 10, "extended accessed"),
-    .ignored(11...11),
-    BitField("ADDR", 12...51, "table or page; bit 12 of a large page is PAT"),
-    .ignored(52...62),
-    BitField("XD", 63, "execute disable"),
-  ]
+  /// What entries of every level have in common; `layout(level:isLeaf:)` has one level's.
+  public static let layout: [BitField] = layout(level: nil, isLeaf: true)
+
+  /// The layout of entries at one level, of a table or of a page.
+  ///
+  /// XD (63) is never taken for reserved. The specification has it so while the PASID entry's NXE is
+  /// clear, but Linux 5.6 to 6.1 set it in all leaves without NXE (`__domain_mapping`,
+  /// drivers/iommu/intel/iommu.c; NXE since commit e06d24435596) and the hardware in the field, as
+  /// QEMU, translates such leaves.
+  ///
+  /// Source: VT-d specification, section 9.7; QEMU, hw/i386/intel_iommu.c, `vtd_fpte_rsvd`.
+  public static func layout(level: Int?, isLeaf: Bool) -> [BitField] {
+    let type: BitField =
+      switch (level, isLeaf) {
+      case (1, _): BitField("PAT", 7, "page attribute table index")
+      case (4, _), (5, _): .reserved(7...7)
+      default: BitField("PS", 7, "maps a page at levels 2 and 3; PAT at level 1")
+      }
+    var fields: [BitField] = [
+      BitField("P", 0, "present"),
+      BitField("RW", 1, "writable"),
+      BitField("US", 2, "accessible to requests with user privilege"),
+      BitField("PWT", 3, "write-through"),
+      BitField("PCD", 4, "cache disable"),
+      BitField("A", 5, "accessed"),
+      isLeaf ? BitField("D", 6, "dirty, in leaves") : .ignored(6...6),
+      type,
+      isLeaf ? BitField("G", 8, "global, in leaves") : .ignored(8...8),
+      .ignored(9...9),
+      BitField("EA", 10, "extended accessed"),
+      .ignored(11...11),
+    ]
+    let hasPAT = isLeaf && (level == 2 || level == 3)
+    if hasPAT { fields.append(BitField("PAT", 12, "page attribute table index")) }
+    return fields
+      + PagingStage.addressFields(level: level, isLeaf: isLeaf, from: hasPAT ? 13 : 12) + [
+        .ignored(52...62),
+        BitField("XD", 63, "execute disable"),
+      ]
+  }
 
   public var isPresent: Bool { rawValue[bit: 0] }
   public var isWritable: Bool { rawValue[bit: 1] }

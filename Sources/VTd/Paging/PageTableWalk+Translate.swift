@@ -22,17 +22,10 @@ extension PageTableWalk {
     guard (2...5).contains(space.root.levels) else {
       return .unsupportedLevels(stage, space.root.levels)
     }
-    let width = UInt64(space.width)
-    if stage == .first {
-      let upper = Int64(bitPattern: iova) >> Int64(width - 1)
-      guard upper == 0 || upper == -1 else { return .notCanonical }
-    } else if iova >> width != 0 {
-      return .beyondWidth(stage, space.width)
-    }
+    if let ending = RequestBounds(space, unit: unit).refusal(of: iova) { return ending }
     let nesting = stage == .first ? space.nesting : nil
     var second = nesting.map { SecondStage(memory: memory, root: $0, unit: unit) }
-    let rules = PagingRules(
-      stage: stage, unit: unit, isGuest: nesting != nil, userOnly: space.userOnly)
+    let rules = space.rules(unit: unit)
     var pointer = space.root.table.rawValue & ~0xfff
     var access = PagingAccess.all
     var path: [UInt64] = []
@@ -62,28 +55,40 @@ extension PageTableWalk {
         TranslationStep(
           stage: stage, level: level, entry: PhysicalAddress(pointer | UInt64(index * 8)),
           word: word, isAssumedZero: isAssumed))
-      guard rules.isPresent(word) else { return .notPresent(stage, level: level) }
+      guard rules.isPresent(word) else {
+        return stage == .first && word & 1 != 0
+          ? .supervisorPage(level: level) : .notPresent(stage, level: level)
+      }
       let reserved = rules.reservedBits(word, level: level)
       guard reserved == 0 else { return .reserved(stage, level: level, bits: reserved) }
-      access.formIntersection(PagingAccess(entry: word))
+      access.formIntersection(rules.access(word))
       if rules.isLeaf(word, level: level) {
         guard !access.isEmpty else { return .noAccess(stage, level: level) }
         let size = PagingRules.span(level: level)
         let target = PagingRules.page(word, level: level) | (iova & (size - 1))
         guard second != nil else {
-          return .mapped(PhysicalAddress(target), pageSize: size, access: access)
+          return found(target, pageSize: size, access: access)
         }
         switch lookUp(target, &second, &steps) {
         case .mapped(let host, let hostSize, let hostAccess):
           let common = access.intersection(hostAccess)
           guard !common.isEmpty else { return .noAccess(.second, level: 1) }
-          return .mapped(host, pageSize: min(size, hostSize), access: common)
+          return found(host.rawValue, pageSize: min(size, hostSize), access: common)
         case let ending: return ending
         }
       }
       pointer = word & PagingRules.addressMask
       level -= 1
     }
+  }
+
+  /// The ending of a translation that came to a page.
+  private func found(
+    _ address: UInt64, pageSize: UInt64, access: PagingAccess
+  ) -> TranslationEnding {
+    InterruptWindow.contains(address)
+      ? .interruptTarget(PhysicalAddress(address))
+      : .mapped(PhysicalAddress(address), pageSize: pageSize, access: access)
   }
 
   private func lookUp(

@@ -12,7 +12,8 @@ public import Memory
 /// that lies on its own path is not entered at all. What was cut is reported, never dropped
 /// silently.
 ///
-/// Entries with reserved bits are obstacles and map nothing, because hardware faults on them.
+/// Entries with reserved bits are obstacles and map nothing, because hardware faults on them. What a
+/// unit refuses by the address alone is mapped all the same: `RequestBounds` tells it apart.
 ///
 ///     var collector = RunCollector()
 ///     let statistics = PageTableWalk(memory: dump, space: .secondStage(table, levels: 4))
@@ -112,9 +113,7 @@ struct Walker {
     memory = walk.memory
     stage = walk.space.stage
     let nesting = walk.space.stage == .first ? walk.space.nesting : nil
-    rules = PagingRules(
-      stage: walk.space.stage, unit: walk.unit, isGuest: nesting != nil,
-      userOnly: walk.space.userOnly)
+    rules = walk.space.rules(unit: walk.unit)
     topLevel = walk.space.root.levels
     signExtension = walk.space.stage == .first ? ~0 << UInt64(walk.space.width) : 0
     budget = walk.budget
@@ -213,11 +212,12 @@ struct Walker {
   ) {
     let reservedMask = rules.leafMasks[1]
     let required = rules.required
+    let granted = rules.granted
     var index = 0
     while index < Page.wordCount {
       let word = page[word: index]
       if word & 3 != 0, word & required == required {
-        let access = inherited.intersection(PagingAccess(entry: word))
+        let access = inherited.intersection(PagingAccess(entry: word | granted))
         let entry = PhysicalAddress(address | UInt64(truncatingIfNeeded: index &* 8))
         let base = IOVirtualAddress(iova | UInt64(truncatingIfNeeded: index) &<< 12)
         if word & reservedMask != 0 {
@@ -249,7 +249,7 @@ struct Walker {
         var base = iova | UInt64(truncatingIfNeeded: index) &<< shift
         if index >= 256 { base |= upperHalf }
         let bits = rules.reservedBits(word, level: level)
-        let access = inherited.intersection(PagingAccess(entry: word))
+        let access = inherited.intersection(rules.access(word))
         if bits != 0 {
           reserved(
             word, bits, level: level, iova: IOVirtualAddress(base), entry: entry, &visitor)

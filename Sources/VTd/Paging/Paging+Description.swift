@@ -19,6 +19,12 @@ extension TranslationEnding: CustomStringConvertible {
     case .notCanonical: "address is not canonical"
     case .beyondWidth(let stage, let width):
       "address has more than the \(width) bits that the \(stage) tables translate"
+    case .beyondUnit(let width):
+      "address has more than the \(width) bits that the unit translates (MGAW)"
+    case .supervisorPage(let level):
+      "first-stage entry at level \(level) is closed to requests with user privilege (US is 0)"
+    case .interruptTarget(let address):
+      "the tables lead to \(address), in the interrupt address range, where no request may go"
     case .unsupportedLevels(let stage, let levels):
       "\(stage) tables of \(levels) levels do not exist"
     }

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How entries of one stage are read: presence, leaves and reserved bits.
+public import Memory
+
+/// How entries of one stage are read: presence, rights, leaves and reserved bits.
 ///
-/// The walk and the translation of one address ask the same questions here.
+/// The walk and the translation of one address ask the same questions here. Reserved bits are those
+/// of the layouts in `FirstStageEntry` and `SecondStageEntry`, and what the unit does not have.
 ///
-/// Source: VT-d specification, sections 9.7 and 9.8. Bit 7 of a second-stage entry at level 1 is
-/// must-be-zero here, as in revisions 1.x; it is free in the first stage (PAT).
+/// Source: VT-d specification, sections 9.7 and 9.8.
 public struct PagingRules: Sendable {
   /// Bits 51:12.
-  @usableFromInline static let addressMask: UInt64 = 0x000f_ffff_ffff_f000
-  @usableFromInline static let largePage: UInt64 = 1 << 7
+  @usableFromInline static let addressMask = EntryMask.word(bits: 12...51)
+  @usableFromInline static let largePage = EntryMask.word(bits: 7...7)
+  static let snoop = EntryMask.word(bits: 11...11)
 
   /// All of these must be set in a present entry, besides a right.
   @usableFromInline let required: UInt64
+  /// Rights that every present entry grants.
+  @usableFromInline let granted: UInt64
   /// Reserved bits by level, 0 to 5, of entries that point to a table.
   @usableFromInline let tableMasks: [UInt64]
   /// Reserved bits by level, 0 to 5, of entries that map a page.
@@ -23,42 +28,40 @@ public struct PagingRules: Sendable {
   ///   - stage: the format of the entries.
   ///   - unit: `nil` if it is not known; then only those bits are reserved that no unit allows.
   ///   - isGuest: the addresses inside are guest-physical, so the host's width does not bound them.
-  ///   - userOnly: see `AddressSpace.userOnly`.
+  ///   - privilege: first stage only: that of the request.
+  ///   - snoopsAlways: second stage only: SNP is not looked at, see `AddressSpace.snoopsAlways`.
   public init(
-    stage: PagingStage, unit: UnitCapabilities?, isGuest: Bool = false, userOnly: Bool = false
+    stage: PagingStage, unit: UnitCapabilities?, isGuest: Bool = false,
+    privilege: RequestPrivilege = .user, snoopsAlways: Bool = false
   ) {
     let beyond =
       isGuest ? 0 : (unit?.bitsBeyondHostAddressWidth ?? 0) & Self.addressMask
     beyondWidth = beyond
-    var tables = [UInt64](repeating: beyond, count: 6)
-    var leaves = tables
-    // Page offsets of 2 MiB and 1 GiB pages; bit 12 is PAT in the first stage.
-    leaves[2] |= 0x001f_f000
-    leaves[3] |= 0x3fff_f000
-    tables[4] |= Self.largePage
-    tables[5] |= Self.largePage
+    func masks(isLeaf: Bool) -> [UInt64] {
+      (0...5).map { level in
+        guard level > 0, isLeaf ? level <= 3 : level >= 2 else { return beyond }
+        return stage.reservedMask(level: level, isLeaf: isLeaf) | beyond
+      }
+    }
+    var leaves = masks(isLeaf: true)
     switch stage {
     case .first:
-      required = userOnly ? 0b101 : 0b001
-      leaves[2] &= ~0x1000
-      leaves[3] &= ~0x1000
+      switch privilege {
+      case .user: (required, granted) = (0b101, 0)
+      case .supervisor(let obeysReadOnly): (required, granted) = (0b001, obeysReadOnly ? 0 : 0b010)
+      }
       if let unit, !unit.capability.firstStage1GiB { leaves[3] |= Self.largePage }
     case .second:
-      required = 0
-      leaves[1] |= Self.largePage
-      let snoop: UInt64 = 1 << 11
-      let transient: UInt64 = 1 << 62
-      for level in 2...5 { tables[level] |= snoop | transient }
+      (required, granted) = (0, 0)
       if let unit {
-        var optional: UInt64 = 0
-        if !unit.extendedCapability.snoopControl { optional |= snoop }
-        if !unit.extendedCapability.deviceTLB { optional |= transient }
-        for level in 1...3 { leaves[level] |= optional }
+        if !unit.extendedCapability.snoopControl, !snoopsAlways {
+          for level in 1...3 { leaves[level] |= Self.snoop }
+        }
         if !unit.capability.secondStage2MiB { leaves[2] |= Self.largePage }
         if !unit.capability.secondStage1GiB { leaves[3] |= Self.largePage }
       }
     }
-    tableMasks = tables
+    tableMasks = masks(isLeaf: false)
     leafMasks = leaves
   }
 
@@ -66,6 +69,12 @@ public struct PagingRules: Sendable {
   @inlinable
   public func isPresent(_ word: UInt64) -> Bool {
     word & 3 != 0 && word & required == required
+  }
+
+  /// The rights that a present entry grants to the request.
+  @inlinable
+  public func access(_ word: UInt64) -> PagingAccess {
+    PagingAccess(entry: word | granted)
   }
 
   /// Whether a present entry of a table at `level` maps a page.
@@ -106,5 +115,38 @@ public struct PagingRules: Sendable {
     if reserved & ~(beyondWidth | offset) != 0 { return .reservedBits(reserved) }
     return reserved & beyondWidth != 0
       ? .beyondHostAddressWidth(reserved) : .misalignedSuperpage(reserved)
+  }
+}
+
+/// With which privilege a request comes to a first stage.
+///
+/// Source: VT-d specification, sections 3.6.1 (access rights) and 9.6 (SRE, WPE).
+public enum RequestPrivilege: Hashable, Sendable {
+  /// Pages closed to user privilege (US is 0) refuse it: what requests have without PASID, and with
+  /// one unless the device asks for more.
+  case user
+  /// All pages are open; pages that are not writable refuse it only if the PASID entry sets WPE.
+  case supervisor(obeysReadOnly: Bool)
+}
+
+extension PagingStage {
+  /// The reserved bits of an entry's layout.
+  func reservedMask(level: Int, isLeaf: Bool) -> UInt64 {
+    let layout =
+      self == .first
+      ? FirstStageEntry.layout(level: level, isLeaf: isLeaf)
+      : SecondStageEntry.layout(level: level, isLeaf: isLeaf)
+    return EntryMask(layout.lazy.filter { $0.role == .reserved }, wordCount: 1).words[0]
+  }
+
+  /// The layout of the word at `level` as the walk takes it; the common one where that is unknown.
+  public func layout(of word: UInt64, level: Int?) -> [BitField] {
+    guard let level, (1...5).contains(level) else {
+      return self == .first ? FirstStageEntry.layout : SecondStageEntry.layout
+    }
+    let isLeaf = level == 1 || level <= 3 && word & PagingRules.largePage != 0
+    return self == .first
+      ? FirstStageEntry.layout(level: level, isLeaf: isLeaf)
+      : SecondStageEntry.layout(level: level, isLeaf: isLeaf)
   }
 }

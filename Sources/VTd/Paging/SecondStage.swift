@@ -29,7 +29,8 @@ struct SecondStage {
   init(memory: any PhysicalMemory, root: StageRoot, unit: UnitCapabilities?) {
     self.memory = memory
     self.root = root
-    rules = PagingRules(stage: .second, unit: unit)
+    // Nested translation is of scalable mode alone.
+    rules = PagingRules(stage: .second, unit: unit, snoopsAlways: true)
     tables = [Table?](repeating: nil, count: 6)
   }
 
@@ -94,7 +95,7 @@ struct SecondStage {
       guard reserved == 0 else {
         return Answer(ending: .reserved(.second, level: level, bits: reserved), span: left)
       }
-      access = table.access.intersection(PagingAccess(entry: word))
+      access = table.access.intersection(rules.access(word))
       if rules.isLeaf(word, level: level) {
         guard !access.isEmpty else {
           return Answer(ending: .noAccess(.second, level: level), span: left)

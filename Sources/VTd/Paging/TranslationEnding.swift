@@ -20,6 +20,12 @@ public enum TranslationEnding: Hashable, Sendable {
   case notCanonical
   /// An address above what the tables translate, in bits.
   case beyondWidth(PagingStage, Int)
+  /// An address above what the unit translates, in bits (MGAW).
+  case beyondUnit(Int)
+  /// A page that is closed to the privilege of the request (US is 0).
+  case supervisorPage(level: Int)
+  /// The tables lead into the interrupt address range, where the unit lets no request go.
+  case interruptTarget(PhysicalAddress)
   /// Tables of so many levels do not exist.
   case unsupportedLevels(PagingStage, Int)
 }

@@ -33,7 +33,7 @@ public struct RootTableAddress: TableEntry, RawRepresentable {
   public static let layout: [BitField] = [
     .reserved(0...9),
     BitField("TTM", 10...11, "translation table mode: 0 legacy, 1 scalable, 3 abort DMA"),
-    BitField("RTA", 12...63, "root table address"),
+    .address("RTA", 12...63, "root table address"),
   ]
 
   /// `nil` where all requests are blocked (abort-DMA mode).
@@ -43,6 +43,6 @@ public struct RootTableAddress: TableEntry, RawRepresentable {
 
   /// The reserved bits that are set.
   public func reservedBits(_ unit: UnitCapabilities) -> EntryMask {
-    EntryMask([rawValue & (0x3ff | unit.bitsBeyondHostAddressWidth)])
+    set(Self.reservedMask.union(unit.beyondHostAddressWidth(Self.mask(of: "RTA"))))
   }
 }

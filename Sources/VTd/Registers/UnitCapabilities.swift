@@ -10,8 +10,12 @@ public struct UnitCapabilities: Hashable, Sendable {
   /// table can hold counts as reserved.
   public var hostAddressWidth: Int
 
+  /// The width of the widest address that a page table can hold.
+  public static let widestHostAddress = 52
+
   public init(
-    capability: Capability, extendedCapability: ExtendedCapability, hostAddressWidth: Int = 52
+    capability: Capability, extendedCapability: ExtendedCapability,
+    hostAddressWidth: Int = widestHostAddress
   ) {
     self.capability = capability
     self.extendedCapability = extendedCapability
@@ -22,6 +26,13 @@ public struct UnitCapabilities: Hashable, Sendable {
   /// reserved, and only those values as not allowed, that no unit permits.
   public static let permissive = UnitCapabilities(
     capability: Capability(.max), extendedCapability: ExtendedCapability(.max))
+
+  /// The bits of an entry's pointers that lie above the host address width.
+  ///
+  /// - Parameter pointers: the bits of fields that hold addresses in place.
+  func beyondHostAddressWidth(_ pointers: EntryMask) -> EntryMask {
+    EntryMask(pointers.words.map { $0 & bitsBeyondHostAddressWidth })
+  }
 
   /// The bits of a 64-bit address that lie above the host address width.
   public var bitsBeyondHostAddressWidth: UInt64 {

@@ -20,13 +20,16 @@ public struct ContextEntry: TableEntry {
     BitField("FPD", 1, "fault processing disable"),
     BitField("TT", 2...3, "translation type: 0, 1 second-stage, 2 pass-through"),
     .reserved(4...11),
-    BitField("SSPTPTR", 12...63, "second-stage table pointer"),
+    .address("SSPTPTR", 12...63, "second-stage table pointer"),
     BitField("AW", 64...66, "address width: levels minus 2"),
     .ignored(67...70),
     .reserved(71...71),
     BitField("DID", 72...87, "domain-id"),
     .reserved(88...127),
   ]
+
+  private static let fixed = reservedMask
+  private static let pointer = mask(of: "SSPTPTR")
 
   public var isPresent: Bool { raw.bit(0) }
   public var faultProcessingDisabled: Bool { raw.bit(1) }
@@ -42,8 +45,8 @@ public struct ContextEntry: TableEntry {
 
   /// The reserved bits that are set.
   public func reservedBits(_ unit: UnitCapabilities) -> EntryMask {
-    let pointer = translationType == .passThrough ? 0 : unit.bitsBeyondHostAddressWidth
-    return EntryMask([raw[0] & (0xff0 | pointer), raw[1] & 0xffff_ffff_ff00_0080])
+    translationType == .passThrough
+      ? set(Self.fixed) : set(Self.fixed.union(unit.beyondHostAddressWidth(Self.pointer)))
   }
 
   /// The fields whose value this unit does not allow in a present entry.

@@ -22,7 +22,7 @@ public struct ExtendedContextEntry: TableEntry {
     BitField("PRE", 9, "page request enable"),
     BitField("NESTE", 10, "nesting enable"),
     BitField("PASIDE", 11, "PASID enable"),
-    BitField("SLPTPTR", 12...63, "second-stage table pointer"),
+    .address("SLPTPTR", 12...63, "second-stage table pointer"),
     BitField("AW", 64...66, "address width: levels minus 2"),
     BitField("PGE", 67, "page global enable"),
     BitField("NXE", 68, "no-execute enable"),
@@ -38,10 +38,14 @@ public struct ExtendedContextEntry: TableEntry {
     BitField("PAT", 96...127, "page attribute table"),
     BitField("PTS", 128...131, "PASID table size"),
     .reserved(132...139),
-    BitField("PASIDPTR", 140...191, "PASID table pointer"),
+    .address("PASIDPTR", 140...191, "PASID table pointer"),
     .reserved(192...203),
-    BitField("PASIDSTPTR", 204...255, "PASID state table pointer"),
+    .address("PASIDSTPTR", 204...255, "PASID state table pointer"),
   ]
+
+  private static let fixed = reservedMask
+  private static let pointer = mask(of: "SLPTPTR")
+  private static let pasidPointers = mask(of: "PASIDPTR").union(mask(of: "PASIDSTPTR"))
 
   public var isPresent: Bool { raw.bit(0) }
   public var faultProcessingDisabled: Bool { raw.bit(1) }
@@ -64,12 +68,12 @@ public struct ExtendedContextEntry: TableEntry {
 
   /// The reserved bits that are set.
   public func reservedBits(_ unit: UnitCapabilities) -> EntryMask {
-    let beyond = unit.bitsBeyondHostAddressWidth
-    let pasidPointers = pasidEnable ? beyond : 0
-    return EntryMask([
-      raw[0] & (translationType == .passThrough ? 0 : beyond), raw[1] & 0xf000_0000,
-      raw[2] & (0xff0 | pasidPointers), raw[3] & (0xfff | pasidPointers),
-    ])
+    var mask = Self.fixed
+    if translationType != .passThrough {
+      mask = mask.union(unit.beyondHostAddressWidth(Self.pointer))
+    }
+    if pasidEnable { mask = mask.union(unit.beyondHostAddressWidth(Self.pasidPointers)) }
+    return set(mask)
   }
 
   /// The fields whose value this unit does not allow in a present entry.

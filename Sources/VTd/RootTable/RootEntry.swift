@@ -18,9 +18,12 @@ public struct RootEntry: TableEntry {
   public static let layout: [BitField] = [
     BitField("P", 0, "present"),
     .reserved(1...11),
-    BitField("CTP", 12...63, "context table pointer"),
+    .address("CTP", 12...63, "context table pointer"),
     .reserved(64...127),
   ]
+
+  private static let fixed = reservedMask
+  private static let pointer = mask(of: "CTP")
 
   public var isPresent: Bool { raw.bit(0) }
   /// CTP: page-aligned.
@@ -28,6 +31,6 @@ public struct RootEntry: TableEntry {
 
   /// The reserved bits that are set.
   public func reservedBits(_ unit: UnitCapabilities) -> EntryMask {
-    EntryMask([raw[0] & (0xffe | unit.bitsBeyondHostAddressWidth), raw[1]])
+    set(Self.fixed.union(unit.beyondHostAddressWidth(Self.pointer)))
   }
 }

@@ -24,11 +24,14 @@ public struct ScalableContextEntry: TableEntry {
     BitField("PRE", 4, "page request enable"),
     .reserved(5...8),
     BitField("PDTS", 9...11, "PASID directory size: 2^(PDTS + 7) entries"),
-    BitField("PASIDDIRPTR", 12...63, "PASID directory pointer"),
+    .address("PASIDDIRPTR", 12...63, "PASID directory pointer"),
     BitField("RID_PASID", 64...83, "PASID of requests without PASID"),
-    BitField("RID_PRIV", 84, "privilege of requests without PASID"),
+    BitField("RID_PRIV", 84, "privilege of requests without PASID, where the unit has RPRIVS"),
     .reserved(85...255),
   ]
+
+  private static let fixed = reservedMask
+  private static let pointer = mask(of: "PASIDDIRPTR")
 
   public var isPresent: Bool { raw.bit(0) }
   public var faultProcessingDisabled: Bool { raw.bit(1) }
@@ -49,12 +52,15 @@ public struct ScalableContextEntry: TableEntry {
 
   /// The reserved bits that are set.
   public func reservedBits(_ unit: UnitCapabilities) -> EntryMask {
-    EntryMask([
-      raw[0] & (0x1e0 | unit.bitsBeyondHostAddressWidth), raw[1] & ~0x1f_ffff, raw[2], raw[3],
-    ])
+    set(Self.fixed.union(unit.beyondHostAddressWidth(Self.pointer)))
   }
 
   /// The fields whose value this unit does not allow in a present entry.
+  ///
+  /// RID_PRIV is none of them: Linux 5.4 sets it in every entry, whatever ECAP says
+  /// (`context_set_sm_rid2pasid`, drivers/iommu/intel-iommu.c), 5.15 no longer does, and hardware
+  /// translates both; QEMU leaves the bit out of its mask (`VTD_SM_CONTEXT_ENTRY_RSVD_VAL1`). Units
+  /// without RPRIVS do not look at it.
   public func violations(_ unit: UnitCapabilities) -> [FieldViolation] {
     var result: [FieldViolation] = []
     let features = unit.extendedCapability
@@ -74,9 +80,6 @@ public struct ScalableContextEntry: TableEntry {
     if UInt64(requesterPASID) >= UInt64(pasidDirectoryEntryCount) * 64 {
       result.append(
         .init("RID_PASID", UInt64(requesterPASID), "beyond the PASID directory (PDTS)"))
-    }
-    if requesterPrivilege, !features.requesterPrivilege {
-      result.append(.init("RID_PRIV", 1, "the unit does not support it (ECAP.RPRIVS)"))
     }
     return result
   }

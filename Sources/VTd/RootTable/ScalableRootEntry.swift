@@ -19,11 +19,14 @@ public struct ScalableRootEntry: TableEntry {
   public static let layout: [BitField] = [
     BitField("LP", 0, "lower table present"),
     .reserved(1...11),
-    BitField("LCTP", 12...63, "lower context table pointer, devices 0 to 15"),
+    .address("LCTP", 12...63, "lower context table pointer, devices 0 to 15"),
     BitField("UP", 64, "upper table present"),
     .reserved(65...75),
-    BitField("UCTP", 76...127, "upper context table pointer, devices 16 to 31"),
+    .address("UCTP", 76...127, "upper context table pointer, devices 16 to 31"),
   ]
+
+  private static let fixed = reservedMask
+  private static let pointers = mask(of: "LCTP").union(mask(of: "UCTP"))
 
   public var isLowerPresent: Bool { raw.bit(0) }
   /// LCTP: page-aligned; for devfn 0x00 to 0x7f.
@@ -34,9 +37,13 @@ public struct ScalableRootEntry: TableEntry {
 
   /// The reserved bits that are set; a half that is not present has none.
   public func reservedBits(_ unit: UnitCapabilities) -> EntryMask {
-    let mask = 0xffe | unit.bitsBeyondHostAddressWidth
-    return EntryMask([
-      isLowerPresent ? raw[0] & mask : 0, isUpperPresent ? raw[1] & mask : 0,
-    ])
+    let found = set(Self.fixed.union(unit.beyondHostAddressWidth(Self.pointers))).words
+    return EntryMask([isLowerPresent ? found[0] : 0, isUpperPresent ? found[1] : 0])
+  }
+
+  /// The reserved bits that are set in the half of the entry that serves `devfn`.
+  public func reservedBits(_ unit: UnitCapabilities, devfn: UInt8) -> EntryMask {
+    let found = reservedBits(unit).words
+    return EntryMask(devfn < 0x80 ? [found[0], 0] : [0, found[1]])
   }
 }

@@ -42,8 +42,8 @@ public struct ContextPath: Hashable, Sendable {
   /// Whether requests without PASID take this way: always in legacy and extended mode, for the
   /// PASID that the context entry names as RID_PASID in scalable mode.
   public var servesRequestsWithoutPASID: Bool
-  /// Whether the PASID entry lets requests with supervisor privilege in (SRE); `false` elsewhere.
-  public var supervisorRequests: Bool
+  /// First stage: the highest privilege that requests can come with.
+  public var privilege: RequestPrivilege
   /// Address of the entry.
   public var entry: PhysicalAddress
   /// The entry as read, lowest word first: 2 legacy, 4 extended or a context without PASID entry,
@@ -53,26 +53,40 @@ public struct ContextPath: Hashable, Sendable {
   public var reservedBits: EntryMask
   /// The fields whose value the unit does not allow.
   public var violations: [FieldViolation]
+  /// What hardware refuses on the way to the entry, before it comes to it; `nil` if nothing.
+  public var refusedAbove: ContextRefusal?
 
   /// The requester id: bus in bits 15:8, devfn in bits 7:0.
   public var sourceID: UInt16 { UInt16(bus) << 8 | UInt16(devfn) }
 
+  /// What hardware refuses every request for that takes this way, the first of several; `nil` if it
+  /// goes on to the tables, or passes the request through.
+  public var refusal: ContextRefusal? {
+    if let refusedAbove { return refusedAbove }
+    let structure: ContextObstacle.Structure = words.count == 8 ? .pasidEntry : .contextEntry
+    if !reservedBits.isEmpty { return ContextRefusal(structure, .reservedBits(reservedBits)) }
+    if !violations.isEmpty { return ContextRefusal(structure, .violations(violations)) }
+    return kind == .none ? ContextRefusal(structure, .noTranslation) : nil
+  }
+
   /// The tables to walk; `nil` if nothing is translated, or if the levels are none that exist.
   ///
-  /// Pages closed to user privilege are included: see `AddressSpace.userOnly`.
+  /// Whether hardware ever comes to them is another question: see `refusal`.
   public var addressSpace: AddressSpace? {
     guard let table, let levels else { return nil }
     let root = StageRoot(table: table, levels: levels)
     switch kind {
     case .secondStage:
-      return (2...5).contains(levels) ? AddressSpace(stage: .second, root: root) : nil
+      return (2...5).contains(levels)
+        ? AddressSpace(stage: .second, root: root, snoopsAlways: words.count == 8) : nil
     case .firstStage:
-      return (4...5).contains(levels) ? AddressSpace(stage: .first, root: root) : nil
+      return (4...5).contains(levels)
+        ? AddressSpace(stage: .first, root: root, privilege: privilege) : nil
     case .nested:
       guard let secondStage, (4...5).contains(levels), (2...5).contains(secondStage.levels) else {
         return nil
       }
-      return AddressSpace(stage: .first, root: root, nesting: secondStage)
+      return AddressSpace(stage: .first, root: root, nesting: secondStage, privilege: privilege)
     case .passThrough, .none: return nil
     }
   }
@@ -82,7 +96,7 @@ extension ContextPath {
   /// The way of a present context entry in legacy mode.
   public init(
     bus: UInt8, devfn: UInt8, _ context: ContextEntry, at entry: PhysicalAddress,
-    unit: UnitCapabilities
+    unit: UnitCapabilities, refusedAbove: ContextRefusal? = nil
   ) {
     let kind = Self.kind(context.translationType)
     self.init(
@@ -91,14 +105,15 @@ extension ContextPath {
       table: kind == .secondStage ? context.secondStageTable : nil, secondStage: nil,
       faultProcessingDisabled: context.faultProcessingDisabled,
       faultsSuppressed: context.faultProcessingDisabled, servesRequestsWithoutPASID: true,
-      supervisorRequests: false, entry: entry, words: context.words,
-      reservedBits: context.reservedBits(unit), violations: context.violations(unit))
+      privilege: .user, entry: entry, words: context.words,
+      reservedBits: context.reservedBits(unit), violations: context.violations(unit),
+      refusedAbove: refusedAbove)
   }
 
   /// The way of requests without PASID through a present context entry in extended mode.
   public init(
     bus: UInt8, devfn: UInt8, _ context: ExtendedContextEntry, at entry: PhysicalAddress,
-    unit: UnitCapabilities
+    unit: UnitCapabilities, refusedAbove: ContextRefusal? = nil
   ) {
     let kind: TranslationKind =
       switch context.translationType {
@@ -111,28 +126,30 @@ extension ContextPath {
       table: kind == .secondStage ? context.secondStageTable : nil, secondStage: nil,
       faultProcessingDisabled: context.faultProcessingDisabled,
       faultsSuppressed: context.faultProcessingDisabled, servesRequestsWithoutPASID: true,
-      supervisorRequests: false, entry: entry, words: context.words,
-      reservedBits: context.reservedBits(unit), violations: context.violations(unit))
+      privilege: .user, entry: entry, words: context.words,
+      reservedBits: context.reservedBits(unit), violations: context.violations(unit),
+      refusedAbove: refusedAbove)
   }
 
   /// A present scalable context entry below which no PASID entry is present.
   public init(
     bus: UInt8, devfn: UInt8, _ context: ScalableContextEntry, at entry: PhysicalAddress,
-    unit: UnitCapabilities
+    unit: UnitCapabilities, refusedAbove: ContextRefusal? = nil
   ) {
     self.init(
       bus: bus, devfn: devfn, pasid: nil, kind: .none, domainID: nil, levels: nil, table: nil,
       secondStage: nil, faultProcessingDisabled: context.faultProcessingDisabled,
       faultsSuppressed: context.faultProcessingDisabled, servesRequestsWithoutPASID: true,
-      supervisorRequests: false, entry: entry, words: context.words,
-      reservedBits: context.reservedBits(unit), violations: context.violations(unit))
+      privilege: .user, entry: entry, words: context.words,
+      reservedBits: context.reservedBits(unit), violations: context.violations(unit),
+      refusedAbove: refusedAbove)
   }
 
   /// The way of a present PASID entry.
   public init(
     bus: UInt8, devfn: UInt8, pasid: UInt32, _ entry: PASIDEntry, at address: PhysicalAddress,
     below context: ScalableContextEntry, directoryEntry: PASIDDirectoryEntry,
-    unit: UnitCapabilities
+    unit: UnitCapabilities, refusedAbove: ContextRefusal? = nil
   ) {
     let kind: TranslationKind
     var root: StageRoot?
@@ -158,8 +175,24 @@ extension ContextPath {
       faultsSuppressed: entry.faultProcessingDisabled || directoryEntry.faultProcessingDisabled
         || context.faultProcessingDisabled,
       servesRequestsWithoutPASID: context.requesterPASID == pasid,
-      supervisorRequests: entry.supervisorRequestEnable, entry: address, words: entry.words,
-      reservedBits: entry.reservedBits(unit), violations: entry.violations(unit))
+      privilege: Self.privilege(
+        entry, isRequester: context.requesterPASID == pasid,
+        requesterIsSupervisor: context.requesterPrivilege
+          && unit.extendedCapability.requesterPrivilege),
+      entry: address, words: entry.words, reservedBits: entry.reservedBits(unit),
+      violations: entry.violations(unit),
+      refusedAbove: refusedAbove ?? ContextRefusal(below: context, directoryEntry, unit: unit))
+  }
+
+  /// Requests without PASID have the privilege that RID_PRIV says; those with one may ask for
+  /// supervisor privilege, which SRE lets in.
+  ///
+  /// Source: VT-d specification, sections 9.4 (RID_PRIV) and 9.6 (SRE, WPE).
+  private static func privilege(
+    _ entry: PASIDEntry, isRequester: Bool, requesterIsSupervisor: Bool
+  ) -> RequestPrivilege {
+    guard entry.supervisorRequestEnable, !isRequester || requesterIsSupervisor else { return .user }
+    return .supervisor(obeysReadOnly: entry.writeProtectEnable)
   }
 
   private static func kind(_ type: TranslationType) -> TranslationKind {

@@ -18,14 +18,12 @@ public struct ContextStep: Hashable, Sendable {
 
 /// Where the way of a request to its address space ended.
 public enum ContextEnding: Hashable, Sendable {
-  /// A present context entry or PASID entry; it may have reserved bits or violations.
+  /// A present context entry or PASID entry; see its `refusal`.
   case path(ContextPath)
   /// The entry is not present.
   case notPresent(ContextObstacle.Structure)
-  /// An entry above the last one has reserved bits.
-  case reserved(ContextObstacle.Structure, EntryMask)
-  /// An entry above the last one has fields that the unit does not allow.
-  case violations(ContextObstacle.Structure, [FieldViolation])
+  /// Hardware refuses an entry above the last one.
+  case refused(ContextRefusal)
   /// The PASID lies beyond a directory for so many PASIDs.
   case beyondDirectory(pasids: Int)
   /// A request with PASID, but the unit or the context serves none.
@@ -87,7 +85,7 @@ private struct ContextFinder {
     let root: RootEntry = try read(
       .rootTable, .rootEntry, tables.rootTable.pageBase, slot: Int(bus))
     guard root.isPresent else { return .notPresent(.rootEntry) }
-    try check(root.reservedBits(tables.unit), .rootEntry)
+    try check(ContextRefusal(.rootEntry, reserved: root.reservedBits(tables.unit)))
     let context: ContextEntry = try read(
       .contextTable, .contextEntry, root.contextTable, slot: Int(devfn))
     guard context.isPresent else { return .notPresent(.contextEntry) }
@@ -105,7 +103,7 @@ private struct ContextFinder {
     guard isUpper ? root.isUpperPresent : root.isLowerPresent else {
       return .notPresent(.rootEntry)
     }
-    try check(root.reservedBits(tables.unit), .rootEntry)
+    try check(ContextRefusal(.rootEntry, reserved: root.reservedBits(tables.unit, devfn: devfn)))
     let table = isUpper ? root.upperContextTable : root.lowerContextTable
     let slot = Int(devfn & 0x7f)
     if tables.mode == .extended {
@@ -117,9 +115,7 @@ private struct ContextFinder {
     }
     let context: ScalableContextEntry = try read(.contextTable, .contextEntry, table, slot: slot)
     guard context.isPresent else { return .notPresent(.contextEntry) }
-    try check(context.reservedBits(tables.unit), .contextEntry)
-    let violations = context.violations(tables.unit)
-    guard violations.isEmpty else { return .violations(.contextEntry, violations) }
+    try check(ContextRefusal(context, unit: tables.unit))
     if pasid != nil, !context.pasidEnable { return .pasidsOff }
     let number = pasid ?? context.requesterPASID
     let pasids = context.pasidDirectoryEntryCount * 64
@@ -127,7 +123,9 @@ private struct ContextFinder {
     let directoryEntry: PASIDDirectoryEntry = try read(
       .pasidDirectory, .pasidDirectoryEntry, context.pasidDirectory, slot: Int(number >> 6))
     guard directoryEntry.isPresent else { return .notPresent(.pasidDirectoryEntry) }
-    try check(directoryEntry.reservedBits(tables.unit), .pasidDirectoryEntry)
+    try check(
+      ContextRefusal(
+        .pasidDirectoryEntry, reserved: directoryEntry.reservedBits(tables.unit)))
     let entry: PASIDEntry = try read(
       .pasidTable, .pasidEntry, directoryEntry.pasidTable, slot: Int(number & 63))
     guard entry.isPresent else { return .notPresent(.pasidEntry) }
@@ -161,9 +159,7 @@ private struct ContextFinder {
     }
   }
 
-  private func check(
-    _ reserved: EntryMask, _ structure: ContextObstacle.Structure
-  ) throws(Stop) {
-    guard reserved.isEmpty else { throw Stop(ending: .reserved(structure, reserved)) }
+  private func check(_ refusal: ContextRefusal?) throws(Stop) {
+    if let refusal { throw Stop(ending: .refused(refusal)) }
   }
 }

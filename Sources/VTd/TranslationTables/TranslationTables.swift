@@ -123,14 +123,18 @@ private struct ContextReader {
     reading.roots.append(
       .init(
         bus: bus, half: nil, entry: entry, words: root.words, contextTable: root.contextTable))
-    noteReserved(root.reservedBits(tables.unit), .rootEntry, entry, bus: bus)
+    let reserved = root.reservedBits(tables.unit)
+    noteReserved(reserved, .rootEntry, entry, bus: bus)
+    let refusal = ContextRefusal(.rootEntry, reserved: reserved)
     guard let page = contextTable(root.contextTable, bus: bus) else { return }
     for devfn: UInt8 in 0...255 where !isOver {
       let context = ContextEntry(page: page, word: Int(devfn) * 2)
       guard context.isPresent else { continue }
       let address = PhysicalAddress(root.contextTable.rawValue | UInt64(devfn) << 4)
       add(context.words, bus: bus, devfn: devfn, at: address)
-      add(ContextPath(bus: bus, devfn: devfn, context, at: address, unit: tables.unit))
+      add(
+        ContextPath(
+          bus: bus, devfn: devfn, context, at: address, unit: tables.unit, refusedAbove: refusal))
     }
   }
 
@@ -148,6 +152,8 @@ private struct ContextReader {
           bus: bus, half: half, entry: PhysicalAddress(entry.rawValue | UInt64(half) << 3),
           words: [root.words[half]], contextTable: table))
       guard let page = contextTable(table, bus: bus) else { continue }
+      let refusal = ContextRefusal(
+        .rootEntry, reserved: root.reservedBits(tables.unit, devfn: UInt8(half) << 7))
       for slot: UInt8 in 0...127 where !isOver {
         let devfn = UInt8(half) << 7 | slot
         let address = PhysicalAddress(table.rawValue | UInt64(slot) << 5)
@@ -155,19 +161,23 @@ private struct ContextReader {
           let context = ExtendedContextEntry(page: page, word: Int(slot) * 4)
           guard context.isPresent else { continue }
           add(context.words, bus: bus, devfn: devfn, at: address)
-          add(ContextPath(bus: bus, devfn: devfn, context, at: address, unit: tables.unit))
+          add(
+            ContextPath(
+              bus: bus, devfn: devfn, context, at: address, unit: tables.unit,
+              refusedAbove: refusal))
         } else {
           let context = ScalableContextEntry(page: page, word: Int(slot) * 4)
           guard context.isPresent else { continue }
           add(context.words, bus: bus, devfn: devfn, at: address)
-          readDirectory(of: context, bus: bus, devfn: devfn, at: address)
+          readDirectory(of: context, refusal, bus: bus, devfn: devfn, at: address)
         }
       }
     }
   }
 
   private mutating func readDirectory(
-    of context: ScalableContextEntry, bus: UInt8, devfn: UInt8, at address: PhysicalAddress
+    of context: ScalableContextEntry, _ refusal: ContextRefusal?, bus: UInt8, devfn: UInt8,
+    at address: PhysicalAddress
   ) {
     noteReserved(
       context.reservedBits(tables.unit), .contextEntry, address, bus: bus, devfn: devfn)
@@ -197,18 +207,20 @@ private struct ContextReader {
             pasid: UInt32(number) * 64)
         }
         readTable(
-          entry, first: UInt32(number) * 64, of: context, bus: bus, devfn: devfn)
+          entry, first: UInt32(number) * 64, of: context, refusal, bus: bus, devfn: devfn)
       }
     }
     listedDirectories[directory.frame] = max(listed, count)
     if reading.paths.count == found {
-      append(ContextPath(bus: bus, devfn: devfn, context, at: address, unit: tables.unit))
+      append(
+        ContextPath(
+          bus: bus, devfn: devfn, context, at: address, unit: tables.unit, refusedAbove: refusal))
     }
   }
 
   private mutating func readTable(
     _ directoryEntry: PASIDDirectoryEntry, first: UInt32, of context: ScalableContextEntry,
-    bus: UInt8, devfn: UInt8
+    _ refusal: ContextRefusal?, bus: UInt8, devfn: UInt8
   ) {
     let table = directoryEntry.pasidTable
     if presentEntries[table.frame] == 0 { return }
@@ -222,7 +234,7 @@ private struct ContextReader {
         ContextPath(
           bus: bus, devfn: devfn, pasid: first + UInt32(index),
           PASIDEntry(page: page, word: index * 8), at: address, below: context,
-          directoryEntry: directoryEntry, unit: tables.unit))
+          directoryEntry: directoryEntry, unit: tables.unit, refusedAbove: refusal))
     }
   }
 

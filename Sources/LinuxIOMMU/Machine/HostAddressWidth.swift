@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import KernelImage
+internal import Memory
+
+/// How wide host physical addresses are.
+struct HostAddressWidth {
+  let image: KernelImage
+
+  /// The width that a unit holds pointers against, in bits; `nil` if nothing tells.
+  ///
+  /// The DMAR table's, which the kernel prints while it boots, else the processor's. The table itself
+  /// is mapped for the time of booting only.
+  ///
+  /// Source: drivers/iommu/intel/dmar.c, `parse_dmar_table`; arch/x86/kernel/cpu/common.c,
+  /// `get_cpu_address_sizes`.
+  func bits() -> Int? { (logged() ?? processor()).flatMap { Self.isPlausible($0) ? $0 : nil } }
+
+  /// x86 has had 36 bits since the first of its units, and page tables hold 52.
+  private static func isPlausible(_ bits: Int) -> Bool { (32...64).contains(bits) }
+
+  /// `DMAR: Host address width 39`.
+  private func logged() -> Int? {
+    var found: Int?
+    try? image.messages { message in
+      guard found == nil, let start = message.text.firstRange(of: "Host address width ") else {
+        return
+      }
+      found = Int(message.text[start.upperBound...].prefix { $0.isWholeNumber })
+    }
+    return found
+  }
+
+  private func processor() -> Int? {
+    guard let address = image.symbol("boot_cpu_data"),
+      let data = try? image.object("cpuinfo_x86", at: address),
+      let bits = try? data.unsigned("x86_phys_bits")
+    else { return nil }
+    return Int(exactly: bits)
+  }
+}
