@@ -140,7 +140,7 @@ public struct FaultExplainer {
     }
     let family = fault.reason?.family
     let expected = fault.kind == .read ? translation.faultOnRead : translation.faultOnWrite
-    if translation.outcome != .unknown {
+    if translation.outcome != .unknown, translation.outcome != .unreadable {
       // Legacy and scalable numbers of one condition are one fault.
       result.stillFaults =
         fault.reason.map { expected?.family == $0.family } ?? (expected != nil)

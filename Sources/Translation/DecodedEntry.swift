@@ -11,7 +11,7 @@ public struct DecodedField: Hashable, Sendable {
   /// Highest bit, numbered across the whole entry.
   public var high: Int
   public var low: Int
-  /// Moved down to bit 0; of a pointer, in place, so that it reads as an address.
+  /// Moved down to bit 0; of an address, with the low bits that the entry leaves out.
   public var value: HexWord
   public var meaning: String
 
@@ -19,14 +19,8 @@ public struct DecodedField: Hashable, Sendable {
     name = field.name
     high = field.bits.upperBound
     low = field.bits.lowerBound
-    let raw = field.value(in: words)
-    value = HexWord(Self.isPointer(field) ? raw << 12 : raw)
+    value = HexWord(field.meant(in: words))
     meaning = field.meaning
-  }
-
-  /// Pointers and page addresses are stored without their twelve low bits.
-  private static func isPointer(_ field: BitField) -> Bool {
-    field.bits.lowerBound % 64 == 12 && field.bits.count >= 40 && field.role == .field
   }
 }
 
@@ -66,7 +60,7 @@ public struct DecodedEntry: Hashable, Sendable {
   public init(_ step: TranslationStep) {
     self.init(
       structure: step.stage.entryName, level: step.level, address: step.entry,
-      words: [step.word], layout: step.stage.layout, assumedZero: step.isAssumedZero)
+      words: [step.word], layout: step.stage.layout(of: step.word, level: step.level), assumedZero: step.isAssumedZero)
   }
 
   public init(interrupt entry: InterruptRemapEntry, at address: PhysicalAddress) {
@@ -78,8 +72,4 @@ public struct DecodedEntry: Hashable, Sendable {
 
 extension PagingStage {
   public var entryName: String { "\(self) entry" }
-
-  public var layout: [BitField] {
-    self == .first ? FirstStageEntry.layout : SecondStageEntry.layout
-  }
 }

@@ -221,6 +221,6 @@ private struct EntryCollector: PagingVisitor {
         iova: iova, leaf: isLeaf,
         entry: DecodedEntry(
           structure: stage.entryName, level: level, address: entry, words: [word],
-          layout: stage.layout)))
+          layout: stage.layout(of: word, level: level))))
   }
 }

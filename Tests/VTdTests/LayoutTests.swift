@@ -25,6 +25,15 @@ struct LayoutTests {
       Layout(
         testDescription: "posted interrupt", fields: InterruptRemapEntry.postedLayout, bits: 128),
     ]
+    + [PagingStage.first, .second].flatMap { stage in
+      (1...5).flatMap { level in
+        [0, 0x80 as UInt64].map { word in
+          Layout(
+            testDescription: "\(stage) level \(level), PS \(word != 0)",
+            fields: stage.layout(of: word, level: level), bits: 64)
+        }
+      }
+    }
     + (0...15).map {
       Layout(
         testDescription: "invalidation type \($0)",
@@ -182,7 +191,7 @@ struct LayoutTests {
       [
         ("R", { bit($0.access.contains(.read)) }), ("W", { bit($0.access.contains(.write)) }),
         ("PS", { bit($0.pageSize) }), ("A", { bit($0.accessed) }), ("D", { bit($0.dirty) }),
-        ("SNP", { bit($0.snoop) }), ("TM", { bit($0.transientMapping) }),
+        ("SNP", { bit($0.snoop) }),
         ("ADDR", { $0.address.rawValue >> 12 }),
       ] as [Accessor<SecondStageEntry>])
     try compare(
@@ -281,6 +290,7 @@ struct LayoutTests {
       #expect((reason.condition == nil) == (reason.meaning == "unknown"))
     }
     #expect(FaultReason.all.count == 75)
+    #expect(FaultReason.all == FaultReason.all.sorted { $0.rawValue < $1.rawValue })
     #expect(FaultReason.noWritePermission.condition?.isQualified == true)
     #expect(FaultReason.rootEntryNotPresent.condition?.isQualified == false)
     #expect(FaultReason(0x26).isInterruptRemapping && !FaultReason(0x30).isInterruptRemapping)

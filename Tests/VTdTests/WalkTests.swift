@@ -177,16 +177,31 @@ struct WalkTests {
     #expect(collector.bytes == 3 * kib4 + mib2 + gib)
   }
 
-  @Test func userOnlyLeavesOutSupervisorPages() {
+  @Test func userRequestsDoNotReachSupervisorPages() {
     let memory = SyntheticMemory([
       0x1000: 0x2007, 0x2000: 0x3007, 0x3000: 0x4007, 0x4000: 0x8007, 0x4008: 0x9003,
     ])
     var space = Self.first(4)
     #expect(runs(memory, space) == [run(0, 2 * kib4, 0x8000)])
-    space.userOnly = true
+    space.privilege = .user
     #expect(runs(memory, space) == [run(0, kib4, 0x8000)])
     let trace = PageTableWalk(memory: memory, space: space).translate(IOVirtualAddress(kib4))
-    #expect(trace.ending == .notPresent(.first, level: 1))
+    #expect(trace.ending == .supervisorPage(level: 1))
+    #expect(trace.faultReason(isWrite: true, isScalable: true) == .supervisorPage)
+  }
+
+  @Test func supervisorRequestsWriteToReadOnlyPagesUnlessWPEIsSet() {
+    let memory = TestMemory([0x1000: 0x2007, 0x2000: 0x3007, 0x3000: 0x4005, 0x4000: 0x8005])
+    var space = Self.first(4)
+    for (privilege, access) in [
+      (RequestPrivilege.user, PagingAccess.read), (.supervisor(obeysReadOnly: true), .read),
+      (.supervisor(obeysReadOnly: false), .all),
+    ] {
+      space.privilege = privilege
+      #expect(runs(memory, space).map(\.access) == [access])
+      let trace = PageTableWalk(memory: memory, space: space).translate(IOVirtualAddress(0))
+      #expect(trace.ending == .mapped(PhysicalAddress(0x8000), pageSize: 4096, access: access))
+    }
   }
 
   private func runs(

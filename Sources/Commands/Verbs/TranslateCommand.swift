@@ -14,7 +14,7 @@ struct TranslateCommand: Verb {
     commandName: "translate",
     abstract: "Where a device's address leads, level by level.",
     usage: "iommuscope translate <dump> --device <sbdf> [--pasid <n>] <iova> ... [<options>]",
-    discussion: "Exit status 1: at least one of the addresses is not mapped.")
+    discussion: "Exit status 1: at least one of the addresses leads to no memory.")
 
   @Argument(help: ArgumentHelp("The dump.", valueName: "dump"), completion: .file())
   var dump: String
@@ -66,10 +66,7 @@ struct TranslateCommand: Verb {
       case .json: try document.writeJSON(to: sink)
       }
     }
-    let isMapped = document.translations.allSatisfy {
-      $0.outcome == .mapped || $0.outcome == .passThrough
-    }
-    return isMapped ? .done : .found
+    return document.translations.allSatisfy(\.outcome.reachesMemory) ? .done : .found
   }
 }
 

@@ -32,13 +32,13 @@ public struct OwnersText {
         ]
       }
       guard !answer.reaches.isEmpty else {
-        try page.paragraph("no device reaches it", indent: 2)
+        try page.paragraph("no device reaches it, and no table maps it", indent: 2)
         continue
       }
       try page.table(
         [
           .left("device"), .left("driver"), .left("unit"), .right("domain-id"), .right("iova"),
-          .right("physical"), .right("bytes"), .left("access"),
+          .right("physical"), .right("bytes"), .left("access"), .left("reachable"),
         ], count: answer.reaches.count, what: "ways"
       ) { row in
         let reach = answer.reaches[row]
@@ -51,10 +51,26 @@ public struct OwnersText {
           devices.joined(separator: ", "), TextPage.text(drivers.first), reach.unit,
           TextPage.text(reach.domainID), reach.iova.description, reach.physical.description,
           "\(Quantity.length(reach.iova, reach.iovaEnd) ?? 0)",
-          reach.access.rawValue + (reach.translation == .passThrough ? " pass-through" : ""),
+          reach.access.rawValue + Self.route(reach), reach.reachable ? "yes" : "no",
         ]
+      }
+      var told: Set<String> = []
+      for reach in answer.reaches {
+        guard let obstacle = reach.obstacle, told.insert(obstacle).inserted else { continue }
+        let devices = reach.devices.map(\.device.description).joined(separator: ", ")
+        try page.paragraph(
+          "! \(devices): mapped and not reachable, \(obstacle)", indent: 2, hanging: 2, style: .yellow
+        )
       }
     }
     try page.finish()
+  }
+
+  private static func route(_ reach: Reach) -> String {
+    switch reach.translation {
+    case .passThrough: " pass-through"
+    case .untranslated: " untranslated: translation is off"
+    case .secondStage, .firstStage, .nested: ""
+    }
   }
 }

@@ -42,15 +42,23 @@ struct TranslationText {
 
   func writeAnswer(to page: TextPage) throws(OutputError) {
     switch translation.outcome {
-    case .mapped, .passThrough:
+    case .mapped, .passThrough, .untranslated:
       let target = translation.physical?.description ?? TextPage.unknown
       let size = translation.pageSize.map { ", page of \(Quantity.iec($0) ?? "\($0) bytes")" } ?? ""
       try page.field(
         "=> physical", "\(target), \(translation.access ?? TextPage.unknown)\(size)",
         labelStyle: .bold)
-      if translation.outcome == .passThrough { try page.field("", translation.detail) }
+      if translation.outcome != .mapped { try page.field("", translation.detail) }
     case .notMapped:
       try page.field("=> not mapped", translation.detail, labelStyle: .red)
+    case .noContext:
+      try page.field("=> no context", translation.detail, labelStyle: .red)
+    case .beyondWidth:
+      try page.field("=> beyond width", translation.detail, labelStyle: .red)
+    case .interrupt:
+      try page.field("=> interrupt", translation.detail, labelStyle: .yellow)
+    case .unreadable:
+      try page.field("=> unreadable", translation.detail, labelStyle: .yellow)
     case .unknown:
       try page.field("=> unknown", translation.detail, labelStyle: .yellow)
     }

@@ -42,7 +42,7 @@ public struct AddressSpace: Hashable, Sendable {
   public var root: StageRoot
   /// The second stage below a first stage: nested translation.
   public var nesting: StageRoot?
-  /// First stage only: with which privilege requests come.
+  /// First stage only: with which privilege requests come; by default with any.
   public var privilege: RequestPrivilege
   /// Second stage: whether SNP of a leaf is not looked at, whatever ECAP.SC says.
   ///
@@ -53,7 +53,7 @@ public struct AddressSpace: Hashable, Sendable {
 
   public init(
     stage: PagingStage, root: StageRoot, nesting: StageRoot? = nil,
-    privilege: RequestPrivilege = .user, snoopsAlways: Bool = false
+    privilege: RequestPrivilege = .supervisor(obeysReadOnly: true), snoopsAlways: Bool = false
   ) {
     self.stage = stage
     self.root = root

@@ -32,7 +32,7 @@ public struct PagingRules: Sendable {
   ///   - snoopsAlways: second stage only: SNP is not looked at, see `AddressSpace.snoopsAlways`.
   public init(
     stage: PagingStage, unit: UnitCapabilities?, isGuest: Bool = false,
-    privilege: RequestPrivilege = .user, snoopsAlways: Bool = false
+    privilege: RequestPrivilege = .supervisor(obeysReadOnly: true), snoopsAlways: Bool = false
   ) {
     let beyond =
       isGuest ? 0 : (unit?.bitsBeyondHostAddressWidth ?? 0) & Self.addressMask
