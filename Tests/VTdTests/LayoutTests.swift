@@ -25,11 +25,11 @@ struct LayoutTests {
       Layout(
         testDescription: "posted interrupt", fields: InterruptRemapEntry.postedLayout, bits: 128),
     ]
-    + [PagingStage.first, .second].flatMap { stage in
+    + [PagingStage.first, PagingStage.second].flatMap { (stage: PagingStage) in
       (1...5).flatMap { level in
         [0, 0x80 as UInt64].map { word in
           Layout(
-            testDescription: "\(stage) level \(level), PS \(word != 0)",
+            testDescription: "\(stage.description) level \(level), PS \(word != 0)",
             fields: stage.layout(of: word, level: level), bits: 64)
         }
       }

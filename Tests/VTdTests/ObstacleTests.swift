@@ -62,10 +62,19 @@ struct ObstacleTests {
       unit: none, bits: 1 << 62),
     .init(
       testDescription: "TM with device TLBs", stage: .second, level: 1, word: 0x8003 | 1 << 62,
-      unit: all, bits: 0),
+      unit: all, bits: 1 << 62),
     .init(
       testDescription: "bit 7 at level 1", stage: .second, level: 1, word: 0x8083, unit: all,
-      bits: 0x80),
+      bits: 0),
+    .init(
+      testDescription: "TM in a pointer", stage: .second, level: 3, word: 0x8003 | 1 << 62,
+      unit: all, bits: 1 << 62),
+    .init(
+      testDescription: "ignored bits", stage: .second, level: 1,
+      word: 0xbff0_0000_0000_8003 | 0x4f8, unit: none, bits: 0),
+    .init(
+      testDescription: "XD", stage: .first, level: 1, word: 0x8000_0000_0000_8007, unit: none,
+      bits: 0),
     .init(
       testDescription: "bit 7 at level 4", stage: .second, level: 4, word: 0x8083, unit: all,
       bits: 0x80),
@@ -272,7 +281,7 @@ struct ObstacleTests {
 
   @Test func obstaclesOfOneCategoryDoNotHideAnother() {
     var words: [UInt64: UInt64] = [0x1000: 0x2003, 0x1008: 0x3003]
-    for index: UInt64 in 0..<512 { words[0x2000 + index * 8] = 0x8083 }
+    for index: UInt64 in 0..<512 { words[0x2000 + index * 8] = 0x8003 | 1 << 62 }
     let (collector, _) = walk(SyntheticMemory(words), levels: 2)
     #expect(collector.obstacleCounts == [.reservedBits: 512, .unreadable: 1])
     #expect(collector.obstacles.count == 65)

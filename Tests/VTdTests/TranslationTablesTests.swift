@@ -106,9 +106,9 @@ struct TranslationTablesTests {
     #expect(nested.secondStage == StageRoot(table: PhysicalAddress(0xb000), levels: 4))
     #expect(
       nested.addressSpace
-        == .nested(
-          PhysicalAddress(0xc000), levels: 4,
-          over: StageRoot(table: PhysicalAddress(0xb000), levels: 4)))
+        == AddressSpace(
+          stage: .first, root: StageRoot(table: PhysicalAddress(0xc000), levels: 4),
+          nesting: StageRoot(table: PhysicalAddress(0xb000), levels: 4), privilege: .user))
     #expect(
       reading.paths.filter { $0.devfn == 0x80 }.map(\.servesRequestsWithoutPASID) == [
         false, false, false, true, false,

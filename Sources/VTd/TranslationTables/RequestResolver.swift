@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+internal import RemappingState
 
 /// A memory request of a PCI function, as it comes to a unit untranslated.
 public struct MemoryRequest: Hashable, Sendable {
