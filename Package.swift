@@ -66,7 +66,8 @@ let package = Package(
         "Memory", "Files", "DumpFile", "KernelTypes", "KernelImage", "LinuxIOMMU", "RemappingState",
         "Assembly", "Carving", "Evidence",
       ]),
-    room("Translation", ["Memory", "VTd", "LinuxIOMMU", "RemappingState", "Evidence"]),
+    room(
+      "Translation", ["Memory", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState", "Evidence"]),
     room(
       "Owners",
       [

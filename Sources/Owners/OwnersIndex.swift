@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Algorithms
+internal import Evidence
 public import Memory
 public import RemappingState
 internal import VTd

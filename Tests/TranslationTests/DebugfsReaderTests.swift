@@ -13,18 +13,29 @@ import VTd
 struct DebugfsReaderTests {
   @Test(
     arguments: [
-      ("4.19.0", .withPASID), ("5.10.0-32-amd64", .withPASID), ("5.14.0-503.el9", .withPASID),
-      ("5.15.0", .oneFile), ("6.1.0", .oneFile), ("6.7.9", .oneFile), ("6.8.0", .filePerDevice),
-      ("7.3.0-rc1", .filePerDevice), (nil, .filePerDevice), ("mainline", .filePerDevice),
-    ] as [(String?, DebugfsGeneration)])
-  func `the release tells the form`(_ release: String?, _ expected: DebugfsGeneration) {
+      ("4.19.0", .v5_10), ("5.10.0-32-amd64", .v5_10), ("5.17.9", .v5_10), ("5.18.0", .v5_18),
+      ("5.19.17", .v5_18), ("6.0.1", .v6_0), ("6.1.0", .v6_0), ("6.6.9", .v6_0), ("6.7.9", .v6_7),
+      ("7.3.0-rc1", .v6_7), (nil, nil), ("mainline", nil),
+    ] as [(String?, DebugfsGeneration?)])
+  func `the release tells the form`(_ release: String?, _ expected: DebugfsGeneration?) {
     #expect(DebugfsGeneration(release: release) == expected)
   }
 
+  @Test func `without a release the newest form is taken`() {
+    var evidence = TranslatorTests.evidence()
+    evidence.state.dump.release = nil
+    #expect(DebugfsReader(evidence).generation == .v6_7)
+    evidence.state.dump.release = "5.14.0-503.el9"
+    #expect(DebugfsReader(evidence).generation == .v5_10)
+    #expect(DebugfsReader(evidence, generation: .v5_18).generation == .v5_18)
+  }
+
   /// Each row in a few words.
-  private func rows(_ file: DebugfsFile, _ evidence: DumpEvidence) -> [String] {
+  private func rows(
+    _ file: DebugfsFile, _ evidence: DumpEvidence, _ generation: DebugfsGeneration? = nil
+  ) -> [String] {
     var rows: [String] = []
-    DebugfsReader(evidence).forEachRow(of: file) { (row) throws(Never) in
+    DebugfsReader(evidence, generation: generation).forEachRow(of: file) { (row) throws(Never) in
       let text =
         switch row {
         case .translationOff(let unit): "off \(unit)"
@@ -32,7 +43,8 @@ struct DebugfsReaderTests {
         case .context(let row):
           "\(row.bus):\(row.devfn) \(row.root.low.hexadecimal) \(row.entry.low.hexadecimal) "
             + "\(row.pasid.map { "\($0.number) \($0.words.0.hexadecimal)" } ?? "-")"
-        case .domain(let device, let table): "domain \(device) \(table)"
+        case .domain(let device, let pasid, let table):
+          "domain \(device)\(pasid.map { " \($0)" } ?? "") \(table)"
         case .leaf(let leaf):
           "\(leaf.page.hexadecimal) L\(leaf.level) \(leaf.path.map(\.hexadecimal))"
         case .interrupts(let unit, let isPosted, let table):
@@ -99,9 +111,38 @@ struct DebugfsReaderTests {
       "missing pageTable(0xfff000)", "end",
     ]
     #expect(rows(.domainTranslation, evidence) == domain)
-    // Up to 6.7 the group's first device stood for each of its devices.
-    evidence.state.dump.release = "6.1.0"
-    #expect(rows(.domainTranslation, evidence) == domain + domain)
+    // From 6.0 to 6.6 the group's first device stood for each of its devices.
+    #expect(rows(.domainTranslation, evidence, .v6_0) == domain + domain)
+    // Before, each had its own domain; the second one has none here.
+    #expect(rows(.domainTranslation, evidence, .v5_18) == domain)
+    #expect(
+      rows(.domainTranslation, evidence, .v5_10) == ["domain 0000:00:02.0 0 0x4000"]
+        + domain.dropFirst())
+    // Since 6.7 the hardware's tables count, and a unit that is off is said.
+    evidence.state.units[0].translationEnabled = false
+    #expect(rows(.domainTranslation, evidence) == ["off given0", "off given0"])
+  }
+
+  @Test func `since 6.7 scalable contexts are printed with their PASID`() {
+    var evidence = TranslatorTests.evidence()
+    evidence.state.units[0].tableMode = .scalable
+    evidence.state.devices = [Device(device: .pci(TranslatorTests.device), group: 3)]
+    func context(_ words: [UInt64]) -> Context {
+      Context(
+        unit: "given0", device: TranslatorTests.device, pasid: 0, translation: .firstStage,
+        domainID: 1, levels: 4, table: nil, faultProcessingDisabled: false,
+        raw: words.map { HexWord($0) }, entry: PhysicalAddress(0))
+    }
+    let unused = [UInt64](repeating: 0, count: 5)
+    // First stage with AW 1, which is what the kernel's levels come from.
+    evidence.state.contexts = [context([0x45, 1, 0x7000] + unused)]
+    #expect(rows(.domainTranslation, evidence).first == "domain 0000:00:02.0 0 0x7000")
+    evidence.state.contexts = [context([0x6089, 1, 0x7000] + unused)]
+    evidence.state.contexts[0].translation = .nested
+    #expect(rows(.domainTranslation, evidence).first == "domain 0000:00:02.0 0 0x6000")
+    evidence.state.contexts = [context([0x101, 1, 0] + unused)]
+    evidence.state.contexts[0].translation = .passThrough
+    #expect(rows(.domainTranslation, evidence) == [])
   }
 
   @Test func `interrupts are remapped or posted`() {

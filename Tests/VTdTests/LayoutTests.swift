@@ -25,20 +25,27 @@ struct LayoutTests {
       Layout(
         testDescription: "posted interrupt", fields: InterruptRemapEntry.postedLayout, bits: 128),
     ]
-    + [PagingStage.first, PagingStage.second].flatMap { (stage: PagingStage) in
-      (1...5).flatMap { level in
-        [0, 0x80 as UInt64].map { word in
-          Layout(
-            testDescription: "\(stage.description) level \(level), PS \(word != 0)",
-            fields: stage.layout(of: word, level: level), bits: 64)
-        }
-      }
-    }
+    + paging
     + (0...15).map {
       Layout(
         testDescription: "invalidation type \($0)",
         fields: InvalidationDescriptor.layout(of: InvalidationType(rawValue: $0)), bits: 256)
     }
+
+  static var paging: [Layout] {
+    var result: [Layout] = []
+    for stage in [PagingStage.first, .second] {
+      for level in 1...5 {
+        for word: UInt64 in [0, 0x80] {
+          result.append(
+            Layout(
+              testDescription: "\(stage.description) of level \(level as Int), \(word)",
+              fields: stage.layout(of: word, level: level), bits: 64))
+        }
+      }
+    }
+    return result
+  }
 
   static func layout<Entry: TableEntry>(_ type: Entry.Type) -> Layout {
     Layout(testDescription: "\(type)", fields: type.layout, bits: type.bitCount)

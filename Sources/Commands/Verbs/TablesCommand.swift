@@ -50,6 +50,12 @@ struct TablesCommand: Verb {
 
   @Option(
     help: ArgumentHelp(
+      "With --format debugfs: the form of kernels since this release, 5.10, 5.18, 6.0 or 6.7; by default that of the dump's kernel.",
+      valueName: "release"))
+  var generation: DebugfsGeneration?
+
+  @Option(
+    help: ArgumentHelp(
       "Colour in text; auto colours on a terminal, unless NO_COLOR is set.", valueName: "when"))
   var color: ColorChoice = .auto
 
@@ -64,6 +70,9 @@ struct TablesCommand: Verb {
     }
     if !files.isEmpty, format != .debugfs {
       throw ValidationError("'--file' needs '--format debugfs'.")
+    }
+    if generation != nil, format != .debugfs {
+      throw ValidationError("'--generation' needs '--format debugfs'.")
     }
   }
 
@@ -99,7 +108,7 @@ struct TablesCommand: Verb {
   }
 
   private func writeDebugfs(_ evidence: DumpEvidence, to sink: any ByteSink) throws {
-    let reader = DebugfsReader(evidence)
+    let reader = DebugfsReader(evidence, generation: generation)
     let text = DebugfsText(reader.generation, to: sink)
     for file in files.isEmpty ? DebugfsFile.allCases : files {
       if files.count != 1 { try sink.write(Array("==> \(file.rawValue) <==\n".utf8)) }
@@ -117,3 +126,5 @@ enum TablesFormat: String, CaseIterable, ExpressibleByArgument {
 }
 
 extension DebugfsFile: ExpressibleByArgument {}
+
+extension DebugfsGeneration: ExpressibleByArgument {}

@@ -37,7 +37,8 @@ public struct DebugfsText {
       "IOMMU \(unit): Root Table Address: \(rootTable)\n"
         + "B.D.F\tRoot_entry\t\t\t\tContext_entry\t\t\t\tPASID\tPASID_table_entry\n"
     case .context(let context): Self.text(context)
-    case .domain(let device, let table): heading("\(device)", table: "\(table)")
+    case .domain(let device, let pasid, let table):
+      heading("\(device)", pasid: pasid, table: "\(table)")
     case .leaf(let leaf): text(leaf)
     case .interrupts(let unit, let isPosted, let table):
       Self.heading(interruptsOf: unit, isPosted: isPosted, table: table?.rawValue)
@@ -71,23 +72,23 @@ public struct DebugfsText {
 
   // MARK: Domains
 
-  private func heading(_ device: String, table: String) -> String {
-    switch generation {
-    case .withPASID: "Device \(device) with pasid 0 @\(table)\n" + Self.oldColumns
-    case .oneFile: "Device \(device) @\(table)\n" + Self.oldColumns
-    case .filePerDevice:
-      "Device \(device) @\(table)\n" + Self.column("IOVA_PFN", 17) + "\t"
-        + ["PML5E", "PML4E", "PDPE", "PDE", "PTE"].map { Self.column($0, 18) }
-        .joined(separator: "\t") + "\n"
-    }
+  private func heading(_ device: String, pasid: UInt32?, table: String) -> String {
+    let number = pasid.map { " with pasid " + String($0, radix: generation == .v6_7 ? 16 : 10) }
+    return "Device \(device)\(number ?? "") @\(table)\n"
+      + (generation == .v6_7 ? Self.columns : Self.oldColumns)
   }
+
+  /// The last column is not padded.
+  private static let columns =
+    column("IOVA_PFN", 17) + "\t"
+    + ["PML5E", "PML4E", "PDPE", "PDE"].map { column($0, 18) + "\t" }.joined() + "PTE\n"
 
   private static let oldColumns = "IOVA_PFN\t\tPML5E\t\t\tPML4E\t\t\tPDPE\t\t\tPDE\t\t\tPTE\n"
 
   private func text(_ leaf: DebugfsRow.Leaf) -> String {
     var line = "0x" + Self.hex(leaf.page, 13) + " |"
     // The newer format ends a line at the leaf.
-    let last = generation == .filePerDevice ? min(leaf.level, 3) : 1
+    let last = generation == .v6_7 ? min(leaf.level, 3) : 1
     for level in stride(from: 5, through: last, by: -1) where level < leaf.path.count {
       line += "\t0x" + Self.hex(leaf.path[level])
     }

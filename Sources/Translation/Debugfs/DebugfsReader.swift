@@ -18,9 +18,10 @@ public struct DebugfsReader {
   /// At most this many page tables per domain.
   static let tableLimit = 1 << 20
 
-  public init(_ evidence: DumpEvidence) {
+  /// - Parameter generation: of the form that is wanted; by default the one of the dump's kernel.
+  public init(_ evidence: DumpEvidence, generation: DebugfsGeneration? = nil) {
     self.evidence = evidence
-    generation = DebugfsGeneration(release: evidence.state.dump.release)
+    self.generation = generation ?? DebugfsGeneration(evidence)
   }
 
   /// Calls `body` for each row of the file, in its order, as it is read.
@@ -139,26 +140,86 @@ public struct DebugfsReader {
   private struct DomainTable {
     var table: PhysicalAddress
     var levels: Int
+
+    init(table: PhysicalAddress, levels: Int) {
+      self.table = table
+      self.levels = levels
+    }
+
+    /// The table that a present entry names, with the levels that its AW has: also of a first stage,
+    /// and the second stage where both are there.
+    init?(_ context: Context) {
+      let words = context.raw.map(\.rawValue)
+      switch context.translation {
+      case .secondStage where words.count == 2:
+        let entry = ContextEntry(words: words)
+        self.init(table: entry.secondStageTable, levels: entry.levels)
+      case .firstStage, .secondStage, .nested:
+        let entry = PASIDEntry(words: words)
+        self.init(
+          table: context.translation == .firstStage
+            ? entry.firstStageTable : entry.secondStageTable,
+          levels: entry.secondStageLevels)
+      case .passThrough, .none: return nil
+      }
+    }
   }
 
   private func forEachDomain<E: Error>(_ body: (DebugfsRow) throws(E) -> Void) throws(E) {
     // The order of the bus is that of discovery, which is by number.
     for device in evidence.state.devices {
-      guard case .pci = device.device, let group = device.group else { continue }
+      guard case .pci(let function) = device.device, let group = device.group else { continue }
       let named: Device
       switch generation {
-      case .withPASID, .oneFile:
+      case .v5_10, .v5_18: named = device
+      case .v6_0:
         // The domain of the group's first device stands for all.
         named = evidence.state.devices.first { $0.group == group } ?? device
-      case .filePerDevice: named = device
+      case .v6_7:
+        try forEachSpace(of: function, body)
+        continue
       }
       guard let domain = domainTable(of: named) else { continue }
-      try body(.domain(device: named.device, table: domain.table))
-      var path = [UInt64](repeating: 0, count: 6)
-      var budget = Self.tableLimit
-      try forEachLeaf(
-        of: domain.table, level: domain.levels, start: 0, path: &path, budget: &budget, body)
-      try body(.end)
+      try write(
+        domain, device: named.device, pasid: generation == .v5_10 ? 0 : nil, body)
+    }
+  }
+
+  private func write<E: Error>(
+    _ domain: DomainTable, device: DeviceName, pasid: UInt32?,
+    _ body: (DebugfsRow) throws(E) -> Void
+  ) throws(E) {
+    try body(.domain(device: device, pasid: pasid, table: domain.table))
+    var path = [UInt64](repeating: 0, count: 6)
+    var budget = Self.tableLimit
+    try forEachLeaf(
+      of: domain.table, level: domain.levels, start: 0, path: &path, budget: &budget, body)
+    try body(.end)
+  }
+
+  /// The files of one device: of its requests without PASID, then of each PASID that is attached.
+  ///
+  /// The kernel asks the first unit of the segment that has a context for the device.
+  private func forEachSpace<E: Error>(
+    of function: PCIFunction, _ body: (DebugfsRow) throws(E) -> Void
+  ) throws(E) {
+    let attached =
+      evidence.kernel?.structures.devices.first { $0.name == .pci(function) }?.pasidDomains.keys
+      .sorted() ?? []
+    for pasid in [0] + attached.filter({ $0 != 0 }) {
+      for unit in units where unit.segment == function.segment {
+        guard unit.translationEnabled != false else {
+          try body(.translationOff(unit: unit.name))
+          continue
+        }
+        let context = evidence.state.contexts.first {
+          $0.unit == unit.name && $0.device == function && ($0.pasid ?? pasid) == pasid
+        }
+        guard let context, let domain = DomainTable(context) else { continue }
+        try write(
+          domain, device: .pci(function), pasid: unit.tableMode == .scalable ? pasid : nil, body)
+        break
+      }
     }
   }
 

@@ -11,34 +11,6 @@ public enum DebugfsFile: String, CaseIterable, Sendable {
   case invalidationQueue = "invalidation_queue"
 }
 
-/// How a kernel goes through domains and prints them.
-public enum DebugfsGeneration: Sendable {
-  /// Up to 5.14: PASIDs in the device line, every domain of a group's devices.
-  case withPASID
-  /// Up to 6.7: one file, one table per device of the bus, that of its group's first device.
-  case oneFile
-  /// Since 6.8: one file per device.
-  case filePerDevice
-
-  /// The generation of a kernel of this release; the newest one if that is not known.
-  ///
-  /// A text format leaves no trace in types or symbols, so the release has to tell.
-  public init(release: String?) {
-    let parts = (release ?? "").split(whereSeparator: { !$0.isNumber }).prefix(2).map {
-      Int($0) ?? 0
-    }
-    guard parts.count == 2 else {
-      self = .filePerDevice
-      return
-    }
-    switch (parts[0], parts[1]) {
-    case (...4, _), (5, ...14): self = .withPASID
-    case (5, _), (6, ...7): self = .oneFile
-    default: self = .filePerDevice
-    }
-  }
-}
-
 /// What one line, or one heading, of such a file tells.
 public enum DebugfsRow: Sendable {
   /// A unit that does not translate.
@@ -46,8 +18,9 @@ public enum DebugfsRow: Sendable {
   /// The heading of a unit's contexts.
   case contexts(unit: String, rootTable: PhysicalAddress)
   case context(Context)
-  /// The heading of a domain's leaves.
-  case domain(device: DeviceName, table: PhysicalAddress)
+  /// The heading of a domain's leaves; with the PASID in scalable mode, where the generation tells
+  /// it.
+  case domain(device: DeviceName, pasid: UInt32?, table: PhysicalAddress)
   case leaf(Leaf)
   /// The heading of a unit's interrupt entries; without `table` there are none.
   case interrupts(unit: String, isPosted: Bool, table: PhysicalAddress?)

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Evidence
+internal import KernelImage
+internal import RemappingState
+
+/// How a kernel goes through domains and prints them, named after the first release that did so.
+///
+/// Source: drivers/iommu/intel/debugfs.c of v5.15.85, v6.0 (commit 20693782766d) and of a tree of
+/// 2026; commits d87731f60931 and 2b437e804566 (both v6.7).
+public enum DebugfsGeneration: String, CaseIterable, Sendable {
+  /// Up to 5.17: each device of the bus with its own domain, and the domain's default PASID.
+  case v5_10 = "5.10"
+  /// 5.18 and 5.19: without the PASID; domains have none any more.
+  case v5_18 = "5.18"
+  /// 6.0 to 6.6: for each device of the bus the first one of its group.
+  case v6_0 = "6.0"
+  /// Since 6.7: a file for each device and PASID, as the hardware's tables have them.
+  case v6_7 = "6.7"
+
+  /// The generation of a kernel of this release; `nil` if it is not known.
+  public init?(release: String?) {
+    let parts = (release ?? "").split(whereSeparator: { !$0.isNumber }).prefix(2).map {
+      Int($0) ?? 0
+    }
+    guard parts.count == 2 else { return nil }
+    switch (parts[0], parts[1]) {
+    case (...4, _), (5, ...17): self = .v5_10
+    case (5, _): self = .v5_18
+    case (6, ...6): self = .v6_0
+    default: self = .v6_7
+    }
+  }
+
+  /// The generation of the kernel in a dump; the newest one if nothing tells.
+  ///
+  /// A text format is no part of the types. Where the kernel's number is an upstream one it tells;
+  /// where a vendor puts newer drivers under an old number, the members do that changed in the same
+  /// release.
+  init(_ evidence: DumpEvidence) {
+    let release = evidence.state.dump.release
+    let ofTypes = evidence.kernel.flatMap { Self(kernel: $0.image) }
+    let ofRelease = Self(release: release)
+    self =
+      (Self.keepsUpstreamDrivers(release) ? ofRelease ?? ofTypes : ofTypes ?? ofRelease) ?? .v6_7
+  }
+
+  /// Not so the kernels of RHEL and its rebuilds, and of SUSE.
+  static func keepsUpstreamDrivers(_ release: String?) -> Bool {
+    guard let release else { return false }
+    return !release.contains(".el") && !release.hasSuffix("-default")
+  }
+
+  /// By the members of the driver's structures; `nil` if those are not known.
+  ///
+  /// `default_pasid` went with auxiliary domains (v5.18), the spin lock of a domain came with v6.0,
+  /// `nested_parent` and `debugfs_dentry` with v6.7.
+  private init?(kernel image: KernelImage) {
+    func has(_ structure: String, _ member: String) -> Bool? { try? image.has(structure, member) }
+    guard let hasPASID = has("dmar_domain", "default_pasid") else { return nil }
+    if hasPASID {
+      self = .v5_10
+    } else if has("device_domain_info", "debugfs_dentry") == true
+      || has("dmar_domain", "nested_parent") == true
+    {
+      self = .v6_7
+    } else {
+      self = has("dmar_domain", "lock") == true ? .v6_0 : .v5_18
+    }
+  }
+}
