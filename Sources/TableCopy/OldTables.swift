@@ -31,11 +31,8 @@ public struct OldTables {
     for space in reading.paths.lazy.compactMap(\.addressSpace) where spaces.insert(space).inserted {
       var visitor = FrameVisitor(frames: frames)
       frames = []
-      let root = space.nesting ?? space.root
       PageTableWalk(
-        memory: unit.memory,
-        space: AddressSpace(stage: space.nesting == nil ? space.stage : .second, root: root),
-        unit: unit.capabilities, budget: budget.walk
+        memory: unit.memory, space: space.hostTables, unit: unit.capabilities, budget: budget.walk
       ).run(&visitor)
       frames = visitor.frames
     }

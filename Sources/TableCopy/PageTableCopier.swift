@@ -13,6 +13,7 @@ struct PageTableCopier {
     var frame: UInt64
     var level: Int
     var stage: PagingStage
+    var snoopsAlways: Bool
     var capabilities: UnitCapabilities
   }
 
@@ -37,21 +38,21 @@ struct PageTableCopier {
   ///
   /// - Returns: the copied top table; `nil` if not even that could be copied.
   mutating func copy(
-    _ root: StageRoot, stage: PagingStage, capabilities: UnitCapabilities,
+    _ space: AddressSpace, capabilities: UnitCapabilities,
     memory: any PhysicalMemory, origin: Origin, problems: inout CopyProblems
   ) -> PhysicalAddress? {
     let key = Key(
-      frame: root.table.frame, level: root.levels, stage: stage, capabilities: capabilities)
+      frame: space.root.table.frame, level: space.root.levels, stage: space.stage,
+      snoopsAlways: space.snoopsAlways, capabilities: capabilities)
     if let copied = known[key] { return copied }
     var visitor = Visitor(
-      arena: arena, known: known, stage: stage, capabilities: capabilities, origin: origin,
+      arena: arena, known: known, space: space, capabilities: capabilities, origin: origin,
       problems: problems)
     // The visitor owns the dictionary meanwhile, so that it is not copied.
     known = [:]
     problems = CopyProblems()
     PageTableWalk(
-      memory: memory, space: AddressSpace(stage: stage, root: root), unit: capabilities,
-      budget: budget
+      memory: memory, space: space, unit: capabilities, budget: budget
     ).run(&visitor)
     known = visitor.known
     problems = visitor.problems
@@ -64,6 +65,7 @@ struct PageTableCopier {
     let arena: TableArena
     var known: [Key: PhysicalAddress]
     let stage: PagingStage
+    let snoopsAlways: Bool
     let capabilities: UnitCapabilities
     let origin: Origin
     var problems: CopyProblems
@@ -84,12 +86,13 @@ struct PageTableCopier {
     }
 
     init(
-      arena: TableArena, known: [Key: PhysicalAddress], stage: PagingStage,
+      arena: TableArena, known: [Key: PhysicalAddress], space: AddressSpace,
       capabilities: UnitCapabilities, origin: Origin, problems: CopyProblems
     ) {
       self.arena = arena
       self.known = known
-      self.stage = stage
+      stage = space.stage
+      snoopsAlways = space.snoopsAlways
       self.capabilities = capabilities
       self.origin = origin
       self.problems = problems
@@ -121,7 +124,7 @@ struct PageTableCopier {
         Step(
           key: Key(
             frame: table.address.frame, level: table.level, stage: stage,
-            capabilities: capabilities), copy: copy))
+            snoopsAlways: snoopsAlways, capabilities: capabilities), copy: copy))
       return .enter
     }
 
@@ -140,7 +143,8 @@ struct PageTableCopier {
       // The walk itself tells about a table on its own path.
       guard !path.contains(where: { $0.key.frame == frame }) else { return .enter }
       let key = Key(
-        frame: frame, level: branch.level - 1, stage: stage, capabilities: capabilities)
+        frame: frame, level: branch.level - 1, stage: stage, snoopsAlways: snoopsAlways,
+        capabilities: capabilities)
       guard let copied = known[key] else { return .enter }
       arena.store(branch.word & ~PageTableCopier.addressMask | copied.rawValue, at: slot)
       return .skip

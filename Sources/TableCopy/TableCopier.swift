@@ -119,7 +119,7 @@ public struct TableCopier {
         copy.spaces.append(
           UnitCopy.Space(
             bus: path.bus, devfn: path.devfn, pasid: nil, old: space,
-            new: copied.map { AddressSpace(stage: .second, root: $0) }))
+            new: copied.map { space.moved(to: $0) }))
         guard let top = copied?.table else { continue }
         (words[0], new[0]) = CopiedWord.pointer(words[0], to: top, mask: ~0xfff, base: arena.base)
       } else {
@@ -185,15 +185,10 @@ public struct TableCopier {
         // Of nested translation the second stage is the host's and is copied; the first stage lies
         // in the guest's memory, where the copied second stage leads to it as before.
         let copied = self.copy(space, path, unit, &copy)
-        let isNested = space.nesting != nil
         copy.spaces.append(
           UnitCopy.Space(
             bus: path.bus, devfn: path.devfn, pasid: pasid, old: space,
-            new: copied.map {
-              isNested
-                ? AddressSpace(stage: .first, root: space.root, nesting: $0)
-                : AddressSpace(stage: space.stage, root: $0)
-            }))
+            new: copied.map { space.moved(to: $0) }))
         guard let top = copied?.table else {
           // Nothing to translate with: not present rather than a pointer into the unknown.
           arena.store(path.words.map { _ in 0 }, at: slot)
@@ -256,13 +251,12 @@ public struct TableCopier {
   private mutating func copy(
     _ space: AddressSpace, _ path: ContextPath, _ unit: UnitTables, _ copy: inout UnitCopy
   ) -> StageRoot? {
-    let root = space.nesting ?? space.root
-    let stage = space.nesting == nil ? space.stage : .second
+    let tables = space.hostTables
     return pageTables.copy(
-      root, stage: stage, capabilities: unit.capabilities, memory: unit.memory,
+      tables, capabilities: unit.capabilities, memory: unit.memory,
       origin: .init(bus: path.bus, devfn: path.devfn, pasid: path.pasid),
       problems: &copy.problems
-    ).map { StageRoot(table: $0, levels: root.levels) }
+    ).map { StageRoot(table: $0, levels: tables.root.levels) }
   }
 
   // MARK: Root and contexts only

@@ -79,6 +79,22 @@ public struct AddressSpace: Hashable, Sendable {
     Self(stage: .first, root: StageRoot(table: table, levels: levels), nesting: second)
   }
 
+  /// The tables whose pointers are host-physical, read whole: the second stage of nested ones, and
+  /// pages of any privilege.
+  public var hostTables: Self {
+    if let nesting {
+      return Self(stage: .second, root: nesting, snoopsAlways: true)
+    }
+    return Self(stage: stage, root: root, snoopsAlways: snoopsAlways)
+  }
+
+  /// The same space with its host-physical tables at another place.
+  public func moved(to root: StageRoot) -> Self {
+    var space = self
+    if nesting == nil { space.root = root } else { space.nesting = root }
+    return space
+  }
+
   /// Bits of an I/O virtual address that the tables translate: 12 + 9 per level.
   public var width: Int { 12 + 9 * root.levels }
 

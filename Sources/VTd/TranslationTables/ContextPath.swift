@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+internal import RemappingState
 
 /// What a context does with a request.
 public enum TranslationKind: String, Hashable, Sendable {
