@@ -194,7 +194,7 @@ public struct TableCopier {
           arena.store(path.words.map { _ in 0 }, at: slot)
           continue
         }
-        let word = space.stage == .first && !isNested ? 2 : 0
+        let word = space.stage == .first && space.nesting == nil ? 2 : 0
         (words[word], new[word]) = CopiedWord.pointer(
           words[word], to: top, mask: ~0xfff, base: arena.base)
       } else {
