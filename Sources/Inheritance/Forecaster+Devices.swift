@@ -72,7 +72,7 @@ extension Forecaster {
           .blocked,
           device.refusal
             ?? (isScalable
-              ? FaultReason.pasidEntryNotPresent : .contextEntryInvalid(isScalable: false)).code
+            ? FaultReason.pasidEntryNotPresent : .contextEntryInvalid(isScalable: false)).code
         )
       case .noContext:
         (.blocked, FaultReason.contextEntryNotPresent(isScalable: isScalable).code)

@@ -278,7 +278,8 @@ extension Forecaster {
                 ? nil
                 : (path.refusal?.faultReason(isScalable: isScalable)
                   ?? (isScalable
-                    ? .pasidEntryNotPresent : .contextEntryInvalid(isScalable: false))).code)
+                    ? .pasidEntryNotPresent : .contextEntryInvalid(isScalable: false)))
+                  .code)
           }
         }
         continue

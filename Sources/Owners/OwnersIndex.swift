@@ -34,7 +34,7 @@ public struct Reach: Hashable, Sendable {
   }
 
   /// How an address becomes a physical one.
-  public enum Route: String, Codable, Hashable, Sendable {
+  public enum Route: String, Hashable, Sendable, CaseIterable {
     case secondStage = "second-stage"
     case firstStage = "first-stage"
     case nested
@@ -92,7 +92,8 @@ public struct OwnersIndex: Sendable {
   public var count: Int { intervals.count }
 
   public init(_ state: RemappingState) {
-    let units = Dictionary(state.units.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let units = Dictionary(
+      state.units.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let rows = addTargets(state, units)
     for domain in state.domains {
       guard let mapping = domain.mapping, let row = rows[domain.key] else { continue }
@@ -204,7 +205,8 @@ public struct OwnersIndex: Sendable {
       iova: IOVirtualAddress(interval.iova &+ (start - interval.start)),
       length: max(1, (end - start) &+ 1), physical: PhysicalAddress(start), access: .all)
     return target.bounds.pieces(of: run, hasPASID: target.hasPASID).map { piece, obstacle in
-      let reason = target.refusal.map { "hardware refuses the requests: \($0)" }
+      let reason =
+        target.refusal.map { "hardware refuses the requests: \($0)" }
         ?? obstacle?.description
       let last = piece.length - 1
       return Reach(

@@ -60,7 +60,8 @@ public struct DecodedEntry: Hashable, Sendable {
   public init(_ step: TranslationStep) {
     self.init(
       structure: step.stage.entryName, level: step.level, address: step.entry,
-      words: [step.word], layout: step.stage.layout(of: step.word, level: step.level), assumedZero: step.isAssumedZero)
+      words: [step.word], layout: step.stage.layout(of: step.word, level: step.level),
+      assumedZero: step.isAssumedZero)
   }
 
   public init(interrupt entry: InterruptRemapEntry, at address: PhysicalAddress) {

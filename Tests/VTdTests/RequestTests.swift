@@ -89,7 +89,8 @@ struct RequestTests {
     (0x2100, 0x300d, .contextEntryInvalid),
     (0x2108, 0x0005 | 5 << 8, .contextEntryInvalid),
   ])
-  func refusedEntriesStopTheRequest(_ address: UInt64, _ word: UInt64, _ fault: FaultReason) throws {
+  func refusedEntriesStopTheRequest(_ address: UInt64, _ word: UInt64, _ fault: FaultReason) throws
+  {
     let trace = resolve(0, adding: [address: word])
     #expect(trace.faultReason(isWrite: true) == fault)
     guard case .context(let ending) = trace.ending else {
@@ -167,7 +168,8 @@ struct RequestTests {
 
   @Test func usersStayOutOfSupervisorPages() {
     #expect(scalable(Self.firstStage, address: 0).faultReason(isWrite: false) == nil)
-    #expect(scalable(Self.firstStage, address: 0x1000).faultReason(isWrite: true) == .supervisorPage)
+    #expect(
+      scalable(Self.firstStage, address: 0x1000).faultReason(isWrite: true) == .supervisorPage)
     // SRE lets requests with PASID ask for more; without WPE they write to read-only pages too.
     var entry = Self.firstStage
     entry[2] |= 1

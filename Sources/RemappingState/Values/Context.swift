@@ -57,7 +57,7 @@ public struct Context: Hashable, Sendable {
   }
 
   /// An entry on the way that hardware refuses.
-  public struct Refusal: Codable, Hashable, Sendable {
+  public struct Refusal: Hashable, Sendable {
     /// Which entry, and what is wrong with it: half a sentence.
     public var detail: String
     /// The fault that the unit records, as its number; none if the fault is suppressed.

@@ -59,7 +59,8 @@ public struct OwnersText {
         guard let obstacle = reach.obstacle, told.insert(obstacle).inserted else { continue }
         let devices = reach.devices.map(\.device.description).joined(separator: ", ")
         try page.paragraph(
-          "! \(devices): mapped and not reachable, \(obstacle)", indent: 2, hanging: 2, style: .yellow
+          "! \(devices): mapped and not reachable, \(obstacle)", indent: 2, hanging: 2,
+          style: .yellow
         )
       }
     }

@@ -40,6 +40,23 @@ extension Context: DocumentRow {
     fields.field(
       "servesRequestsWithoutPASID", \.servesRequestsWithoutPASID,
       "Whether requests without PASID come through here.")
+    fields.field(
+      "refusal", \.refusal,
+      "What hardware refuses every request for that comes here; null if it goes on to the tables.",
+      since: "0.1.0")
+  }
+}
+
+extension Context.Refusal: DocumentRow {
+  static var rowName: String { "refusal" }
+  static var rowMeaning: String { "An entry on the way that hardware refuses." }
+  static var blank: Context.Refusal? { Context.Refusal(detail: "", faultReason: 0) }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == Context.Refusal {
+    fields.field("detail", \.detail, "Which entry, and what is wrong with it.")
+    fields.field("faultReason", \.faultReason, "The fault that the unit records, as its number.")
   }
 }
 

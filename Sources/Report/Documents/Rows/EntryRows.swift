@@ -137,12 +137,12 @@ extension AddressTranslation: DocumentRow {
     fields.field("detail", \.detail, "The same, half a sentence.")
     fields.field(
       "physical", \.physical,
-      "Host-physical address of the byte; null unless mapped or passed through.")
+      "Host-physical address of the byte; null unless the request gets there.")
     fields.field(
       "pageSize", \.pageSize,
       "Bytes of the page, the smaller one of both stages; null unless mapped.")
     fields.field(
-      "access", \.access, "What the device may do there; null unless mapped or passed through.",
+      "access", \.access, "What the device may do there; null unless the request gets there.",
       .words(["r": "read.", "w": "write.", "rw": "read and write."]))
     fields.field("domainID", \.domainID, "Domain-id of the context.")
     fields.field(
@@ -160,8 +160,13 @@ extension AddressTranslation.Outcome: DocumentChoice {
     switch self {
     case .mapped: "at a page."
     case .passThrough: "the address is a physical one."
-    case .notMapped: "a request is refused."
-    case .unknown: "a page that is missing in the dump hides the answer."
+    case .untranslated: "translation is off: the address is a physical one."
+    case .interrupt: "in the interrupt address range: a write is an interrupt."
+    case .beyondWidth: "the address has more bits than the unit or the tables translate."
+    case .notMapped: "the page tables refuse the request."
+    case .noContext: "above the page tables: an entry is absent, or hardware refuses it."
+    case .unreadable: "a page that is missing in the dump hides the answer."
+    case .unknown: "no unit is known for the device."
     }
   }
 }

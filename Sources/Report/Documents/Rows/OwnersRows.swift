@@ -56,7 +56,9 @@ extension PageState.Kind: DocumentChoice {
 
 extension Reach: DocumentRow {
   static var rowName: String { "reach" }
-  static var rowMeaning: String { "A way by which devices reach a piece of physical memory." }
+  static var rowMeaning: String {
+    "A way to a piece of physical memory that the tables hold for devices."
+  }
 
   static func describe<Fields: FieldVisitor>(_ fields: inout Fields) where Fields.Row == Reach {
     fields.field("unit", \.unit, "Name of the unit.")
@@ -67,7 +69,23 @@ extension Reach: DocumentRow {
     fields.field("iovaEnd", \.iovaEnd, "Last one, inclusive.")
     fields.field("physical", \.physical, "First physical address.")
     fields.field("physicalEnd", \.physicalEnd, "Last one, inclusive.")
-    fields.field("access", \.access, "What the devices may do there.")
+    fields.field("access", \.access, "What the tables grant.")
+    fields.field(
+      "reachable", \.reachable, "Whether requests get there; mapped and reachable are two things.")
+    fields.field(
+      "obstacle", \.obstacle, "What stops requests on a way that is not reachable; null otherwise.")
+  }
+}
+
+extension Reach.Route: DocumentChoice {
+  var meaning: StaticString {
+    switch self {
+    case .secondStage: "through a second-stage table."
+    case .firstStage: "through a first-stage table."
+    case .nested: "through a first-stage table whose output a second stage translates."
+    case .passThrough: "addresses are physical ones."
+    case .untranslated: "translation is off in the unit: every address is physical."
+    }
   }
 }
 

@@ -50,6 +50,10 @@ extension Unit: DocumentRow {
       "Source ids whose context entry is still the previous kernel's.")
     fields.field("interruptRemapping", \.interruptRemapping, "Its interrupt-remapping table.")
     fields.field("invalidationQueue", \.invalidationQueue, "Its invalidation queue.")
+    fields.field(
+      "hostAddressWidth", \.hostAddressWidth,
+      "Bits of host physical addresses: as the kernel logged them, else the processor's.",
+      since: "0.1.0")
   }
 }
 
