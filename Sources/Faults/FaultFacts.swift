@@ -26,9 +26,11 @@ struct FaultFacts {
   var page: UInt64 { fault.value & ~0xfff }
   var isMapped: Bool { translation.outcome == .mapped }
   var isPassThrough: Bool { translation.outcome == .passThrough }
-  var isUnknown: Bool { translation.outcome == .unknown }
+  var isUnknown: Bool {
+    translation.outcome == .unknown || translation.outcome == .unreadable
+  }
   /// Whether the tables of the dump refuse any request for the address.
-  var isRefused: Bool { !isMapped && !isPassThrough && !isUnknown }
+  var isRefused: Bool { translation.outcome.isRefused }
 
   /// Whether the way leads to page tables that are walked.
   var reachesPageTables: Bool { domain != nil && ending?.isOpen == true && !isPassThrough }
@@ -147,9 +149,7 @@ struct FaultFacts {
 extension ContextEnding {
   /// The path of requests that go on to an address space; `nil` where an entry refuses them.
   var openPath: ContextPath? {
-    guard case .path(let path) = self, path.reservedBits.isEmpty, path.violations.isEmpty,
-      path.kind != .none
-    else { return nil }
+    guard case .path(let path) = self, path.refusal == nil else { return nil }
     return path
   }
 

@@ -342,8 +342,8 @@ struct RequestRules {
     ]
     let isCorrupt: Bool
     switch facts.ending {
-    case .reserved, .violations: isCorrupt = true
-    case .path(let path): isCorrupt = !path.reservedBits.isEmpty || !path.violations.isEmpty
+    case .refused: isCorrupt = true
+    case .path(let path): isCorrupt = path.kind != .none && path.refusal != nil
     default: isCorrupt = false
     }
     guard codes.contains(facts.family) || isCorrupt else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import Testing
 import VTd
@@ -36,7 +37,8 @@ struct RequestTests {
   ) -> RequestTrace {
     let unit = Self.unit(widthMinusOne: widthMinusOne)
     let tables = TranslationTables(
-      memory: TestMemory(Self.words.merging(adding) { $1 }), rootTable: PhysicalAddress(0x1000),
+      memory: SyntheticMemory(Self.words.merging(adding) { $1 }),
+      rootTable: PhysicalAddress(0x1000),
       mode: .legacy, unit: unit)
     return RequestResolver(tables: tables, isTranslating: on, unit: unit).resolve(
       MemoryRequest(bus: 0, devfn: devfn, pasid: pasid, address: IOVirtualAddress(address)))
@@ -100,7 +102,7 @@ struct RequestTests {
     #expect(ending.faultReason(isScalable: false) == fault)
     // The reading of all tables says the same of the path.
     let tables = TranslationTables(
-      memory: TestMemory(Self.words.merging([address: word]) { $1 }),
+      memory: SyntheticMemory(Self.words.merging([address: word]) { $1 }),
       rootTable: PhysicalAddress(0x1000), mode: .legacy, unit: Self.unit(widthMinusOne: 47))
     let path = try #require(tables.read().paths.first { $0.devfn == 0x10 })
     #expect(path.refusal?.faultReason(isScalable: false) == fault)
@@ -141,7 +143,7 @@ struct RequestTests {
       capability: Capability(0x2f_0606 | 3 << 34 | 3 << 56 | 1 << 60),
       extendedCapability: ExtendedCapability(ecap))
     let tables = TranslationTables(
-      memory: TestMemory(words.merging(adding) { $1 }), rootTable: PhysicalAddress(0x1000),
+      memory: SyntheticMemory(words.merging(adding) { $1 }), rootTable: PhysicalAddress(0x1000),
       mode: .scalable, unit: unit)
     return RequestResolver(tables: tables, isTranslating: true, unit: unit).resolve(
       MemoryRequest(bus: 0, devfn: 0x10, pasid: pasid, address: IOVirtualAddress(address)))

@@ -191,7 +191,7 @@ struct WalkTests {
   }
 
   @Test func supervisorRequestsWriteToReadOnlyPagesUnlessWPEIsSet() {
-    let memory = TestMemory([0x1000: 0x2007, 0x2000: 0x3007, 0x3000: 0x4005, 0x4000: 0x8005])
+    let memory = SyntheticMemory([0x1000: 0x2007, 0x2000: 0x3007, 0x3000: 0x4005, 0x4000: 0x8005])
     var space = Self.first(4)
     for (privilege, access) in [
       (RequestPrivilege.user, PagingAccess.read), (.supervisor(obeysReadOnly: true), .read),
