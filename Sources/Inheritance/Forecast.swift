@@ -13,6 +13,8 @@ public struct Forecast: Hashable, Sendable {
   public var observed: ObservedTakeover?
   /// In the order of `Policy`.
   public var policies: [PolicyForecast]
+  /// What a live update keeps and clears; `nil` where that policy was not asked for.
+  public var liveUpdate: LiveUpdateForecast?
   public var recommendation: Recommendation
   /// Pages of this dump that devices may have written after the panic, while it was being saved.
   public var changedAfterPanic: ChangedPages
@@ -20,12 +22,14 @@ public struct Forecast: Hashable, Sendable {
   public init(
     crashKernel: CrashKernelSummary, inherited: [InheritedContext],
     observed: ObservedTakeover? = nil, policies: [PolicyForecast],
-    recommendation: Recommendation, changedAfterPanic: ChangedPages
+    liveUpdate: LiveUpdateForecast? = nil, recommendation: Recommendation,
+    changedAfterPanic: ChangedPages
   ) {
     self.crashKernel = crashKernel
     self.inherited = inherited
     self.observed = observed
     self.policies = policies
+    self.liveUpdate = liveUpdate
     self.recommendation = recommendation
     self.changedAfterPanic = changedAfterPanic
   }

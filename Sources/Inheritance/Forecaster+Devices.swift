@@ -82,6 +82,7 @@ extension Forecaster {
       return (Array(repeating: .physical, count: 4), Array(repeating: nil, count: 4), nil)
     }
     var reading = unit.reading(of: device.function.sourceID)
+    if reading.remark == nil { reading.remark = unit.remarks[device.function.sourceID] }
     if device.situation == .untranslated, unit.rootTable == nil, !unit.isDisabledFirst {
       reading = .init(fate: .physical)
     }
@@ -98,6 +99,10 @@ extension Forecaster {
         if second.0 == .blocked { third = (.remapped, fault(ofNewDomainFor: device, isScalable)) }
       case .passThrough:
         third = unit.hasPassThrough ? (.passThrough, nil) : second
+      case .restore:
+        if second.0 != .translated || !unit.preserved.contains(device.function.sourceID) {
+          third = (.remapped, fault(ofNewDomainFor: device, isScalable))
+        }
       }
     }
     return (

@@ -25,7 +25,9 @@ extension Forecaster {
     case .contexts:
       reserved.formUnion(copy.domainIDs)
       if options.strict { reserved.formUnion(ids) }
-    case .everything: reserved.formUnion(ids)
+    case .everything, .adopted: reserved.formUnion(ids)
+    // Of the domains of preserved devices alone; what else the tables still lead to is lost.
+    case .handedOver: reserved.formUnion(copy.domainIDs.filter { Int($0) < supported })
     case .blocked:
       let kept = Set(copy.copied)
       reserved.formUnion(
@@ -35,8 +37,14 @@ extension Forecaster {
     case .empty: break
     }
     let isCopied = copy.rootTable != nil && plan.tables != .blocked
+    var live = ids
+    if plan.tables == .handedOver {
+      let left = Set(copy.copied)
+      live.formIntersection(
+        own.filter { left.contains($0.device.sourceID) }.compactMap(\.domainID))
+    }
     let lost =
-      isCopied ? ids.subtracting(reserved).filter { $0 >= max(first, 1) }.sorted() : []
+      isCopied ? live.subtracting(reserved).filter { $0 >= max(first, 1) }.sorted() : []
     let taken = reserved.filter { $0 >= first }
     var next = first
     while taken.contains(next) { next += 1 }
@@ -50,8 +58,12 @@ extension Forecaster {
     guard unit.interruptRemappingEnabled == true, let table = unit.interruptRemapping,
       !options.commandLine.turnsInterruptRemappingOff, plan.tables != .empty
     else { return InterruptOutlook(outcome: .off, entries: 0) }
-    // The tables of 2014 were not copied; Linux copies those of 65,536 entries, its only size.
-    guard plan.tables == .contexts, traits.variant != .v0, table.entries == 65536 else {
+    // The tables of 2014 were not copied; Linux copies those of 65,536 entries, its only size. That
+    // code is not the one that takes over tables for DMA, so it would do the same beside an adoption;
+    // in a kernel that is no crash kernel it starts anew.
+    guard plan.tables == .contexts || plan.tables == .adopted, traits.variant != .v0,
+      table.entries == 65536
+    else {
       return InterruptOutlook(outcome: .empty, entries: 0)
     }
     return InterruptOutlook(outcome: .copied, entries: table.present)

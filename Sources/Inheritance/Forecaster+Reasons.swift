@@ -65,15 +65,19 @@ extension Forecaster {
             + (cost.bytes >= reserved ? ", which is more than there is" : ""))
       }
     }
+    if plan.tables == .adopted { reasons += adoptionPrice(units, forecasts) }
     return reasons + plan.remarks
   }
 }
 
 extension Recommendation {
   /// The policy under which least can go wrong, and of equals the one that costs least to have.
-  static func best(of policies: [PolicyForecast]) -> Recommendation {
+  ///
+  /// - Parameter known: the roads that only some kernels have and that this one's types know; the
+  ///   others of that kind are not weighed.
+  static func best(of policies: [PolicyForecast], known: Set<Policy>) -> Recommendation {
     // What exists comes before what somebody would have to build.
-    let order: [Policy] = [.linux, .reset, .fullCopy, .isolate, .disable]
+    let order: [Policy] = [.linux, .reset, .fullCopy, .isolate, .disable, .liveUpdate, .adopt]
     func cost(_ forecast: PolicyForecast) -> (Int, Int, Int) {
       (
         forecast.devices.count { $0.verdict == .unsafe },
@@ -81,8 +85,22 @@ extension Recommendation {
         order.firstIndex(of: forecast.policy) ?? order.count
       )
     }
-    guard let best = policies.min(by: { cost($0) < cost($1) }) else {
-      return Recommendation(policy: nil, available: nil, reasons: ["no policy was asked for"])
+    func exists(_ forecast: PolicyForecast) -> Bool {
+      !PolicyPlan.plan(forecast.policy).needsTypes || known.contains(forecast.policy)
+    }
+    let weighed = policies.filter(exists)
+    let others = policies.filter { !exists($0) }.map(\.policy.rawValue)
+    let unknown =
+      others.isEmpty
+      ? []
+      : [
+        "\(others.joined(separator: " and ")) \(others.count == 1 ? "is" : "are") not weighed: no type"
+          + " of this kernel says that it can do \(others.count == 1 ? "it" : "them")"
+      ]
+    guard let best = weighed.min(by: { cost($0) < cost($1) }) else {
+      return Recommendation(
+        policy: nil, available: nil,
+        reasons: policies.isEmpty ? ["no policy was asked for"] : unknown)
     }
     var reasons: [String] = []
     func count(_ forecast: PolicyForecast) -> String {
@@ -90,13 +108,13 @@ extension Recommendation {
       return "\(unsafe) unsafe and \(risky) risky of \(forecast.devices.count) devices"
     }
     reasons.append("\(best.policy.rawValue) leaves \(count(best))")
-    for other in policies where other.policy != best.policy {
+    for other in weighed where other.policy != best.policy {
       reasons.append("\(other.policy.rawValue) leaves \(count(other))")
     }
     if best.verdict != .safe {
       reasons.append("it is the best of these and not safe: see its devices")
     }
-    let available = policies.filter { PolicyPlan.plan($0.policy).isAvailable }.min {
+    let available = weighed.filter { PolicyPlan.plan($0.policy).isAvailable }.min {
       cost($0) < cost($1)
     }?.policy
     if available != best.policy {
@@ -104,6 +122,7 @@ extension Recommendation {
         "no released kernel does \(best.policy.rawValue)"
           + (available.map { "; of what kernels do, \($0.rawValue) is best" } ?? ""))
     }
-    return Recommendation(policy: best.policy, available: available, reasons: reasons)
+    return Recommendation(
+      policy: best.policy, available: available, reasons: reasons + unknown)
   }
 }

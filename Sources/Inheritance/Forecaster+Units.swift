@@ -32,6 +32,10 @@ struct SwitchedUnit {
   var presentHalves: Set<Int> = []
   /// The reason of a refusal.
   var refusal: String?
+  /// Source ids whose device goes on with its domain.
+  var preserved: Set<UInt16> = []
+  /// What is to be said of source ids whose reading says nothing itself.
+  var remarks: [UInt16: String] = [:]
 
   /// What a source id meets that the new tables have no context for.
   func reading(of sourceID: UInt16) -> Reading {
@@ -110,10 +114,12 @@ extension Forecaster {
         row.outcome = .disabled
         row.reason = "translation is off until empty tables are loaded"
         switched.isDisabledFirst = true
+      case .adopted, .handedOver:
+        copy = takeOverInPlace(unit, source, plan, &copier, &row, &switched)
       }
       fill(&row, from: copy, base: copier.arena.base, unit: unit)
       switched.rootTable = copy.rootTable
-      read(copy, source, copier.arena, &switched, row.proof)
+      read(copy, source, copier, &switched, row.proof)
     }
     row.domainIDs = domainIDs(unit, copy, plan)
     return (row, switched)
@@ -216,7 +222,9 @@ extension Forecaster {
     func function(_ bus: UInt8, _ devfn: UInt8) -> PCIFunction {
       PCIFunction(segment: unit.segment, bus: bus, devfn: devfn)
     }
-    row.rootTable.new = copy.rootTable.map { .arena($0.rawValue &- base.rawValue) }
+    row.rootTable.new = copy.rootTable.map {
+      copy.isInPlace ? .exact($0.rawValue) : .arena($0.rawValue &- base.rawValue)
+    }
     row.roots = copy.roots.map {
       .init(
         bus: Int($0.bus), half: $0.half.map { $0 == 0 ? "lower" : "upper" }, old: HexWord($0.old),
@@ -244,15 +252,17 @@ extension Forecaster {
 
   /// Reads the new tables as hardware would and compares each way with the old one.
   private func read(
-    _ copy: UnitCopy, _ source: UnitTables, _ arena: TableArena, _ switched: inout SwitchedUnit,
-    _ proof: UnitForecast.Proof?
+    _ copy: UnitCopy, _ source: UnitTables, _ copier: TableCopier,
+    _ switched: inout SwitchedUnit, _ proof: UnitForecast.Proof?
   ) {
     guard let root = copy.rootTable else { return }
     let old = TranslationTables(
       memory: memory, rootTable: source.rootTable, mode: source.mode, unit: source.capabilities
     ).read(budget: budget.contexts)
     let new = TranslationTables(
-      memory: ArenaOverlay(arena, over: memory), rootTable: root, mode: source.mode,
+      memory: copy.isInPlace
+        ? EditedMemory(copier.edits, over: memory) : ArenaOverlay(copier.arena, over: memory),
+      rootTable: root, mode: source.mode,
       unit: source.capabilities
     ).read(budget: budget.contexts)
     for entry in new.roots {

@@ -18,6 +18,8 @@ public struct Forecaster {
   /// Frames of the old tables.
   let oldTables: [UInt64]
   let budget: CopyBudget
+  /// Which devices a live update preserves.
+  let liveUpdate: LiveUpdateChoice
 
   /// - Parameters:
   ///   - errors: devices with an error finding; a policy that keeps their mappings is never safe.
@@ -51,6 +53,7 @@ public struct Forecaster {
     devices = DeviceFacts.all(
       of: state, facts: facts, options: options, errors: errors, spaces: &spaces)
     self.spaces = spaces
+    liveUpdate = LiveUpdateChoice(state, facts: facts, asked: options.preserved)
   }
 
   /// One policy, executed: the forecast and the tables behind it.
@@ -88,7 +91,9 @@ public struct Forecaster {
     }
     let forecast = Forecast(
       crashKernel: summary, inherited: inherited, observed: observed, policies: policies,
-      recommendation: Recommendation.best(of: policies), changedAfterPanic: changedAfterPanic)
+      liveUpdate: policies.first { $0.policy == .liveUpdate }.map(liveUpdateForecast),
+      recommendation: Recommendation.best(of: policies, known: facts.knownRoads),
+      changedAfterPanic: changedAfterPanic)
     return (forecast, tables)
   }
 
@@ -127,7 +132,7 @@ public struct Forecaster {
       forecast: forecast,
       image: TableImage(
         copier.arena, roots: roots, keeping: plan.tables == .everything ? [] : oldTables,
-        of: memory))
+        of: copier.edits.isEmpty ? memory : EditedMemory(copier.edits, over: memory)))
   }
 
   // MARK: The document's frame

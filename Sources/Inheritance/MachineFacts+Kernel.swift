@@ -72,8 +72,30 @@ extension MachineFacts {
       // PCI_BASE_CLASS_DISPLAY
       if device.classCode.map({ $0 >> 16 == 3 }) == true { displays.insert(function) }
     }
+    knownRoads =
+      attempt("the types of other roads") { () throws(KernelError) in try image.knownRoads() } ?? []
+    // `iommu_domain.iopf_handler`: page requests of the domain go to it.
+    for domain in kernel.structures.domains {
+      guard let address = domain.iommuDomain else { continue }
+      let handler = attempt("page requests of the domain at \(address)") {
+        () throws(KernelError) -> UInt64 in
+        guard try image.has("iommu_domain", "iopf_handler") else { return 0 }
+        return try image.object("iommu_domain", at: address).pointer("iopf_handler").rawValue
+      }
+      if let handler, handler != 0 { pageRequestDomains.insert(domain.kernelObject) }
+    }
     self.gaps = gaps
   }
+
+  /// What a kernel's types must know for a road that not every kernel has.
+  ///
+  /// A road without evidence is one that no type of any VT-d kernel is known to speak of: adoption in
+  /// kdump is in arm-smmu-v3 alone (message cover.1779265413, 2026), where an option bit stands for it.
+  static let evidenceOfRoads: [Policy: [(structure: String, member: String)]] = [
+    .adopt: [],
+    // include/linux/kho/abi/iommu.h of the series "iommu: Add live update state preservation".
+    .liveUpdate: [("iommu_flb_ser", "iommu_array_phys"), ("iommu_hw_ser", "intel.root_table")],
+  ]
 }
 
 extension KernelImage {
@@ -88,6 +110,18 @@ extension KernelImage {
     guard let type: UInt32 = try variable("iommu_def_domain_type"), type != 0 else { return nil }
     // IOMMU_DOMAIN_IDENTITY
     return type == 4
+  }
+
+  fileprivate func knownRoads() throws(KernelError) -> Set<Policy> {
+    var roads: Set<Policy> = []
+    for (road, evidence) in MachineFacts.evidenceOfRoads where !evidence.isEmpty {
+      var isKnown = true
+      for (structure, member) in evidence where isKnown {
+        isKnown = try self.structure(structure) != nil && has(structure, member)
+      }
+      if isKnown { roads.insert(road) }
+    }
+    return roads
   }
 
   /// A `struct resource`; `nil` for one that is not set.

@@ -55,6 +55,10 @@ public struct MachineFacts: Hashable, Sendable {
   public var commandLine: CrashCommandLine?
   /// PCI functions that are displays.
   public var displays: Set<PCIFunction>
+  /// Roads that not every kernel has and that this kernel's types know.
+  public var knownRoads: Set<Policy> = []
+  /// Kernel domains that handle page requests, which a live update refuses.
+  public var pageRequestDomains: Set<KernelAddress> = []
   /// What could not be read.
   public var gaps: [String]
 
@@ -85,16 +89,19 @@ public struct ForecastOptions: Hashable, Sendable {
   public var drivers: [String]?
   /// Leaves the code's quirks out and contexts that hardware would refuse.
   public var strict: Bool
+  /// Devices that a live update is to preserve; `nil` for those that VFIO and iommufd have.
+  public var preserved: [DeviceName]?
 
   public init(
     policies: [Policy] = Policy.allCases, variant: CopyVariant? = nil,
     commandLine: CrashCommandLine = CrashCommandLine(), drivers: [String]? = nil,
-    strict: Bool = false
+    strict: Bool = false, preserved: [DeviceName]? = nil
   ) {
     self.policies = policies
     self.variant = variant
     self.commandLine = commandLine
     self.drivers = drivers
     self.strict = strict
+    self.preserved = preserved
   }
 }

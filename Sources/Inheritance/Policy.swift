@@ -15,6 +15,12 @@ public enum Policy: String, CaseIterable, Hashable, Sendable {
   case disable
   /// Devices behind PCI Express ports are reset first, then as `linux`.
   case reset
+  /// Nothing is copied: the next kernel goes on with the old root, contexts and tables in place, as
+  /// arm-smmu-v3 does in kdump since 2026.
+  case adopt
+  /// A planned update of the kernel: chosen devices keep their tables, everything else is cleared
+  /// before the old kernel ends.
+  case liveUpdate = "live-update"
 }
 
 /// What a policy does, as data: the forecast executes it and knows no policy by name otherwise.
@@ -29,6 +35,10 @@ public struct PolicyPlan: Hashable, Sendable {
     case blocked
     /// An empty root table.
     case empty
+    /// The old ones, word for word.
+    case adopted
+    /// The old ones, with the entries of what is not preserved cleared.
+    case handedOver
   }
 
   /// What a driver's attach does to its device at T3.
@@ -39,6 +49,8 @@ public struct PolicyPlan: Hashable, Sendable {
     case inherit
     /// Pass-through, where the unit has it.
     case passThrough
+    /// A preserved device goes on with its domain, any other one gets a new domain.
+    case restore
   }
 
   public var tables: Tables
@@ -53,6 +65,8 @@ public struct PolicyPlan: Hashable, Sendable {
   public var keepsMappings = false
   /// Released kernels can be made to follow it.
   public var isAvailable = false
+  /// It exists in kernels alone whose types say so; see `MachineFacts.knownRoads`.
+  public var needsTypes = false
   /// What every reader of the forecast should know.
   public var remarks: [String]
 
@@ -85,6 +99,20 @@ public struct PolicyPlan: Hashable, Sendable {
       remarks: [
         "only devices behind PCI Express ports can be reset; ports with a display below are skipped",
         "a reset loses what firmware set up in a device with a reserved region",
+      ]),
+    .adopt: PolicyPlan(
+      tables: .adopted, attach: .newDomain, keepsMappings: true, needsTypes: true,
+      remarks: [
+        "the tables stay in the crashed kernel's memory, where whatever caused the crash can still"
+          + " change them, or already has",
+        "an attach frees nothing: the old page tables and the domain-id of the device stay as they are",
+      ]),
+    .liveUpdate: PolicyPlan(
+      tables: .handedOver, attach: .restore, blocksFirst: true, keepsMappings: true,
+      isAvailable: true, needsTypes: true,
+      remarks: [
+        "a live update is planned: it must be prepared while the machine runs, and no crash kernel"
+          + " can take this road; T1 to T4 are the next kernel's"
       ]),
   ]
 

@@ -15,7 +15,9 @@ internal import VTd
 ///     let proof = CopyVerifier(copier.arena, original: tables).verify(copy)
 public struct TableCopier {
   public let arena: TableArena
-  private let budget: CopyBudget
+  /// Words that takeovers in place have written so far, over all units.
+  public internal(set) var edits = TableEdits()
+  let budget: CopyBudget
   private var pageTables: PageTableCopier
 
   /// - Parameter base: where the arena starts; see `TableArena.base(beside:)`.
@@ -357,35 +359,7 @@ public struct TableCopier {
       memory: ArenaOverlay(arena, over: unit.memory), rootTable: root, mode: unit.mode,
       unit: unit.capabilities
     ).read(budget: budget.contexts)
-    var rows: [UInt16: UnitCopy.ContextRow] = [:]
-    for context in old.contexts {
-      rows[context.sourceID] = UnitCopy.ContextRow(
-        bus: context.bus, devfn: context.devfn, old: context.words, new: nil)
-    }
-    for context in new.contexts {
-      rows[
-        context.sourceID,
-        default: UnitCopy.ContextRow(
-          bus: context.bus, devfn: context.devfn, old: nil, new: nil)
-      ].new = context.words.map(CopiedWord.exact)
-    }
-    copy.contexts = rows.sorted { $0.key < $1.key }.map(\.value)
-
-    var entries: [UInt64: UnitCopy.PASIDRow] = [:]
-    func row(_ path: ContextPath, _ pasid: UInt32) -> UnitCopy.PASIDRow {
-      UnitCopy.PASIDRow(bus: path.bus, devfn: path.devfn, pasid: pasid, old: nil, new: nil)
-    }
-    for path in old.paths {
-      guard let pasid = path.pasid else { continue }
-      let key = UInt64(path.sourceID) << 32 | UInt64(pasid)
-      entries[key, default: row(path, pasid)].old = path.words
-    }
-    for path in new.paths {
-      guard let pasid = path.pasid else { continue }
-      let key = UInt64(path.sourceID) << 32 | UInt64(pasid)
-      entries[key, default: row(path, pasid)].new = path.words.map(CopiedWord.exact)
-    }
-    copy.pasids = entries.sorted { $0.key < $1.key }.map(\.value)
+    copy.pair(old, new)
   }
 
   // MARK: Nothing gets through
@@ -457,7 +431,7 @@ public struct TableCopier {
 
   // MARK: Checks
 
-  private func note(_ reading: TranslationTablesReading, in copy: inout UnitCopy) {
+  func note(_ reading: TranslationTablesReading, in copy: inout UnitCopy) {
     for obstacle in reading.obstacles {
       func note(_ check: CopyProblem.Check, _ outcome: CopyProblem.Outcome, _ detail: String) {
         copy.problems.note(

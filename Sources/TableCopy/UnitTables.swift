@@ -109,6 +109,8 @@ public struct UnitCopy: Sendable {
   public var failedBuses: [UInt8] = []
   /// Buses that have an upper context table only.
   public var upperOnlyBuses: [UInt8] = []
+  /// The new tables are the old ones, where they stand; `rootTable` is the old root.
+  public var isInPlace = false
 
   public init() {}
 

@@ -50,7 +50,7 @@ struct RandomTablesTests {
   }
 
   /// One unit with up to five devices and up to four table sets.
-  private static func machine(_ random: inout SeededGenerator) -> LegacyMachine {
+  static func machine(_ random: inout SeededGenerator) -> LegacyMachine {
     var machine = LegacyMachine()
     var tops: [(table: UInt64, levels: Int)] = []
     for _ in 0...(random.next() % 4) {

@@ -18,7 +18,8 @@ struct InheritCommand: Verb {
     discussion: """
       Policies: linux (root and context tables copied, as Linux does), full-copy (every level \
       copied), isolate (everything blocked, pass-through at attach), disable (translation off), \
-      reset (devices reset first, then linux). Moments: T1 start-up of the driver, T2 the new root \
+      reset (devices reset first, then linux), adopt (the old tables stay in force where they are), \
+      live-update (a planned update that preserves chosen devices). Moments: T1 start-up of the driver, T2 the new root \
       pointer, T3 a driver attaches the device, T4 while the dump is saved.
       """)
 
@@ -31,8 +32,15 @@ struct InheritCommand: Verb {
 
   @Option(
     help: ArgumentHelp(
-      "Which policy: linux, full-copy, isolate, disable, reset or all.", valueName: "policy"))
+      "Which policy: linux, full-copy, isolate, disable, reset, adopt, live-update or all.",
+      valueName: "policy"))
   var policy: PolicyChoice = .all
+
+  @Option(
+    help: ArgumentHelp(
+      "Devices that a live update preserves, separated by commas; by default those that VFIO and "
+        + "iommufd have.", valueName: "devices"))
+  var preserved: String?
 
   @Option(
     help: ArgumentHelp(
@@ -81,6 +89,9 @@ struct InheritCommand: Verb {
     if policy == .disable, image != nil {
       throw ValidationError(
         "'--image' has nothing to write under 'disable', which makes no tables.")
+    }
+    if preserved != nil, !policy.policies.contains(.liveUpdate) {
+      throw ValidationError("'--preserved' counts under 'live-update' alone.")
     }
   }
 
@@ -132,7 +143,10 @@ extension InheritCommand {
       commandLine: CrashCommandLine(crashCommandLine ?? ""),
       drivers: crashDrivers.map {
         $0.split(separator: ",").map(String.init).filter { $0 != "none" }
-      }, strict: strict)
+      }, strict: strict,
+      preserved: preserved.map {
+        $0.split(separator: ",").map(String.init).filter { $0 != "none" }.map(DeviceName.init)
+      })
   }
 
   /// Whose tables `--image` writes.
@@ -146,6 +160,8 @@ enum PolicyChoice: String, CaseIterable, ExpressibleByArgument {
   case isolate
   case disable
   case reset
+  case adopt
+  case liveUpdate = "live-update"
   case all
 
   var policies: [Policy] {
@@ -155,6 +171,8 @@ enum PolicyChoice: String, CaseIterable, ExpressibleByArgument {
     case .isolate: [.isolate]
     case .disable: [.disable]
     case .reset: [.reset]
+    case .adopt: [.adopt]
+    case .liveUpdate: [.liveUpdate]
     case .all: Policy.allCases
     }
   }

@@ -42,6 +42,9 @@ extension InheritDocument: Document, DocumentRow {
       "observed", \.forecast.observed,
       "What a crash kernel whose memory is in the dump as well has really done.")
     fields.field("policies", \.forecast.policies, "A forecast for each policy that was asked for.")
+    fields.field(
+      "liveUpdate", \.forecast.liveUpdate,
+      "What a live update keeps, clears and refuses; null where that policy was not asked for.")
     fields.field("recommendation", \.forecast.recommendation, "Which policy to follow.")
     fields.field(
       "changedAfterPanic", \.forecast.changedAfterPanic,

@@ -27,6 +27,9 @@ public struct InheritText {
       try page.blank()
       try page.heading("Policy \(policy.policy.rawValue): \(policy.verdict.rawValue)")
       try write(policy, to: page)
+      if policy.policy == .liveUpdate, let update = forecast.liveUpdate {
+        try LiveUpdateText(page: page).write(update)
+      }
     }
     try page.finish()
   }
@@ -231,7 +234,9 @@ public struct InheritText {
       let contexts = unit.contexts.count { $0.new != nil }
       try field(
         "root table",
-        "\(TextPage.text(unit.rootTable.old)) becomes \(new) in new memory; "
+        (unit.outcome == .adopted
+          ? "\(new) stays in place; "
+          : "\(TextPage.text(unit.rootTable.old)) becomes \(new) in new memory; ")
           + "\(Quantity.count(roots, "root entry", "root entries")), "
           + Quantity.count(contexts, "context")
           + (unit.pasids.isEmpty ? "" : ", " + Quantity.count(unit.pasids.count, "PASID")))

@@ -30,6 +30,8 @@ extension Policy: DocumentChoice {
     case .isolate: "everything is blocked but devices with firmware regions."
     case .disable: "translation is switched off, and on again with empty tables."
     case .reset: "devices behind PCI Express ports are reset, then as linux."
+    case .adopt: "nothing is copied: the next kernel goes on with the old tables in place."
+    case .liveUpdate: "a planned update: chosen devices keep their tables, the others' are cleared."
     }
   }
 }
