@@ -53,7 +53,7 @@ struct Assembler {
       dump: dump, units: units, contexts: contexts, domains: domains, devices: devices,
       reservedRegions: regions,
       observations: kernel.problems.map(Observation.init) + observations + walker.observations,
-      memoryMap: MemoryRegion.regions(kernel.memoryMap))
+      memoryMap: MemoryRegion.regions(kernel.memoryMap), handovers: handovers(units))
   }
 
   /// Looks for tables in wrong hands and for mappings of what no driver owns.

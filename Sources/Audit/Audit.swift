@@ -52,6 +52,7 @@ public enum Audit {
     EntryNotAllocated.self,
     InterruptEntryImpossible.self,
     InvalidationPending.self,
+    HandoverDisagrees.self,
     DumpIncomplete.self,
     FilteredOut.self,
     Truncated.self,

@@ -117,7 +117,7 @@ extension KernelImage {
     for (road, evidence) in MachineFacts.evidenceOfRoads where !evidence.isEmpty {
       var isKnown = true
       for (structure, member) in evidence where isKnown {
-        isKnown = try self.structure(structure) != nil && has(structure, member)
+        isKnown = try has(structure, member)
       }
       if isKnown { roads.insert(road) }
     }

@@ -42,6 +42,7 @@ extension LinuxIOMMU {
     memoryMap = MemoryMapReader(image: image, log: log).regions()
     interruptSources = InterruptSourceReader(image: image).sources()
     hostAddressWidth = HostAddressWidth(image: image).bits()
+    handovers = HandoverReader(image: image, log: log).handovers()
     problems = log.problems
   }
 

@@ -32,6 +32,8 @@ public struct LinuxIOMMU: Sendable {
   public var interruptSources: [KernelAddress: Set<UInt16>]?
   /// Bits of host physical addresses; `nil` if neither the log nor the kernel tells.
   public var hostAddressWidth: Int?
+  /// What live updates hand over, as this kernel holds it; units have no names yet.
+  public var handovers: [Handover] = []
   /// What could not be read, or contradicts itself.
   public var problems: [LinuxProblem] = []
 
@@ -72,7 +74,7 @@ extension LinuxIOMMU {
     "reserved_iova_list", "deferred_flush", "list_size", "intel_iommu_ops",
     "intel_fs_paging_domain_ops", "intel_ss_paging_domain_ops", "iommu_device_list",
     "iommu_group_kset", "irq_remapping_enabled", "eim_mode", "pci_root_buses", "iomem_resource",
-    "vmemmap_base", "ir_ioapic", "ir_hpet", "boot_cpu_data",
+    "vmemmap_base", "ir_ioapic", "ir_hpet", "boot_cpu_data", "iommu_flb",
   ]
 
   /// Source files whose compile units define most of the structures that the readers ask for; for a
@@ -86,7 +88,7 @@ extension LinuxIOMMU {
     "drivers/iommu/intel_irq_remapping.c", "drivers/iommu/intel/pasid.c",
     "drivers/iommu/intel-pasid.c", "drivers/pci/probe.c", "kernel/printk/printk.c",
     "kernel/printk.c",
-    "drivers/base/core.c", "lib/idr.c",
+    "drivers/base/core.c", "lib/idr.c", "drivers/iommu/liveupdate.c",
   ]
 }
 

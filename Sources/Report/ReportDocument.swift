@@ -52,5 +52,9 @@ extension ReportDocument: Document, DocumentRow {
     fields.field(
       "memoryMap", \.state.memoryMap,
       "What lies where in physical memory, as far as it matters to DMA; by address.")
+    fields.field(
+      "handovers", \.state.handovers,
+      "What live updates of the kernel hand over; empty where nobody prepared one.",
+      since: "0.1.0")
   }
 }

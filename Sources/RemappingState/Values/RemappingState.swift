@@ -25,11 +25,15 @@ public struct RemappingState: Hashable, Sendable {
   /// What lies where in physical memory, as far as it matters to DMA; by address. Empty where the
   /// kernel did not tell.
   public var memoryMap: [MemoryRegion]
+  /// What live updates hand over: what came in first; empty where nobody prepared one, and on kernels
+  /// whose types know none.
+  public var handovers: [Handover]
 
   public init(
     dump: DumpSummary, units: [Unit] = [], contexts: [Context] = [], domains: [Domain] = [],
     devices: [Device] = [], reservedRegions: [ReservedRegion] = [],
-    observations: [Observation] = [], memoryMap: [MemoryRegion] = []
+    observations: [Observation] = [], memoryMap: [MemoryRegion] = [],
+    handovers: [Handover] = []
   ) {
     self.dump = dump
     self.units = units
@@ -39,5 +43,6 @@ public struct RemappingState: Hashable, Sendable {
     self.reservedRegions = reservedRegions
     self.observations = observations
     self.memoryMap = memoryMap
+    self.handovers = handovers
   }
 }

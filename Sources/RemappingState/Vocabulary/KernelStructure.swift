@@ -88,6 +88,12 @@ public enum KernelStructure: String, Hashable, Sendable, CaseIterable {
   case translationCache = "struct dmar_satc_unit"
   case resources = "iomem_resource tree"
 
+  // What a live update hands over.
+  case handover = "struct iommu_flb_ser"
+  case handoverUnits = "struct iommu_hw_ser chain"
+  case handoverDomains = "struct iommu_domain_ser chain"
+  case handoverDevices = "struct iommu_device_ser chain"
+
   /// All of them: nothing of the kernel could be read.
   case everything = "kernel structures"
   /// Problems that were counted and not listed.

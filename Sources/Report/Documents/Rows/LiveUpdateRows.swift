@@ -103,8 +103,7 @@ extension LiveUpdateForecast.Device: DocumentRow {
     fields.field("aliases", \.aliases, "Other source ids that its requests may carry.")
     fields.field(
       "bytesReachable", \.bytesReachable,
-      "Bytes that its translations reach; of a device that is not preserved each request to them"
-        + " faults.")
+      "Bytes that its translations reach; requests to them fault where it is not preserved.")
   }
 }
 

@@ -26,7 +26,31 @@ struct SummaryText {
     let count = state.observations.reduce(0) { $0.addingClamped($1.count) }
     try page.field(
       "missing or odd", count == 0 ? "nothing" : Quantity.count(count, "observation"))
+    for handover in state.handovers { try write(handover, to: page) }
     try page.field("verdict", verdict, labelStyle: verdictStyle)
+  }
+
+  /// A live update, and which domains it hands over.
+  private func write(_ handover: Handover, to page: TextPage) throws(OutputError) {
+    var text =
+      handover.stage == .incoming
+      ? "this kernel came out of one and has not finished it" : "this kernel has prepared one"
+    text += ": \(Quantity.count(handover.units.count, "unit"))"
+    text += ", \(Quantity.count(handover.domains.count, "domain"))"
+    text += ", \(Quantity.count(handover.devices.count, "device"))"
+    text += " (\(handover.compatible ?? "form unknown"))"
+    try page.field("live update", text)
+    let verb = handover.stage == .incoming ? "inherited" : "handed over"
+    for domain in handover.domains.prefix(page.shown(handover.domains.count)) {
+      let users = handover.devices.filter { $0.domain == domain.address }
+      try page.field(
+        "",
+        "\(verb): table \(domain.table), \(domain.levels) levels, "
+          + (users.isEmpty
+            ? "of no device"
+            : "of " + page.list(users.map { "\($0.device) (domain-id \($0.domainID))" })))
+    }
+    try page.cut(handover.domains.count, "domains", indent: 2)
   }
 
   private func size(_ bytes: Int) -> UInt64 { UInt64(max(0, bytes)) }
