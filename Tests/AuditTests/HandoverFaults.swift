@@ -3,6 +3,7 @@
 import Audit
 import Memory
 import RemappingState
+import StateFixtures
 import Testing
 
 /// Each way in which a handed-over state can differ from the tables is a finding of its own.
@@ -53,36 +54,55 @@ struct HandoverFaults {
     #expect(findings(Self.state()) == [])
   }
 
-  @Test(arguments: [
-    (.error, "root table 0x2000", { $0.handovers[0].units[0].rootTable = 0x2000 }),
-    (.error, "this kernel has none there", { $0.handovers[0].units[0].unit = nil }),
-    (
-      .error, "upper context table of bus 1f, which the root table does not have",
-      { $0.handovers[0].units[0].contextTables = [6, 63] }
-    ),
-    (
-      .warning, "lower context table of bus 4 is in force and not handed over",
-      { $0.handovers[0].units[0].presentTables = [6, 8] }
-    ),
-    (
-      .warning, "zeroed when this kernel ends",
-      {
-        $0.handovers[0].stage = .outgoing
-        $0.handovers[0].units[0].presentTables = [6, 8]
-      }
-    ),
-    (.error, "names a unit at 0xdead0", { $0.handovers[0].devices[0].unit = 0xdead0 }),
-    (.error, "names a domain at 0xdead0", { $0.handovers[0].devices[0].domain = 0xdead0 }),
-    (.error, "allocator holds for free", { $0.units[0].domainIDs.used = [0] }),
-    (.error, "no context translates", { $0.contexts = [] }),
-    (.error, "domain-id 5, and the device's context has 6", { $0.contexts[0].domainID = 6 }),
-    (.error, "table 0x7000, and the device's context has 0x8000", { $0.contexts[0].table = 0x8000 }),
-    (.error, "table of 4 levels, and the device's context walks 5", { $0.contexts[0].levels = 5 }),
-  ] as [(Finding.Severity, String, @Sendable (inout RemappingState) -> Void)])
-  func eachDifferenceIsAFinding(
-    _ severity: Finding.Severity, _ words: String,
-    _ change: @Sendable (inout RemappingState) -> Void
-  ) {
+  struct Difference: CustomTestStringConvertible, Sendable {
+    var severity: Finding.Severity
+    var words: String
+    var change: @Sendable (inout RemappingState) -> Void
+
+    init(
+      _ severity: Finding.Severity, _ words: String,
+      _ change: @escaping @Sendable (inout RemappingState) -> Void
+    ) {
+      self.severity = severity
+      self.words = words
+      self.change = change
+    }
+
+    var testDescription: String { words }
+  }
+
+  static let differences = [
+    Difference(.error, "root table 0x2000") { $0.handovers[0].units[0].rootTable = 0x2000 },
+    Difference(.error, "this kernel has none there") { $0.handovers[0].units[0].unit = nil },
+    Difference(.error, "upper context table of bus 1f, which the root table does not have") {
+      $0.handovers[0].units[0].contextTables = [6, 63]
+    },
+    Difference(.warning, "lower context table of bus 4 is in force and not handed over") {
+      $0.handovers[0].units[0].presentTables = [6, 8]
+    },
+    Difference(.warning, "zeroed when this kernel ends") {
+      $0.handovers[0].stage = .outgoing
+      $0.handovers[0].units[0].presentTables = [6, 8]
+    },
+    Difference(.error, "names a unit at 0xdead0") { $0.handovers[0].devices[0].unit = 0xdead0 },
+    Difference(.error, "names a domain at 0xdead0") {
+      $0.handovers[0].devices[0].domain = 0xdead0
+    },
+    Difference(.error, "allocator holds for free") { $0.units[0].domainIDs.used = [0] },
+    Difference(.error, "no context translates") { $0.contexts = [] },
+    Difference(.error, "domain-id 5, and the device's context has 6") {
+      $0.contexts[0].domainID = 6
+    },
+    Difference(.error, "table 0x7000, and the device's context has 0x8000") {
+      $0.contexts[0].table = 0x8000
+    },
+    Difference(.error, "table of 4 levels, and the device's context walks 5") {
+      $0.contexts[0].levels = 5
+    },
+  ]
+
+  @Test(arguments: differences) func eachDifferenceIsAFinding(_ row: Difference) {
+    let (severity, words, change) = (row.severity, row.words, row.change)
     var state = Self.state()
     change(&state)
     let found = findings(state).filter { $0.message.contains(words) }

@@ -112,26 +112,34 @@ struct LiveUpdateTests {
     #expect(update.devices.filter { $0.outcome == .preserved }.allSatisfy { $0.reasons == [] })
   }
 
+  struct Refusal: CustomTestStringConvertible, Sendable {
+    var word: String
+    var change: @Sendable (inout Machine) -> Void
+
+    init(_ word: String, _ change: @escaping @Sendable (inout Machine) -> Void) {
+      self.word = word
+      self.change = change
+    }
+
+    var testDescription: String { word }
+  }
+
   /// Each refusal, with a word of its reason.
-  @Test(
-    arguments: [
-      ("no domain", { $0.state.devices[0].domain = nil }),
-      (
-        "VMD",
-        {
-          $0.state.devices[0].device = "10000:00:01.0"
-        }
-      ),
-      ("page requests", { $0.facts.pageRequestDomains = [$0.state.devices[0].domain ?? 0] }),
-      ("tables of its own", { $0.state.domains[0].type = .identity }),
-      ("process", { $0.state.domains[0].type = .sva }),
-      ("nested", { $0.state.domains[0].type = .nested }),
-      ("no PCI function", { $0.state.devices[0].device = .other("ABCD0001:00") }),
-      ("no remapping unit", { $0.state.devices[0].unit = nil }),
-    ] as [(String, @Sendable (inout Machine) -> Void)])
-  func cannotBePreserved(
-    _ word: String, _ change: @escaping @Sendable (inout Machine) -> Void
-  ) throws {
+  static let refusals = [
+    Refusal("no domain") { $0.state.devices[0].domain = nil },
+    Refusal("VMD") { $0.state.devices[0].device = "10000:00:01.0" },
+    Refusal("page requests") {
+      $0.facts.pageRequestDomains = [$0.state.devices[0].domain ?? KernelAddress(0)]
+    },
+    Refusal("tables of its own") { $0.state.domains[0].type = .identity },
+    Refusal("process") { $0.state.domains[0].type = .sva },
+    Refusal("nested") { $0.state.domains[0].type = .nested },
+    Refusal("no PCI function") { $0.state.devices[0].device = DeviceName.other("ABCD0001:00") },
+    Refusal("no remapping unit") { $0.state.devices[0].unit = nil },
+  ]
+
+  @Test(arguments: refusals) func cannotBePreserved(_ refusal: Refusal) throws {
+    let (word, change) = (refusal.word, refusal.change)
     let name = machine(change).state.devices[0].device
     let (policy, update) = try run([name], change)
     let row = try device(name, update)

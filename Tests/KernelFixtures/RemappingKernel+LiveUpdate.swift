@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import KernelTypes
+import KernelTypes
 public import Memory
 
 /// What a live update hands over, in the layouts of the series that brought it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import MemoryFixtures
 import RemappingState
 import TableCopy
 import TableFixtures
@@ -15,7 +16,7 @@ struct InPlaceTests {
     let seed = UInt64(
       environmentNumber("TABLECOPY_SEED", default: Int.random(in: 0...Int.max)))
     print("random tables: \(cases) cases, TABLECOPY_SEED=\(seed)")
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     for number in 0..<cases {
       let unit = RandomTablesTests.machine(&random).unit
       var copier = TableCopier(base: PhysicalAddress(1 << 40))

@@ -4,6 +4,7 @@ public import ArgumentParser
 import Audit
 import Evidence
 public import Inheritance
+import Memory
 import RemappingState
 import Report
 import Session
