@@ -397,6 +397,22 @@ struct AuditTests {
       "2 invalidations were submitted and not known to be done (slots 38 to before 40)"
     ) { $0.unit("dmar0") { $0.invalidationQueue?.pending = 2 } },
 
+    // MARK: Live updates
+    Fault(
+      "handed-over unit that this kernel lacks", ["handover.disagrees error"],
+      "a live update hands over a unit at 0xdead000, and this kernel has none there"
+    ) {
+      $0.handovers = [
+        Handover(
+          stage: .incoming, address: 0x9000,
+          units: [
+            .init(
+              address: 0xa010, unit: nil, registerBase: 0xdead000, rootTable: 0x1000,
+              contextTables: [], presentTables: nil)
+          ])
+      ]
+    },
+
     // MARK: The dump
     Fault(
       "filter that removed kernel structures", ["dump.filtered-out warning"],

@@ -89,6 +89,7 @@ struct Catalogue {
     ("context", "Context and PASID entries"), ("domain", "Domains and their tables"),
     ("iova", "IOVA allocators"), ("region", "Reserved regions"),
     ("interrupts", "Interrupt remapping"), ("queue", "Invalidation queues"),
+    ("handover", "Live updates"),
     ("dump", "The dump itself"), ("kernel", "The kernel's structures"),
   ]
 

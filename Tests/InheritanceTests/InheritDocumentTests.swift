@@ -44,7 +44,7 @@ struct InheritDocumentTests {
     #expect(
       top == [
         "schema", "tool", "dump", "crashKernel", "inherited", "observed", "policies",
-        "recommendation", "changedAfterPanic",
+        "liveUpdate", "recommendation", "changedAfterPanic",
       ])
     let value = try #require(
       try JSONSerialization.jsonObject(with: Data(json().utf8)) as? [String: Any])

@@ -45,7 +45,7 @@ struct ReportDocumentTests {
     #expect(
       top == [
         "schema", "tool", "dump", "units", "contexts", "domains", "devices", "reservedRegions",
-        "findings", "observations", "memoryMap",
+        "findings", "observations", "memoryMap", "handovers",
       ])
   }
 

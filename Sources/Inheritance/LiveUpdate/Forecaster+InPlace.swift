@@ -44,9 +44,12 @@ extension Forecaster {
     row.reason =
       "\(copy.contexts.count - cleared) of \(copy.contexts.count) contexts stay in place, the others"
       + " are zeroed before the old kernel ends"
-    for candidate in liveUpdate.candidates where candidate.device.unit == unit.name {
+    // Of a source id that both kinds have, the preserved device's is told.
+    let own = liveUpdate.candidates.filter { $0.device.unit == unit.name }
+    for candidate in own where candidate.outcome != .preserved {
       remark(candidate, update, &switched)
     }
+    for candidate in preserved { remark(candidate, update, &switched) }
     return copy
   }
 
