@@ -154,7 +154,11 @@ let package = Package(
       ],
       exclude: ["Golden"]),
     tests(
-      "Report", ["Memory", "MemoryFixtures", "RemappingState", "StateDiff", "StateFixtures"],
+      "Report",
+      [
+        "Memory", "MemoryFixtures", "RemappingState", "StateDiff", "Evidence", "Owners",
+        "StateFixtures",
+      ],
       exclude: ["Golden"]),
     tests(
       "Commands",
@@ -176,6 +180,6 @@ let package = Package(
       "Translation",
       ["Memory", "MemoryFixtures", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures"]),
     tests("Session", ["Memory", "RemappingState", "Evidence", "DumpFixtures"]),
-    tests("Owners", ["Memory", "RemappingState"]),
+    tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),
   ]
 )

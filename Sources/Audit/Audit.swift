@@ -53,6 +53,8 @@ public enum Audit {
     InterruptEntryImpossible.self,
     InvalidationPending.self,
     HandoverDisagrees.self,
+    LoggedFaults.self,
+    LoggedUnitErrors.self,
     DumpIncomplete.self,
     FilteredOut.self,
     Truncated.self,
@@ -68,6 +70,17 @@ public enum Audit {
     let findings = rules.flatMap { $0.init().check(state) }
     return Finding.Severity.allCases.flatMap { severity in
       findings.filter { $0.severity == severity }
+    }
+  }
+
+  /// The rules that could not be judged on a state, in their order, each with what is missing.
+  public static func unjudged(on state: RemappingState) -> [UnjudgedRule] {
+    var reasons: [AuditNeed: String] = [:]
+    for need in AuditNeed.allCases { reasons[need] = state.reasonForLack(of: need) }
+    return rules.compactMap { rule in
+      // The first lack is the deepest: without the kernel's structures there are no allocators.
+      AuditNeed.allCases.first { rule.needs.contains($0) && reasons[$0] != nil }
+        .flatMap { reasons[$0] }.map { UnjudgedRule(rule: rule.id, reason: $0) }
     }
   }
 }

@@ -12,6 +12,9 @@ public protocol AuditRule: Sendable {
   static var id: String { get }
   /// The severity of the rule's findings; where a rule grades them, the worst.
   static var severity: Finding.Severity { get }
+  /// What of a state the rule looks at; where some of it is missing, its silence says nothing. Empty
+  /// for rules about what is missing.
+  static var needs: Set<AuditNeed> { get }
 
   init()
 
@@ -20,6 +23,8 @@ public protocol AuditRule: Sendable {
 }
 
 extension AuditRule {
+  public static var needs: Set<AuditNeed> { [] }
+
   /// A finding of this rule.
   func finding(
     _ message: Finding.Message, severity: Finding.Severity = Self.severity, unit: String? = nil,

@@ -15,7 +15,7 @@ enum VerbNeeds {
   /// Every symbol that a reader behind some verb looks for.
   static let symbols: Set<String> = [
     KernelImage.symbols, LinuxIOMMU.symbols, MachineFacts.symbols, PageClassifier.symbols,
-    TraceRing.symbols, FaultLog.symbols,
+    TraceRing.symbols, FaultLog.symbols, KernelAccount.symbols,
   ].reduce(into: []) { $0.formUnion($1) }
 
   /// Reads what a report does not need but a reader of an extract may: the kernel's own BTF where
@@ -26,6 +26,7 @@ enum VerbNeeds {
   static func read(_ evidence: DumpEvidence, _ kernel: KernelEvidence, in session: Session) {
     _ = try? kernel.image.reader.btf(kernel.image.symbols)
     try? kernel.image.newestMessages { _ in true }
+    _ = KernelAccount.commandLine(kernel.image, [])
     let facts = MachineFacts(reading: kernel, memory: evidence.memory)
     _ = session.crashCommandLine(in: facts.crashKernelMemory)
     _ = TraceRing(reading: kernel.image)

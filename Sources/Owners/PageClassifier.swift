@@ -19,6 +19,8 @@ public final class PageClassifier {
   private let ranges: [Range<UInt64>]
   /// Tables of remapping units by frame, and what they are.
   private let tables: [UInt64: String]
+  /// The pages of the units' tables and queues, by frame, and what each is.
+  var remappingTables: [UInt64: String] { tables }
   private let layout: Layout?
   private let problem: String?
   private var names: [UInt64: String?] = [:]

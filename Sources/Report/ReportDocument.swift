@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Owners
 public import RemappingState
 
 /// The document of `report`: one state, what the audit says about it, and who wrote it.
@@ -9,11 +10,20 @@ public struct ReportDocument: Hashable, Sendable {
   public var tool: Tool
   public var state: RemappingState
   public var findings: [Finding]
+  /// The rules whose silence says nothing, each with the reason.
+  public var notJudged: [UnjudgedRule]
+  /// Of a report about one device: what it is and what it can reach.
+  public var deviceView: DeviceView?
 
-  public init(state: RemappingState, findings: [Finding], tool: Tool = .current) {
+  public init(
+    state: RemappingState, findings: [Finding], notJudged: [UnjudgedRule] = [],
+    deviceView: DeviceView? = nil, tool: Tool = .current
+  ) {
     self.tool = tool
     self.state = state
     self.findings = findings
+    self.notJudged = notJudged
+    self.deviceView = deviceView
   }
 }
 
@@ -55,6 +65,21 @@ extension ReportDocument: Document, DocumentRow {
     fields.field(
       "handovers", \.state.handovers,
       "What live updates of the kernel hand over; empty where nobody prepared one.",
+      since: "0.1.0")
+    fields.field(
+      "faults", \.state.faults,
+      "What the kernel log tells of faults and errors; null where no log was read.",
+      since: "0.1.0")
+    fields.field(
+      "startUp", \.state.startUp,
+      "How the units came up; null where neither command line nor log was read.", since: "0.1.0")
+    fields.field(
+      "notJudged", \.notJudged,
+      "Rules that could not be judged, so that the lack of a finding says nothing.",
+      since: "0.1.0")
+    fields.field(
+      "deviceView", \.deviceView,
+      "With --device: what the device is and what it can reach; null in a report of everything.",
       since: "0.1.0")
   }
 }

@@ -80,7 +80,8 @@ extension Session {
     return DumpSummary(
       file: request.name, format: dump.format.rawValue, release: info.release ?? dump.release,
       buildID: info.buildID, typesFrom: nil,
-      kaslrOffset: info.kernelOffset.map { HexWord($0) }, crashTime: info.crashTime)
+      kaslrOffset: info.kernelOffset.map { HexWord($0) }, crashTime: info.crashTime,
+      contents: contents, dumpLevel: dump.dumpLevel)
   }
 
   private func summary(of image: KernelImage) -> DumpSummary {
@@ -88,6 +89,12 @@ extension Session {
       file: request.name, format: dump.format.rawValue, release: image.info.release ?? dump.release,
       buildID: image.info.buildID, typesFrom: image.types.origin.rawValue,
       kaslrOffset: image.info.kernelOffset.map { HexWord($0) }, panic: image.panicMessage(),
-      crashTime: image.info.crashTime)
+      crashTime: image.info.crashTime, contents: contents, dumpLevel: dump.dumpLevel)
+  }
+
+  private var contents: DumpSummary.Contents? {
+    if dump.extract != nil { return .extract }
+    // An ELF dump does not keep what it was filtered with.
+    return dump.dumpLevel.map { $0 == 0 ? .all : .filtered }
   }
 }

@@ -18,6 +18,8 @@ public struct StateDiff: Hashable, Sendable {
   public var devices: RowDifference<Device>
   public var reservedRegions: RowDifference<ReservedRegion>
   public var findings: RowDifference<Finding>
+  /// What all that means for whoever runs the machine, changes first; also says what stayed.
+  public var meaning: [Statement]
 
   /// A state with what the audit said about it.
   public struct Side: Hashable, Sendable {
@@ -50,6 +52,7 @@ public struct StateDiff: Hashable, Sendable {
     devices = difference(\.devices)
     reservedRegions = difference(\.reservedRegions)
     findings = difference(\.findings)
+    meaning = Statement.statements(from: old.state, to: new.state)
   }
 }
 

@@ -90,7 +90,8 @@ struct Catalogue {
     ("iova", "IOVA allocators"), ("region", "Reserved regions"),
     ("interrupts", "Interrupt remapping"), ("queue", "Invalidation queues"),
     ("handover", "Live updates"),
-    ("dump", "The dump itself"), ("kernel", "The kernel's structures"),
+    ("log", "What the kernel log tells"), ("dump", "The dump itself"),
+    ("kernel", "The kernel's structures"),
   ]
 
   private func byID(_ subject: String) -> [Rule] {

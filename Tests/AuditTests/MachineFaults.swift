@@ -126,6 +126,25 @@ extension Fault {
       ]
     },
     Fault(
+      "requests refused, told by the log", ["log.faults error", "log.faults error"],
+      "the kernel log has refused requests of this source id (under which 0000:00:1f.2 may"
+        + " send too): 1 write; `iommuscope faults` explains them"
+    ) {
+      $0.faults = FaultSummary(devices: [
+        .init(device: "0000:00:1f.7", writes: 1), .init(device: "0000:00:02.0", reads: 2),
+      ])
+    },
+    Fault(
+      "errors of units, told by the log", ["log.unit-errors error", "log.unit-errors warning"],
+      "the kernel log says 3 times: a device did not answer the invalidation of its TLB;"
+        + " `iommuscope faults` explains it"
+    ) {
+      $0.faults = FaultSummary(messages: [
+        .init(kind: .timeOut, count: 3), .init(kind: .failure, count: 1),
+      ])
+    },
+    Fault("a log that could not be read", []) { $0.faults = FaultSummary(problem: "gone") },
+    Fault(
       "unit whose devices are not there", ["unit.no-device-in-scope info"],
       "Linux found none of the 2 devices that firmware names for the unit"
     ) { $0.unit("dmar1") { $0.scope = [nil, nil] } },

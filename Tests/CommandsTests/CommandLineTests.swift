@@ -57,10 +57,11 @@ struct CommandLineTests {
       run.output == """
         OVERVIEW: Everything about the remapping units at the time of the crash.
 
-        Sections of the text: summary, units, contexts, domains, devices, reserved, iova, interrupts,
-        findings, missing. JSON always holds everything.
+        Sections of the text: summary, units, contexts, domains, devices, reserved, memory, iova,
+        interrupts, findings, missing. JSON always holds everything. With --device, one device: who it is,
+        what its requests can reach, and what it should not reach.
 
-        USAGE: iommuscope report <dump> ... [<options>]
+        USAGE: iommuscope report <dump> ... [--device <sbdf>] [<options>]
 
         ARGUMENTS:
           <dump>                  The dump, or all files of a split one.
@@ -89,6 +90,8 @@ struct CommandLineTests {
           -v, --verbose           Say what is being done.
 
         OPTIONS:
+          --device <sbdf>         Only this device, and whatever has to do with it: 0000:03:00.0, or its
+                                  Linux name.
           --version               Show the version.
           -h, --help              Show help information.
 

@@ -63,6 +63,43 @@ struct DiffCommandTests {
     #expect(run.errors.split(separator: "\n").count == 1)
   }
 
+  @Test func failOnAsksForNewFindingsAlone() throws {
+    var state = RemappingState.sample
+    state.contexts.removeFirst()
+    let error = Finding(rule: "some.rule", severity: .error, message: "it broke")
+    let warning = Finding(rule: "some.rule", severity: .warning, message: "it may break")
+    func status(_ old: [Finding], _ new: [Finding], _ threshold: String) throws -> Outcome {
+      CommandRun(
+        "diff", try report(.sample, findings: old), try report(state, findings: new), "--fail-on",
+        threshold
+      ).status
+    }
+    // Different, but nothing got worse.
+    #expect(try status([], [], "warning") == .done)
+    #expect(try status([error], [error], "error") == .done)
+    #expect(try status([error], [], "warning") == .done)
+    #expect(try status([], [error], "error") == .found)
+    #expect(try status([], [warning], "error") == .done)
+    #expect(try status([], [warning], "warning") == .found)
+    #expect(try status([warning], [error], "error") == .found)
+  }
+
+  @Test func movedRangesAreFolded() throws {
+    var state = RemappingState.sample
+    for index in state.domains.indices where state.domains[index].domainID == 5 {
+      state.domains[index].mapping?.runs[1].physical = 0x8_0000_0000
+    }
+    let (old, new) = (try report(.sample), try report(state))
+    let folded = CommandRun("diff", old, new)
+    #expect(folded.status == .found)
+    #expect(folded.output.contains("1 range moved"))
+    #expect(folded.output.contains("--physical"))
+    #expect(!folded.output.contains("0x800000000"))
+    let whole = CommandRun("diff", old, new, "--physical")
+    #expect(whole.output.contains("0x800000000"))
+    #expect(!whole.output.contains("--physical"))
+  }
+
   @Test func aMissingFileIs2() throws {
     let run = CommandRun("diff", "/nonexistent/side", try report(.sample))
     #expect(run.status == .failed)

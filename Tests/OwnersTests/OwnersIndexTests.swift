@@ -2,6 +2,7 @@
 
 import Memory
 import RemappingState
+import StateFixtures
 import Testing
 
 @testable import Owners

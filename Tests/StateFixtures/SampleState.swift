@@ -42,7 +42,14 @@ extension RemappingState {
         MemoryRegion(kind: .crashKernel, start: 0xa000_0000, end: 0xafff_ffff),
         MemoryRegion(kind: .firmware, start: 0xbd80_0000, end: 0xbfff_ffff),
         MemoryRegion(kind: .memory, start: 0x1_0000_0000, end: 0x7_ffff_ffff),
-      ])
+      ],
+      faults: FaultSummary(),
+      startUp: StartUp(
+        commandLine: ["intel_iommu=on"],
+        log: [
+          "DMAR: IOMMU enabled", "iommu: Default domain type: Translated",
+          "iommu: DMA domain TLB invalidation policy: lazy mode",
+        ]))
   }
 }
 

@@ -17,6 +17,7 @@ import RemappingState
 struct AliasContextMissing: AuditRule {
   static let id = "device.alias-context"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
     let active = Set(

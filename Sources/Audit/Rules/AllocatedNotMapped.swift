@@ -13,6 +13,7 @@ import RemappingState
 struct AllocatedNotMapped: AuditRule {
   static let id = "iova.allocated-not-mapped"
   static let severity = Finding.Severity.info
+  static let needs: Set<AuditNeed> = [.kernel, .allocators, .pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     guard !state.lacksAllocatorParts else { return [] }

@@ -13,6 +13,7 @@ import RemappingState
 struct ContextFieldImpossible: AuditRule {
   static let id = "context.field-impossible"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.observations.compactMap { observation in

@@ -13,6 +13,7 @@ import RemappingState
 struct ContextMissing: AuditRule {
   static let id = "device.context-missing"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
     let active = Set(

@@ -10,6 +10,7 @@ import RemappingState
 struct ContextOnOtherUnit: AuditRule {
   static let id = "context.other-unit"
   static let severity = Finding.Severity.warning
+  static let needs: Set<AuditNeed> = [.kernel, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
     var units: [DeviceName: Set<String>] = [:]

@@ -10,6 +10,7 @@ import RemappingState
 struct ContextReservedBits: AuditRule {
   static let id = "context.reserved-bits"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.observations.compactMap { observation in

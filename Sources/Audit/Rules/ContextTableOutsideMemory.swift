@@ -12,6 +12,7 @@ import RemappingState
 struct ContextTableOutsideMemory: AuditRule {
   static let id = "context.table-outside-memory"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
     let memory = AddressRanges(state.memoryMap, [.memory])

@@ -11,6 +11,7 @@ import RemappingState
 struct DomainIDLeaked: AuditRule {
   static let id = "domain.id-leaked"
   static let severity = Finding.Severity.info
+  static let needs: Set<AuditNeed> = [.kernel, .domainIDs]
 
   func check(_ state: RemappingState) -> [Finding] {
     guard state.hasKernel else { return [] }

@@ -12,6 +12,7 @@ import RemappingState
 struct DomainIDMismatch: AuditRule {
   static let id = "context.domain-id-mismatch"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
     let copied = Dictionary(

@@ -11,6 +11,7 @@ import RemappingState
 struct DomainIDNotMarked: AuditRule {
   static let id = "context.domain-id-not-marked"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel, .domainIDs]
 
   func check(_ state: RemappingState) -> [Finding] {
     var reported: Set<UInt32> = []

@@ -14,6 +14,7 @@ import RemappingState
 struct DomainIDShared: AuditRule {
   static let id = "domain.id-shared"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel]
 
   func check(_ state: RemappingState) -> [Finding] {
     let scalable = Set(state.units.filter { $0.tableMode == .scalable }.map(\.name))

@@ -14,6 +14,7 @@ import RemappingState
 struct DomainTablesDisagree: AuditRule {
   static let id = "domain.tables-disagree"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel]
 
   func check(_ state: RemappingState) -> [Finding] {
     var first: [Key: Domain] = [:]

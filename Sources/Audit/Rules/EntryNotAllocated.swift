@@ -10,6 +10,7 @@ import RemappingState
 struct EntryNotAllocated: AuditRule {
   static let id = "interrupts.entry-not-allocated"
   static let severity = Finding.Severity.warning
+  static let needs: Set<AuditNeed> = [.interruptTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.units.compactMap { unit in

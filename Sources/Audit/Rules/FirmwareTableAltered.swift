@@ -12,6 +12,7 @@ import RemappingState
 struct FirmwareTableAltered: AuditRule {
   static let id = "dump.firmware-table-altered"
   static let severity = Finding.Severity.warning
+  static let needs: Set<AuditNeed> = [.kernel]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.observations.compactMap { observation in

@@ -13,6 +13,7 @@ import RemappingState
 struct FlushPending: AuditRule {
   static let id = "iova.flush-pending"
   static let severity = Finding.Severity.info
+  static let needs: Set<AuditNeed> = [.kernel, .allocators]
   private static let countLimit = 1024
   private static let byteLimit: UInt64 = 64 << 20
 

@@ -13,6 +13,7 @@ import RemappingState
 struct FreedButMapped: AuditRule {
   static let id = "domain.freed-but-mapped"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel, .allocators, .pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     var reported: Set<KernelAddress> = []

@@ -13,6 +13,7 @@ import RemappingState
 struct InterruptEntryImpossible: AuditRule {
   static let id = "interrupts.entry-impossible"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.interruptTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.observations.compactMap { observation in

@@ -12,6 +12,7 @@ import RemappingState
 struct InvalidationPending: AuditRule {
   static let id = "queue.pending"
   static let severity = Finding.Severity.info
+  static let needs: Set<AuditNeed> = [.invalidationQueues]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.units.compactMap { unit in

@@ -13,6 +13,7 @@ import RemappingState
 struct LeakSuspect: AuditRule {
   static let id = "iova.leak-suspect"
   static let severity = Finding.Severity.info
+  static let needs: Set<AuditNeed> = [.kernel, .allocators]
   private static let limit = 8192
 
   func check(_ state: RemappingState) -> [Finding] {

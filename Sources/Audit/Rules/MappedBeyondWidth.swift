@@ -10,6 +10,7 @@ import RemappingState
 struct MappedBeyondWidth: AuditRule {
   static let id = "domain.beyond-width"
   static let severity = Finding.Severity.warning
+  static let needs: Set<AuditNeed> = [.pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.domains.compactMap { domain in

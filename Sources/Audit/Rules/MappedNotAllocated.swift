@@ -13,6 +13,7 @@ import RemappingState
 struct MappedNotAllocated: AuditRule {
   static let id = "domain.mapped-not-allocated"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel, .allocators, .pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     let fixed = state.reservedRegions.filter { $0.kind != .msi }

@@ -12,6 +12,7 @@ import RemappingState
 struct MapsCrashKernel: AuditRule {
   static let id = "domain.maps-crash-kernel"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.pageTables, .memoryMap]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.mappings(of: [.crashKernel]).map { domain, overlap in

@@ -12,6 +12,7 @@ import RemappingState
 struct MapsFreeMemory: AuditRule {
   static let id = "domain.maps-free-memory"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel, .pageTables, .pageDescriptors]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.observations.compactMap { observation in

@@ -12,6 +12,7 @@ import RemappingState
 struct MapsKernelText: AuditRule {
   static let id = "domain.maps-kernel-text"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.pageTables, .memoryMap, .kernelText]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.mappings(of: [.kernelText]).map { domain, overlap in

@@ -13,6 +13,7 @@ import RemappingState
 struct MapsMSIWindow: AuditRule {
   static let id = "domain.maps-msi-window"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.pageTables]
   private static let window: ClosedRange<UInt64> = 0xfee0_0000...0xfeef_ffff
 
   func check(_ state: RemappingState) -> [Finding] {

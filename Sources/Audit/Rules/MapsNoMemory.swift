@@ -12,6 +12,7 @@ import RemappingState
 struct MapsNoMemory: AuditRule {
   static let id = "domain.maps-no-memory"
   static let severity = Finding.Severity.info
+  static let needs: Set<AuditNeed> = [.pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     let memory = AddressRanges(state.memoryMap, [.memory])

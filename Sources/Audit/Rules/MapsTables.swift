@@ -12,6 +12,7 @@ import RemappingState
 struct MapsTables: AuditRule {
   static let id = "domain.maps-tables"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.observations.compactMap { observation in

@@ -14,6 +14,7 @@ import RemappingState
 struct ReferencesDisagree: AuditRule {
   static let id = "domain.references"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel]
 
   func check(_ state: RemappingState) -> [Finding] {
     guard state.hasKernel, state.devicesAreComplete else { return [] }

@@ -12,6 +12,7 @@ import RemappingState
 struct RegionOutsideFirmware: AuditRule {
   static let id = "region.outside-firmware"
   static let severity = Finding.Severity.warning
+  static let needs: Set<AuditNeed> = [.kernel, .memoryMap]
 
   func check(_ state: RemappingState) -> [Finding] {
     let firmware = AddressRanges(state.memoryMap, [.firmware])

@@ -10,6 +10,7 @@ import RemappingState
 struct RegionOverlapsMemory: AuditRule {
   static let id = "region.overlaps-memory"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel, .memoryMap]
 
   func check(_ state: RemappingState) -> [Finding] {
     let memory = AddressRanges(state.memoryMap, [.memory])

@@ -10,6 +10,7 @@ import RemappingState
 struct ReservedBits: AuditRule {
   static let id = "domain.reserved-bits"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.domains.compactMap { domain in

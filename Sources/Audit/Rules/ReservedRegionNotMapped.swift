@@ -14,6 +14,7 @@ import RemappingState
 struct ReservedRegionNotMapped: AuditRule {
   static let id = "region.not-mapped"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel, .pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.devices.flatMap { device -> [Finding] in

@@ -12,6 +12,7 @@ import RemappingState
 struct SharedWritablePage: AuditRule {
   static let id = "domain.shared-page"
   static let severity = Finding.Severity.info
+  static let needs: Set<AuditNeed> = [.kernel, .pageTables]
 
   private struct Target {
     var range: ClosedRange<UInt64>

@@ -12,6 +12,7 @@ import RemappingState
 struct StructureUnreadable: AuditRule {
   static let id = "kernel.unreadable"
   static let severity = Finding.Severity.warning
+  static let needs: Set<AuditNeed> = [.kernel]
 
   func check(_ state: RemappingState) -> [Finding] {
     let lost = state.observations.filter {

@@ -12,6 +12,7 @@ import RemappingState
 struct TableAlias: AuditRule {
   static let id = "domain.table-alias"
   static let severity = Finding.Severity.warning
+  static let needs: Set<AuditNeed> = [.pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.domains.compactMap { domain in

@@ -9,6 +9,7 @@ import RemappingState
 struct TableCycle: AuditRule {
   static let id = "domain.table-cycle"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.domains.compactMap { domain in

@@ -13,6 +13,7 @@ import RemappingState
 struct TableShared: AuditRule {
   static let id = "domain.table-shared"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.observations.compactMap { observation in

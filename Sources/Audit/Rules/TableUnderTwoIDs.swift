@@ -12,6 +12,7 @@ import RemappingState
 struct TableUnderTwoIDs: AuditRule {
   static let id = "domain.table-under-two-ids"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
     let inherited = state.copiedContexts

@@ -13,6 +13,7 @@ import RemappingState
 struct TranslationOff: AuditRule {
   static let id = "unit.translation-off"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.units.compactMap { unit in

@@ -12,6 +12,7 @@ import RemappingState
 struct UnitWithoutDevices: AuditRule {
   static let id = "unit.no-device-in-scope"
   static let severity = Finding.Severity.info
+  static let needs: Set<AuditNeed> = [.kernel]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.units.compactMap { unit in

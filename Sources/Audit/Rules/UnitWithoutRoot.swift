@@ -10,6 +10,7 @@ import RemappingState
 struct UnitWithoutRoot: AuditRule {
   static let id = "unit.no-root-table"
   static let severity = Finding.Severity.error
+  static let needs: Set<AuditNeed> = [.kernel]
 
   func check(_ state: RemappingState) -> [Finding] {
     state.units.compactMap { unit in

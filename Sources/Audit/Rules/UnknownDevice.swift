@@ -14,6 +14,7 @@ import RemappingState
 struct UnknownDevice: AuditRule {
   static let id = "context.unknown-device"
   static let severity = Finding.Severity.warning
+  static let needs: Set<AuditNeed> = [.kernel, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
     guard state.hasKernel, state.devicesAreComplete else { return [] }

@@ -16,7 +16,8 @@ struct DiffCommand: Verb {
     usage: "iommuscope diff <old> <new> [<options>]",
     discussion: """
       Each side is a dump or a JSON report (`report --format json`), in any mixture and of any two \
-      kernels of one machine. Exit status: 0 equal, 1 different, 2 failed.
+      kernels of one machine. Exit status: 0 equal, 1 different, 2 failed; with --fail-on, 1 only \
+      where the new side has a finding of that severity that the old side has not.
       """)
 
   @Argument(
@@ -39,6 +40,15 @@ struct DiffCommand: Verb {
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
+  @Flag(help: "List also each range that only moved to another page.")
+  var physical = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Exit with 1 only if a finding of this severity or a worse one is new.",
+      valueName: "severity"))
+  var failOn: FailureThreshold?
+
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
@@ -57,9 +67,12 @@ struct DiffCommand: Verb {
       switch form.format {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
-        try DiffText(limit: length.rows, color: color).write(document, to: sink)
+        try DiffText(limit: length.rows, color: color, physical: physical).write(document, to: sink)
       case .json: try document.writeJSON(to: sink)
       }
+    }
+    if let failOn {
+      return diff.newSeverities.contains { failOn.covers($0) } ? .found : .done
     }
     return diff.isEmpty ? .done : .found
   }
@@ -78,12 +91,27 @@ struct DiffCommand: Verb {
         throw CommandFailure("\(request.name): \(error)")
       }
     }
-    let state = try environment.evidence.evidence(of: request, below: [], progress: console).state
+    let evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
+    var state = evidence.state
+    KernelAccount.add(to: &state, from: evidence.kernel)
     return StateDiff.Side(state, findings: Audit.findings(of: state))
   }
 
   /// Bytes; a report of a million runs has a tenth of it.
   private static let reportLimit = 1 << 30
+}
+
+extension StateDiff {
+  /// Severities of findings that are new, or that both sides have with different severity.
+  fileprivate var newSeverities: [Finding.Severity] {
+    findings.added.map(\.severity)
+      + findings.changed.compactMap { change in
+        guard case .field(let field) = change, field.field == "severity",
+          case .text(let word) = field.new
+        else { return nil }
+        return Finding.Severity(rawValue: word)
+      }
+  }
 }
 
 /// What counts as a difference.

@@ -3,6 +3,8 @@
 import ArgumentParser
 import Audit
 import Evidence
+import Memory
+import Owners
 import RemappingState
 import Report
 import Session
@@ -12,16 +14,23 @@ struct ReportCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "report",
     abstract: "Everything about the remapping units at the time of the crash.",
-    usage: "iommuscope report <dump> ... [<options>]",
+    usage: "iommuscope report <dump> ... [--device <sbdf>] [<options>]",
     discussion: """
       Sections of the text: \(ReportSection.allCases.map(\.rawValue).joined(separator: ", ")). \
-      JSON always holds everything.
+      JSON always holds everything. With --device, one device: who it is, what its requests can \
+      reach, and what it should not reach.
       """)
 
   @Argument(
     help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
     completion: .file())
   var dumps: [String]
+
+  @Option(
+    help: ArgumentHelp(
+      "Only this device, and whatever has to do with it: 0000:03:00.0, or its Linux name.",
+      valueName: "sbdf"))
+  var device: String?
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
@@ -39,22 +48,48 @@ struct ReportCommand: Verb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = input.request(dumps)
-    let state = try environment.evidence.evidence(of: request, below: [], progress: console).state
+    var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
+    KernelAccount.add(to: &evidence.state, from: evidence.kernel)
+    let state = evidence.state
+    var document = ReportDocument(
+      state: state, findings: Audit.findings(of: state), notJudged: Audit.unjudged(on: state))
+    if let device {
+      console.progress("looking up what \(device) can reach")
+      let name = DeviceName(device)
+      guard let view = DeviceView(of: name, in: evidence) else {
+        throw CommandFailure(unknown(name, in: state, request.name))
+      }
+      document = document.narrowed(to: view)
+    }
     console.endProgress()
-    let document = ReportDocument(state: state, findings: Audit.findings(of: state))
     warn(about: state, console)
     try destination.write(in: environment, keeping: request.inputs) { sink in
       switch form.format {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)
-        try TextReport(
-          sections: text.sections.sections, limit: length.rows, color: color
-        ).write(document, to: sink)
+        if let view = document.deviceView {
+          try DeviceText(
+            view, name: view.pciID.flatMap { PCINames.name(of: $0) }, limit: length.rows, color: color
+          ).write(document, to: sink)
+        } else {
+          try TextReport(
+            sections: text.sections.sections, limit: length.rows, color: color
+          ).write(document, to: sink)
+        }
       case .json: try document.writeJSON(to: sink)
       }
     }
     guard let failOn = judgement.failOn else { return .done }
     return document.findings.contains { failOn.covers($0.severity) } ? .found : .done
+  }
+
+  /// Names what there is, so that the next try is not another guess.
+  private func unknown(_ name: DeviceName, in state: RemappingState, _ dump: String) -> String {
+    let known = state.devices.map(\.device.description)
+    let shown = known.prefix(16).joined(separator: ", ")
+    let rest = known.count > 16 ? " and \(known.count - 16) more" : ""
+    return "\(dump): neither the kernel nor a context knows a device \(name)"
+      + (known.isEmpty ? "" : "; there are \(shown)\(rest)")
   }
 
   /// Who only keeps the JSON should not have to look into it to learn that it has gaps.

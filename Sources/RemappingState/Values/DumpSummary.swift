@@ -22,11 +22,25 @@ public struct DumpSummary: Hashable, Sendable {
   public var panic: String?
   /// Unix seconds.
   public var crashTime: Int?
+  /// What of the machine's memory the file holds; `nil` where nothing tells.
+  public var contents: Contents?
+  /// What makedumpfile was told to leave out (`-d`); `nil` where the format does not keep it.
+  public var dumpLevel: Int?
+
+  /// What of the machine's memory a dump's file holds.
+  public enum Contents: String, Hashable, Sendable, CaseIterable {
+    /// Nothing says that pages were left out.
+    case all
+    /// A filter left kinds of pages out.
+    case filtered
+    /// Only the pages that an analysis of remapping needs.
+    case extract
+  }
 
   public init(
     file: String, format: String, release: String? = nil, buildID: String? = nil,
     typesFrom: String? = nil, pageSize: Int = 4096, kaslrOffset: HexWord? = nil,
-    panic: String? = nil, crashTime: Int? = nil
+    panic: String? = nil, crashTime: Int? = nil, contents: Contents? = nil, dumpLevel: Int? = nil
   ) {
     self.file = file
     self.format = format
@@ -37,5 +51,7 @@ public struct DumpSummary: Hashable, Sendable {
     self.kaslrOffset = kaslrOffset
     self.panic = panic
     self.crashTime = crashTime
+    self.contents = contents
+    self.dumpLevel = dumpLevel
   }
 }

@@ -49,3 +49,16 @@ public struct Evidence: Hashable, Sendable {
     self.words = words
   }
 }
+
+/// A rule that could not be judged on a state, so that its silence says nothing.
+public struct UnjudgedRule: Hashable, Sendable {
+  /// Stable id of the rule.
+  public var rule: String
+  /// What it would have needed, as a sentence without full stop.
+  public var reason: String
+
+  public init(rule: String, reason: String) {
+    self.rule = rule
+    self.reason = reason
+  }
+}

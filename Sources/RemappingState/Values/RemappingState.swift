@@ -28,12 +28,17 @@ public struct RemappingState: Hashable, Sendable {
   /// What live updates hand over: what came in first; empty where nobody prepared one, and on kernels
   /// whose types know none.
   public var handovers: [Handover]
+  /// What the kernel log tells of faults and of errors of the units; `nil` where no log was read.
+  public var faults: FaultSummary?
+  /// How the units came up; `nil` where neither command line nor log was read.
+  public var startUp: StartUp?
 
   public init(
     dump: DumpSummary, units: [Unit] = [], contexts: [Context] = [], domains: [Domain] = [],
     devices: [Device] = [], reservedRegions: [ReservedRegion] = [],
     observations: [Observation] = [], memoryMap: [MemoryRegion] = [],
-    handovers: [Handover] = []
+    handovers: [Handover] = [],
+    faults: FaultSummary? = nil, startUp: StartUp? = nil
   ) {
     self.dump = dump
     self.units = units
@@ -44,5 +49,7 @@ public struct RemappingState: Hashable, Sendable {
     self.observations = observations
     self.memoryMap = memoryMap
     self.handovers = handovers
+    self.faults = faults
+    self.startUp = startUp
   }
 }

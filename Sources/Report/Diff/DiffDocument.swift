@@ -37,6 +37,8 @@ extension DiffDocument: Document, DocumentRow {
     fields.field("new", \.new, "The second dump; never compared.")
     fields.field("options", \.diff.options, "What was compared.")
     fields.derived("equal", \.diff.isEmpty, "Whether every list below is empty.")
+    fields.field(
+      "meaning", \.diff.meaning, "What the differences mean, changes first; also what stayed.")
     fields.field("units", \.diff.units, "Differences of the remapping units.")
     fields.field("contexts", \.diff.contexts, "Differences of what the hardware would see.")
     fields.field("domains", \.diff.domains, "Differences of the address spaces.")

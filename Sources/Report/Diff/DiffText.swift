@@ -10,10 +10,13 @@ public struct DiffText {
   /// Rows per list; `nil` for all.
   public var limit: Int?
   public var color: Bool
+  /// Lists also each range that only moved to another page, as most do from one boot to the next.
+  public var physical: Bool
 
-  public init(limit: Int? = 20, color: Bool = false) {
+  public init(limit: Int? = 20, color: Bool = false, physical: Bool = false) {
     self.limit = limit
     self.color = color
+    self.physical = physical
   }
 
   public func write(_ document: DiffDocument, to sink: any ByteSink) throws(OutputError) {
@@ -23,10 +26,14 @@ public struct DiffText {
     try page.field("old", Self.name(document.old))
     try page.field("new", Self.name(document.new))
     try page.field("result", Self.verdict(diff))
+    if !diff.isEmpty || diff.meaning.contains(where: \.isChange) {
+      try meaning(diff.meaning, to: page)
+    }
     try findings(diff.findings, to: page)
     try section("REMAPPING UNITS", diff.units, to: page) {
       "\($0.name), segment \($0.segment), registers at \($0.registerBase)"
     }
+    try capabilities(diff.units, to: page)
     try section("CONTEXTS: what the hardware would see", diff.contexts, to: page, Self.describe)
     try section("DEVICES: what the kernel believed", diff.devices, to: page, Self.describe)
     try section("RESERVED REGIONS", diff.reservedRegions, to: page) {
@@ -36,6 +43,52 @@ public struct DiffText {
     try growth(diff.domains, to: page)
     try domains(diff.domains, to: page)
     try page.finish()
+  }
+
+  // MARK: What it means
+
+  private func meaning(_ statements: [Statement], to page: TextPage) throws(OutputError) {
+    guard !statements.isEmpty else { return }
+    try page.blank()
+    try page.heading("WHAT THAT MEANS")
+    for statement in statements where statement.isChange {
+      try page.paragraph(statement.text, indent: 2, hanging: 2, style: .bold)
+    }
+    let same = statements.filter { !$0.isChange }.map(\.text)
+    if !same.isEmpty {
+      try page.paragraph("As before: " + same.joined(separator: "; "), indent: 2, hanging: 2)
+    }
+  }
+
+  /// What units can do on one side alone, in words.
+  private func capabilities(
+    _ units: RowDifference<Unit>, to page: TextPage
+  ) throws(OutputError) {
+    for group in units.fieldGroups {
+      func value(_ name: String, _ side: (FieldChange) -> FieldValue) -> UInt64 {
+        let change = group.changes.first { $0.field == name }
+        if let change, case .address(let word) = side(change) { return word }
+        return 0
+      }
+      // A register that did not change has the same words on both sides, whatever they are.
+      let differences = CapabilityWords.difference(
+        from: CapabilityWords(
+          value("capability", \.old), value("extendedCapability", \.old)),
+        to: CapabilityWords(
+          value("capability", \.new), value("extendedCapability", \.new)))
+      for difference in differences {
+        var parts: [String] = []
+        if !difference.gone.isEmpty {
+          parts.append("no longer " + difference.gone.joined(separator: ", "))
+        }
+        if !difference.came.isEmpty {
+          parts.append("now " + difference.came.joined(separator: ", "))
+        }
+        try page.field(
+          "can do", "\(group.key): \(difference.label): \(parts.joined(separator: "; "))",
+          labelWidth: 10)
+      }
+    }
   }
 
   // MARK: Head
@@ -208,13 +261,14 @@ public struct DiffText {
     for group in groups.prefix(page.shown(groups.count)) {
       try page.blank()
       try page.paragraph("\(group.key): \(Self.sum(group.changes))", indent: 2, hanging: 2)
+      let shown = physical ? group.changes : group.changes.filter { $0.kind != .moved }
       try page.table(
         [
           .left("Change"), .right("Start"), .right("End"), .right("Bytes"), .left("Old"),
           .left("New"),
-        ], count: group.changes.count, what: "ranges", indent: 4
+        ], count: shown.count, what: "ranges", indent: 4
       ) { index in
-        let change = group.changes[index]
+        let change = shown[index]
         return [
           change.kind.rawValue, "\(change.start)", "\(change.end)", "\(change.bytes)",
           Self.target(change.old), Self.target(change.new),
@@ -222,6 +276,13 @@ public struct DiffText {
       }
     }
     try page.cut(groups.count, "domains", indent: 2)
+    let hasMoved = groups.contains { $0.changes.contains { $0.kind == .moved } }
+    if hasMoved, !physical {
+      try page.blank()
+      try page.paragraph(
+        "Ranges that moved are mapped as before, to other pages, as from one boot to the next;"
+          + " --physical lists them.", indent: 2, style: .cyan)
+    }
   }
 
   /// `3 ranges added (12.0 KiB), 1 range moved (4.0 KiB)`.

@@ -26,6 +26,16 @@ enum Quantity {
     "\(number) \(number == 1 ? one : many ?? one + "s")"
   }
 
+  /// `4,206,592`.
+  static func grouped(_ number: UInt64) -> String {
+    var text = ""
+    for (index, digit) in "\(number)".reversed().enumerated() {
+      if index > 0, index % 3 == 0 { text.append(",") }
+      text.append(digit)
+    }
+    return String(text.reversed())
+  }
+
   /// Bytes from `start` to `end`, inclusive; `nil` where the range is empty or all of 64 bits.
   static func length(_ start: IOVirtualAddress, _ end: IOVirtualAddress) -> UInt64? {
     guard let distance = end.distance(from: start), distance < .max else { return nil }

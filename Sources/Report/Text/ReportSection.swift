@@ -8,6 +8,7 @@ public enum ReportSection: String, CaseIterable, Hashable, Sendable {
   case domains
   case devices
   case reserved
+  case memory
   case iova
   case interrupts
   case findings
@@ -21,6 +22,7 @@ public enum ReportSection: String, CaseIterable, Hashable, Sendable {
     case .domains: "DOMAINS AND THEIR MAPPINGS"
     case .devices: "DEVICES: what the kernel believed"
     case .reserved: "RESERVED REGIONS and how they are mapped"
+    case .memory: "PHYSICAL MEMORY: what lies where"
     case .iova: "IOVA ALLOCATOR"
     case .interrupts: "INTERRUPT REMAPPING AND INVALIDATION QUEUES"
     case .findings: "FINDINGS"

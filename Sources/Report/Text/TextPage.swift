@@ -124,14 +124,25 @@ final class TextPage {
     _ cells: [String], _ columns: [Column], _ widths: [Int], indent: Int, style: Style = .plain
   ) throws(OutputError) {
     var text = ""
+    // A reason in the last column goes on in the next line: half a sentence is none.
+    var rest: ArraySlice<String> = []
     for (index, cell) in cells.enumerated() where index < widths.count {
-      let cell = PlainText.clipped(PlainText.escaped(cell), width: widths[index])
+      var cell = PlainText.escaped(cell)
+      if index == widths.count - 1, !columns[index].isRight {
+        let lines = PlainText.wrapped(cell, width: widths[index])
+        cell = lines.first ?? ""
+        rest = lines.dropFirst()
+      } else {
+        cell = PlainText.clipped(cell, width: widths[index])
+      }
       let padding = Self.blanks(widths[index] - cell.utf8.count)
       if index > 0 { text += "  " }
       text += columns[index].isRight ? padding + cell : cell + padding
     }
     while text.last == " " { text.removeLast() }
     try output.write(Self.blanks(indent) + styled(text, style) + "\n")
+    let start = indent + widths.dropLast().reduce(0) { $0 + $1 + 2 }
+    for line in rest { try output.write(Self.blanks(start) + styled(line, style) + "\n") }
   }
 
   private func styled(_ text: String, _ style: Style) -> String {

@@ -35,10 +35,11 @@ public struct TextReport {
       case .domains: try DomainsText(state).write(to: page)
       case .devices: try DevicesText(state).write(to: page)
       case .reserved: try ReservedRegionsText(state).write(to: page)
+      case .memory: try MemoryText(state).write(to: page)
       case .iova: try AllocatorText(state).write(to: page)
       case .interrupts: try InterruptsText(state).write(to: page)
       case .findings: try FindingsText(document.findings).write(to: page)
-      case .missing: try MissingText(state).write(to: page)
+      case .missing: try MissingText(document).write(to: page)
       }
     }
     try page.finish()

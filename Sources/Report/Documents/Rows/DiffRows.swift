@@ -17,6 +17,36 @@ extension DiffOptions: DocumentRow {
   }
 }
 
+extension Statement: DocumentRow {
+  static var rowName: String { "statement" }
+  static var rowMeaning: String { "What a difference means, or what stayed." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == Statement {
+    fields.field("topic", \.topic, "What it is about.")
+    fields.field("isChange", \.isChange, "Whether something changed.")
+    fields.field("text", \.text, "The sentence for a person.", .notEmpty)
+  }
+}
+
+extension Statement.Topic: DocumentChoice {
+  var meaning: StaticString {
+    switch self {
+    case .kernel: "the kernel's release."
+    case .translation: "whether units translate DMA and remap interrupts."
+    case .policy: "lazy, strict or pass-through, by the kernel's default domains."
+    case .commandLine: "words of the kernel's command line."
+    case .tables: "legacy or scalable tables, first or second stage."
+    case .addressSpace: "how wide the second stage is."
+    case .devices: "devices that came or went."
+    case .drivers: "drivers of devices."
+    case .reservedRegions: "fixed regions and how they are mapped."
+    case .faults: "what the kernel log tells of faults."
+    }
+  }
+}
+
 extension RowDifference: DocumentValue, DocumentRow where Row: DocumentRow {
   static var rowName: String { "\(Row.rowName)Difference" }
   static var rowMeaning: String { "How one list of rows became another." }

@@ -36,5 +36,23 @@ extension DumpSummary: DocumentRow {
     fields.field("kaslrOffset", \.kaslrOffset, "Bytes by which the kernel's text was moved.")
     fields.field("panic", \.panic, "The last panic message of the kernel log, one line.")
     fields.field("crashTime", \.crashTime, "When the kernel crashed, in Unix seconds.")
+    fields.field(
+      "contents", \.contents,
+      "What of the machine's memory the file holds; null where the format does not tell.",
+      since: "0.1.0")
+    fields.field(
+      "dumpLevel", \.dumpLevel,
+      "What makedumpfile was told to leave out (-d), a sum of bits; null where nothing tells.",
+      since: "0.1.0")
+  }
+}
+
+extension DumpSummary.Contents: DocumentChoice {
+  var meaning: StaticString {
+    switch self {
+    case .all: "nothing says that pages were left out."
+    case .filtered: "a filter left kinds of pages out."
+    case .extract: "only the pages that an analysis of remapping needs."
+    }
   }
 }

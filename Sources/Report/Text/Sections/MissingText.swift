@@ -6,8 +6,12 @@ import RemappingState
 /// What the readers and the table walk could not, or need not, resolve.
 struct MissingText {
   private let observations: [Observation]
+  private let notJudged: [UnjudgedRule]
 
-  init(_ state: RemappingState) { observations = state.observations }
+  init(_ document: ReportDocument) {
+    observations = document.state.observations
+    notJudged = document.notJudged
+  }
 
   func write(to page: TextPage) throws(OutputError) {
     if observations.isEmpty { try page.paragraph("nothing", indent: 2) }
@@ -15,6 +19,14 @@ struct MissingText {
       try page.field(observation.kind.rawValue, sentence(observation), labelWidth: 16)
     }
     try page.cut(observations.count, "observations", indent: 2)
+    // One paragraph for each reason: a kernel that cannot be read silences most rules.
+    var reasons: [String] = []
+    for rule in notJudged where !reasons.contains(rule.reason) { reasons.append(rule.reason) }
+    for reason in reasons {
+      let rules = notJudged.filter { $0.reason == reason }.map(\.rule)
+      try page.field(
+        "not judged", "\(rules.joined(separator: ", ")): \(reason)", labelWidth: 16)
+    }
   }
 
   private func sentence(_ observation: Observation) -> String {

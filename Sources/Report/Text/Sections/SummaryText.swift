@@ -14,6 +14,7 @@ struct SummaryText {
     let dump = state.dump
     try page.field(
       "dump", "\(dump.file) (\(dump.format), pages of \(Quantity.bytes(size(dump.pageSize))))")
+    if let contents { try page.field("it holds", contents) }
     var kernel = dump.release ?? "unknown release"
     if let buildID = dump.buildID { kernel += ", build id \(buildID)" }
     if let offset = dump.kaslrOffset { kernel += ", moved by \(offset)" }
@@ -21,8 +22,12 @@ struct SummaryText {
     try page.field("panic", dump.panic ?? "no panic message found")
     try page.field("crash time", dump.crashTime.map(Quantity.time) ?? "unknown")
     try page.field("types from", types(dump.typesFrom))
+    if let startUp = state.startUp { try write(startUp, to: page) }
     try page.field("units", units)
     try page.field("in flight", inFlight)
+    try page.field(
+      "faults", FaultWords.summary(state.faults),
+      labelStyle: (state.faults?.devices.isEmpty ?? true) ? .plain : .red)
     let count = state.observations.reduce(0) { $0.addingClamped($1.count) }
     try page.field(
       "missing or odd", count == 0 ? "nothing" : Quantity.count(count, "observation"))
@@ -51,6 +56,43 @@ struct SummaryText {
             : "of " + page.list(users.map { "\($0.device) (domain-id \($0.domainID))" })))
     }
     try page.cut(handover.domains.count, "domains", indent: 2)
+  }
+
+  /// What of the machine's memory is in the file; `nil` where nothing tells.
+  private var contents: String? {
+    switch state.dump.contents {
+    case nil: return nil
+    case .all: return "every page (dump level 0)"
+    case .filtered:
+      let level = state.dump.dumpLevel ?? 0
+      let kinds = Self.pageKinds.filter { level & $0.bit != 0 }.map(\.name)
+      return "a filtered part of memory (dump level \(level)): without "
+        + (kinds.isEmpty ? "pages of a kind that is not known" : kinds.joined(separator: ", "))
+    case .extract:
+      var text =
+        "an extract: only the pages that iommuscope reads; every other page is missing for that"
+        + " reason alone"
+      if let level = state.dump.dumpLevel, level != 0 {
+        let kinds = Self.pageKinds.filter { level & $0.bit != 0 }.map(\.name)
+        text +=
+          ". The dump that it was made of was filtered (dump level \(level)): without "
+          + kinds.joined(separator: ", ")
+      }
+      return text
+    }
+  }
+
+  /// Source: makedumpfile(8), `-d`.
+  private static let pageKinds: [(bit: Int, name: String)] = [
+    (1, "zero pages"), (2, "the page cache"), (4, "private pages of the page cache"),
+    (8, "pages of processes"), (16, "free pages"),
+  ]
+
+  private func write(_ startUp: StartUp, to page: TextPage) throws(OutputError) {
+    let words = startUp.commandLine.map { $0.isEmpty ? "nothing" : $0.joined(separator: " ") }
+    try page.field(
+      "command line", words.map { "says of remapping: \($0)" } ?? "could not be read")
+    if let policy = StartUpWords(state).policy { try page.field("came up", policy) }
   }
 
   private func size(_ bytes: Int) -> UInt64 { UInt64(max(0, bytes)) }
@@ -85,11 +127,21 @@ struct SummaryText {
     let counts = Finding.Severity.allCases.map { severity in
       document.findings.count { $0.severity == severity }
     }
-    if counts.allSatisfy({ $0 == 0 }) { return "no finding" }
-    return [
-      Quantity.count(counts[0], "error"), Quantity.count(counts[1], "warning"),
-      Quantity.count(counts[2], "note"),
-    ].joined(separator: ", ")
+    var text =
+      counts.allSatisfy { $0 == 0 }
+      ? "no finding"
+      : [
+        Quantity.count(counts[0], "error"), Quantity.count(counts[1], "warning"),
+        Quantity.count(counts[2], "note"),
+      ].joined(separator: ", ")
+    let open = document.notJudged
+    if !open.isEmpty {
+      text += "; \(Quantity.count(open.count, "rule")) not judged: "
+      var reasons: [String] = []
+      for rule in open where !reasons.contains(rule.reason) { reasons.append(rule.reason) }
+      text += reasons.joined(separator: "; ")
+    }
+    return text
   }
 
   private var verdictStyle: TextPage.Style {

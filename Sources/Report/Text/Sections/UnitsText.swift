@@ -16,6 +16,13 @@ struct UnitsText {
       try write(unit, to: page)
     }
     try page.cut(state.units.count, "units", indent: 2)
+    guard let log = state.startUp?.log, !log.isEmpty else { return }
+    try page.blank()
+    try page.paragraph("how they came up, in the kernel's words:", indent: 2, style: .bold)
+    for line in log.prefix(page.shown(log.count)) {
+      try page.paragraph(line, indent: 4, hanging: 2)
+    }
+    try page.cut(log.count, "lines of the log", indent: 4)
   }
 
   private func write(_ unit: Unit, to page: TextPage) throws(OutputError) {
@@ -26,6 +33,11 @@ struct UnitsText {
     try field("registers", "segment \(unit.segment), base \(unit.registerBase)")
     try field(
       "capabilities", "CAP \(unit.capability), ECAP \(unit.extendedCapability)")
+    if unit.capability.rawValue != 0 || unit.extendedCapability.rawValue != 0 {
+      for group in CapabilityWords(unit).groups {
+        try field("  " + group.label, group.words.joined(separator: ", "))
+      }
+    }
     if let root = unit.rootTable {
       try field("root table", "\(root)" + (unit.rootFrom.map(origin) ?? ""))
     } else {

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Evidence
+internal import Faults
+internal import KernelImage
+internal import Memory
+internal import RemappingState
+
+/// What the kernel itself tells of its remapping units: its command line, and its log read once.
+enum KernelAccount {
+  static let symbols: Set<String> = ["saved_command_line"]
+
+  /// Adds the account to a state.
+  ///
+  /// Nothing is added where no kernel is known, and so it stays unknown.
+  static func add(to state: inout RemappingState, from kernel: KernelEvidence?) {
+    guard let image = kernel?.image else { return }
+    var messages: [LogMessage] = []
+    var problem: String?
+    do {
+      try image.messages { messages.append($0) }
+    } catch {
+      problem = error.description
+    }
+    state.faults = FaultSummary(FaultLog(messages), problem: problem)
+    state.startUp = StartUp(
+      commandLine: commandLine(image, messages), log: startUp(messages))
+  }
+
+  /// `saved_command_line`, or what the log says of it.
+  ///
+  /// Source: init/main.c, `setup_command_line` and `start_kernel`.
+  static func commandLine(_ image: KernelImage, _ messages: [LogMessage]) -> [String]? {
+    if let place = image.symbol("saved_command_line"),
+      let line: UInt64 = try? image.reader.littleEndian(at: place),
+      // COMMAND_LINE_SIZE of x86 is 2048; boot configuration may lengthen the line.
+      let text = try? image.reader.string(at: KernelAddress(line), limit: 1 << 14)
+    {
+      return StartUp.words(of: text)
+    }
+    let head = "Kernel command line: "
+    return messages.first { $0.text.hasPrefix(head) }.map {
+      StartUp.words(of: String($0.text.dropFirst(head.count)))
+    }
+  }
+
+  private static func startUp(_ messages: [LogMessage]) -> [String] {
+    var lines: [String] = []
+    for message in messages where StartUp.tells(message.text) && !lines.contains(message.text) {
+      lines.append(message.text)
+      // The lines of a start are few; more of them are a hostile log.
+      if lines.count == 64 { break }
+    }
+    return lines
+  }
+}
+
+extension FaultSummary {
+  /// Counts what a log tells.
+  init(_ log: FaultLog, problem: String?) {
+    var rows: [PCIFunction: Int] = [:]
+    var devices: [DeviceFaults] = []
+    for record in log.records {
+      let place = rows[record.fault.device] ?? devices.count
+      if place == devices.count {
+        rows[record.fault.device] = place
+        devices.append(DeviceFaults(device: record.fault.device))
+      }
+      switch record.fault.kind {
+      case .read: devices[place].reads += record.count
+      case .write: devices[place].writes += record.count
+      case .interrupt: devices[place].interrupts += record.count
+      }
+    }
+    var counts: [UnitTrouble.Kind: Int] = [:]
+    var kinds: [UnitTrouble.Kind] = []
+    for record in log.units {
+      guard let kind = UnitTrouble.Kind(record.message) else { continue }
+      if counts[kind] == nil { kinds.append(kind) }
+      let (sum, overflow) = counts[kind, default: 0].addingReportingOverflow(record.count)
+      counts[kind] = overflow ? .max : sum
+    }
+    self.init(
+      devices: devices, messages: kinds.map { UnitTrouble(kind: $0, count: counts[$0] ?? 0) },
+      suppressed: log.suppressed, problem: problem)
+  }
+}
+
+extension FaultSummary.UnitTrouble.Kind {
+  /// The kind that a message counts as; `nil` for messages that only come along with others, or that
+  /// are about another driver's units.
+  fileprivate init?(_ message: UnitMessage) {
+    switch message {
+    case .invalidationError(let error, _), .cleared(let error):
+      self =
+        switch error {
+        case .queue: .queueError
+        case .completion: .completionError
+        case .timeOut: .timeOut
+        }
+    case .pageRequest(.overflowCleared, _): return nil
+    case .pageRequest: self = .pageRequest
+    case .alreadySet: self = .alreadySet
+    case .firmware(.allOnes, _, _): self = .unreachable
+    case .firmware: self = .firmware
+    case .failure: self = .failure
+    case .malfunction: self = .malfunction
+    case .lockup: self = .lockup
+    case .status, .descriptor, .tables, .foreign: return nil
+    }
+  }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the kernel was told about remapping when it booted, and what it said of how that went.
+public struct StartUp: Hashable, Sendable {
+  /// The words of the kernel's command line that are about remapping, in order; `nil` where the line
+  /// could not be read.
+  public var commandLine: [String]?
+  /// The log's lines that tell how the units came up, each once; a log that went on for long has
+  /// none any more.
+  public var log: [String]
+
+  public init(commandLine: [String]? = nil, log: [String] = []) {
+    self.commandLine = commandLine
+    self.log = log
+  }
+}
+
+extension StartUp {
+  /// The words of a command line that change what the remapping driver, interrupt remapping or VFIO
+  /// do, in order.
+  ///
+  /// Source: Documentation/admin-guide/kernel-parameters.txt; `intel_iommu_setup`, `iommu_setup`,
+  /// `setup_irqremap`.
+  public static func words(of line: String) -> [String] {
+    line.split { $0 == " " || $0 == "\t" || $0 == "\n" }.filter { word in
+      exact.contains { word == $0 } || beginnings.contains { word.hasPrefix($0) }
+    }.map(String.init)
+  }
+
+  private static let exact = ["nointremap", "nox2apic", "reset_devices"]
+  private static let beginnings = [
+    "intel_iommu=", "iommu=", "iommu.", "intremap=", "swiotlb=", "vfio_iommu_type1.", "vfio-pci.",
+    "vfio_pci.", "iommufd.", "pci=noats", "x2apic_phys", "tboot", "intel_iommu.",
+  ]
+
+  /// Whether a message of the log tells how the units came up.
+  ///
+  /// Source: drivers/iommu/intel/iommu.c, irq_remapping.c and dmar.c; drivers/iommu/iommu.c,
+  /// `iommu_subsys_init`.
+  public static func tells(_ message: String) -> Bool {
+    heads.contains { message.hasPrefix($0) } && sayings.contains { message.contains($0) }
+  }
+
+  private static let heads = ["DMAR: ", "DMAR-IR: ", "iommu: ", "x2apic: ", "Intel-IOMMU", "PCI-DMA:"]
+  private static let sayings = [
+    "IOMMU enabled", "IOMMU disabled", "platform opt in", "scalable mode", "Disable GFX device",
+    "Forcing DAC", "batch", "supported super page", "Host address width", "Default domain type",
+    "invalidation policy", "Enabled IRQ remapping", "doesn't support X2APIC", "x2apic opt out",
+    "no_x2apic_optout", "Virtualization Technology for Directed I/O", "Hardware identity mapping",
+    "Using Queued invalidation", "Using Register based invalidation", "identity mapping",
+    "Translation already enabled", "Translation was enabled", "Copied translation tables",
+    "Failed to copy", "tboot", "Software I/O TLB", "swiotlb", "no_platform_optin",
+    "SVM capable", "Intel(R) VT-d", "quirk",
+  ]
+}
