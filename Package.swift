@@ -173,7 +173,8 @@ let package = Package(
     tests(
       "Faults",
       [
-        "Memory", "MemoryFixtures", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState", "Assembly",
+        "Memory", "MemoryFixtures", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState",
+        "Assembly",
         "Evidence", "Translation", "DumpFixtures",
       ]),
     tests(
@@ -181,5 +182,6 @@ let package = Package(
       ["Memory", "MemoryFixtures", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures"]),
     tests("Session", ["Memory", "RemappingState", "Evidence", "DumpFixtures"]),
     tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),
+    tests("History", ["Memory", "RemappingState", "Report", "StateFixtures"]),
   ]
 )

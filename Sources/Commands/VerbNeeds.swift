@@ -6,6 +6,7 @@ internal import History
 internal import Inheritance
 internal import KernelImage
 internal import LinuxIOMMU
+internal import Memory
 internal import Owners
 internal import Session
 
@@ -24,11 +25,15 @@ enum VerbNeeds {
   ///
   /// What cannot be read is missing from the original too.
   static func read(_ evidence: DumpEvidence, _ kernel: KernelEvidence, in session: Session) {
+    session.begin(.types)
     _ = try? kernel.image.reader.btf(kernel.image.symbols)
+    session.begin(.log)
     try? kernel.image.newestMessages { _ in true }
     _ = KernelAccount.commandLine(kernel.image, [])
+    session.begin(.crashKernel)
     let facts = MachineFacts(reading: kernel, memory: evidence.memory)
     _ = session.crashCommandLine(in: facts.crashKernelMemory)
+    session.begin(.history)
     _ = TraceRing(reading: kernel.image)
     _ = InvalidationHistory.descriptors(evidence)
   }

@@ -21,6 +21,11 @@ public struct PastInvalidation: Hashable, Sendable {
   public var fields: [DecodedField]
   /// 0 free, 1 in use, 2 done, 3 aborted, as the kernel keeps it; `nil` if unreadable.
   public var status: UInt32?
+  /// Devices of its source id or domain-id.
+  public var devices: [DeviceName]
+
+  /// Whether it only waits for the ones before it.
+  public var isWait: Bool { type == "wait" }
 }
 
 /// What the invalidation queues were told last.
@@ -29,6 +34,7 @@ public enum InvalidationHistory {
   /// the last 256.
   public static func descriptors(_ evidence: DumpEvidence) -> [PastInvalidation] {
     var result: [PastInvalidation] = []
+    let names = EventNames(evidence.state)
     for unit in evidence.state.units {
       guard let queue = unit.invalidationQueue, let base = queue.base,
         (1...4096).contains(queue.entries), (0..<queue.entries).contains(queue.freeHead),
@@ -56,7 +62,8 @@ public enum InvalidationHistory {
             fields: descriptor.fields.filter {
               $0.bits.lowerBound < words.count * 64 && $0.value(in: words) != 0
             }.map { DecodedField($0, in: words) },
-            status: status.flatMap { slot < $0.count ? $0[slot] : nil }))
+            status: status.flatMap { slot < $0.count ? $0[slot] : nil },
+            devices: names.devices(unit: unit.name, words: words)))
       }
     }
     return result

@@ -16,14 +16,16 @@ public struct TraceRing {
   public private(set) var events: [TraceEvent] = []
   /// What could not be read.
   public private(set) var problems: [String] = []
-  /// Events of other systems that were passed by.
-  public private(set) var others = 0
+  /// What the ring covers; `nil` where it could not be found.
+  public private(set) var coverage: RingCoverage?
 
   /// The symbols that the ring is found by.
   public static let symbols: Set<String> = ["global_trace", "ftrace_events"]
 
   private let image: KernelImage
   private var formats: [UInt16: Format] = [:]
+  /// The kernel's descriptions of these kinds of events, by their address.
+  private var calls: [UInt64: String] = [:]
 
   /// A kind of event, as the kernel describes it.
   private struct Format {
@@ -54,6 +56,7 @@ public struct TraceRing {
       // `struct ring_buffer` then; the ring is the one with buffers.
       let name = try image.has("trace_buffer", "buffers") ? "trace_buffer" : "ring_buffer"
       guard let ring = try top.target(path, as: name) else { return }
+      readCoverage(top, ring)
       let cpus = try image.possibleCPUs()
       let table = try ring.pointer("buffers")
       for cpu in cpus {
@@ -85,6 +88,7 @@ public struct TraceRing {
       // One unreadable event must not cost the others.
       guard let found = try? format(call, systems) else { continue }
       formats[found.0] = found.1
+      calls[call.address.rawValue] = found.1.name
     }
   }
 
@@ -120,9 +124,58 @@ public struct TraceRing {
     return (type, format)
   }
 
+  // MARK: What the ring covers
+
+  /// Whether the ring and its events were switched on, and by which clock it counts.
+  ///
+  /// Source: kernel/trace/trace.h, `struct trace_array`; include/linux/trace_events.h,
+  /// `EVENT_FILE_FL_ENABLED`.
+  private mutating func readCoverage(_ top: KernelObject, _ ring: KernelObject) {
+    var coverage = RingCoverage()
+    if let disabled = try? ring.unsigned("record_disabled.counter") {
+      let stopped = (try? top.signed("buffer_disabled")) ?? 0
+      coverage.isRecording = disabled == 0 && stopped == 0
+    }
+    coverage.clock = (try? top.signed("clock_id")).map { Int(truncatingIfNeeded: $0) }
+    if (try? image.structure("trace_event_file")) != nil, let head = try? top.address(of: "events")
+    {
+      let files = image.list(at: head, of: "trace_event_file", linkedBy: "list", limit: 65536)
+      var enabled: [String] = []
+      for file in files.elements {
+        guard let call = try? file.pointer("event_call"), let name = calls[call.rawValue],
+          let flags = try? file.unsigned("flags")
+        else { continue }
+        if flags & 1 != 0 { enabled.append(name) }
+      }
+      coverage.enabled = files.problem == nil ? enabled.sorted() : nil
+    }
+    try? image.newestMessages { message in
+      guard message.text.hasPrefix("Kernel panic - not syncing: ") else { return true }
+      coverage.panic = message.time
+      return false
+    }
+    self.coverage = coverage
+  }
+
+  private mutating func countLosses(_ buffer: KernelObject) {
+    func add(_ path: String, _ sum: inout UInt64) {
+      guard let count = try? buffer.unsigned(path) else { return }
+      let (total, overflow) = sum.addingReportingOverflow(count)
+      sum = overflow ? .max : total
+    }
+    var overruns = coverage?.overruns ?? 0
+    var dropped = coverage?.dropped ?? 0
+    add("overrun.a.counter", &overruns)
+    add("commit_overrun.a.counter", &dropped)
+    add("dropped_events.a.counter", &dropped)
+    coverage?.overruns = overruns
+    coverage?.dropped = dropped
+  }
+
   // MARK: Pages
 
   private mutating func readCPU(_ buffer: KernelObject, _ cpu: Int) throws(KernelError) {
+    countLosses(buffer)
     guard let reader = try buffer.target("reader_page", as: "buffer_page"),
       let commit = try buffer.target("commit_page", as: "buffer_page")
     else { return }
@@ -211,14 +264,35 @@ public struct TraceRing {
     guard let type: UInt16 = try? record.littleEndian(at: 0),
       let process: Int32 = try? record.littleEndian(at: 4)
     else { return }
-    guard let format = formats[type] else {
-      others += 1
-      return
+    var covered = coverage ?? RingCoverage()
+    covered.first = min(covered.first ?? time, time)
+    covered.last = max(covered.last ?? time, time)
+    let format = formats[type]
+    if format == nil { covered.others += 1 }
+    coverage = covered
+    guard let format else { return }
+    var event = TraceEvent(
+      time: time, cpu: cpu, process: process, system: format.system, name: format.name,
+      text: Self.text(format, record))
+    func number(_ name: String) -> UInt64? {
+      format.fields.first { $0.name == name }.flatMap { Self.value($0, record) }
     }
-    events.append(
-      TraceEvent(
-        time: time, cpu: cpu, process: process, system: format.system, name: format.name,
-        text: Self.text(format, record)))
+    func string(_ name: String) -> String? {
+      format.fields.first { $0.name == name }.flatMap { Self.text($0, record) }
+    }
+    if format.name == "map" || format.name == "unmap" {
+      event.iova = number("iova")
+      event.length = number("size")
+      event.physical = number("paddr")
+    }
+    if format.name == "qi_submit" {
+      event.unit = string("iommu")
+      event.words = (0..<4).compactMap { number("qw\($0)") }
+    }
+    if let device = string("device") ?? string("dev"), !device.isEmpty {
+      event.devices = [DeviceName(device)]
+    }
+    events.append(event)
   }
 
   private static func text(_ format: Format, _ record: [UInt8]) -> String {

@@ -23,6 +23,12 @@ public struct CrashKernelTraits: Hashable, Sendable {
   public var allocatesIDsFromTwo: Bool
   /// Domain-ids that the kernel sets aside at the start, in the bitmap.
   public var setAside: Set<UInt32>
+  /// Whether an attach is known to clear an inherited legacy context entry before it flushes the
+  /// unit's cache of it, and to write the new one after that: `copied_context_tear_down`, a function
+  /// of its own since Linux v6.12 ("iommu/vt-d: Factor out helpers from
+  /// domain_context_mapping_one()"). Code before that flushes first, while the old entry is still
+  /// there to be cached again.
+  public var clearsBeforeFlush = false
 
   public init(
     variant: CopyVariant, isAmbiguous: Bool = false, allocatesIDsFromTwo: Bool = false,

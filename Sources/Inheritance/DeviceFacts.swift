@@ -35,6 +35,15 @@ struct DeviceFacts {
   var hasErrorFinding: Bool
   /// Whether the crashed kernel gave it the identity by default; `nil` where that is not known.
   var defaultsToIdentity: Bool?
+  /// Class, subclass and interface; `nil` if not known.
+  var classCode: UInt32? = nil
+
+  /// Whether a dump could be written to it or through it: storage, network, USB, Fibre Channel.
+  var couldTakeDump: Bool {
+    guard let classCode else { return false }
+    return [0x01, 0x02].contains(classCode >> 16)
+      || [0x0c03, 0x0c04, 0x0c06].contains(classCode >> 8)
+  }
 }
 
 extension DeviceFacts {
@@ -90,7 +99,8 @@ extension DeviceFacts {
         resetObstacle: resetObstacle(function, facts),
         hasErrorFinding: errors.contains(.pci(function))
           || device.map { errors.contains($0.device) } ?? false,
-        defaultsToIdentity: device?.defaultDomainType.map { $0 == .identity })
+        defaultsToIdentity: device?.defaultDomainType.map { $0 == .identity },
+        classCode: facts.classCodes[function])
     }
   }
 
@@ -110,8 +120,7 @@ extension DeviceFacts {
     }
     return wanted.contains { word in
       if let named = PCIFunction(word) { return named == function }
-      // Modules and drivers differ in their dashes.
-      return driver.map { $0.replacingDashes == word.replacingDashes } ?? false
+      return driver?.isDriver(word) ?? false
     }
   }
 
@@ -126,5 +135,8 @@ extension DeviceFacts {
 }
 
 extension String {
-  fileprivate var replacingDashes: String { String(map { $0 == "-" ? "_" : $0 }) }
+  /// Whether a driver of this name is meant by `word`: modules and drivers differ in their dashes.
+  public func isDriver(_ word: String) -> Bool { replacingDashes == word.replacingDashes }
+
+  private var replacingDashes: String { String(map { $0 == "-" ? "_" : $0 }) }
 }

@@ -18,13 +18,16 @@ public struct Forecast: Hashable, Sendable {
   public var recommendation: Recommendation
   /// Pages of this dump that devices may have written after the panic, while it was being saved.
   public var changedAfterPanic: ChangedPages
+  /// Whether a crash kernel that does what Linux does gets through, and what to do about it.
+  public var outlook: Outlook
 
   public init(
     crashKernel: CrashKernelSummary, inherited: [InheritedContext],
     observed: ObservedTakeover? = nil, policies: [PolicyForecast],
     liveUpdate: LiveUpdateForecast? = nil, recommendation: Recommendation,
-    changedAfterPanic: ChangedPages
+    changedAfterPanic: ChangedPages, outlook: Outlook
   ) {
+    self.outlook = outlook
     self.crashKernel = crashKernel
     self.inherited = inherited
     self.observed = observed
@@ -53,6 +56,10 @@ public struct CrashKernelSummary: Hashable, Sendable {
   public var variantFrom: String
   public var isAmbiguous: Bool
   public var commandLine: String
+  /// What the words of the command line do that the forecast takes into account.
+  public var effects: [CrashCommandLine.Effect]
+  /// The words that it does not.
+  public var notModelled: [String]
   /// `nil`: every driver that the crashed kernel had.
   public var drivers: [String]?
   public var strict: Bool

@@ -174,6 +174,36 @@ extension Forecaster {
       fates[2] == .remapped || plan.attach == .inherit && fates[2] == .translated
     else { return nil }
     let space = spaces[index]
+    let (free, end) = freeAddresses(in: space, of: device, plan)
+    // Devices that reach further are given addresses below 4 GiB first, unless the command line says
+    // otherwise.
+    let top: UInt64 = options.commandLine.forcesWideAddresses ? end : 0xffff_ffff
+    let first = Self.first(Self.firstBytes, of: free, below: top)
+    return IOVAOutlook(
+      left: free.bytes,
+      largestBelow4GiB: free.longest(in: 0...0xffff_ffff).map(ForecastRange.init),
+      largest: free.longest(in: 0...end).map(ForecastRange.init),
+      firstHandedOut: first.ranges.first.flatMap { low in
+        first.ranges.last.map { ForecastRange(low.lowerBound...$0.upperBound) }
+      },
+      stillLive: first.intersection(space.iova.subtracting(space.reserved)).bytes)
+  }
+
+  /// Bytes that would still be live among the first addresses that a new domain of the device gives
+  /// out from the top of its range, as `iommu.forcedac=1` makes it.
+  func liveAtTop(_ device: DeviceFacts) -> UInt64 {
+    guard let index = device.spaces.first else { return 0 }
+    let space = spaces[index]
+    let (free, end) = freeAddresses(in: space, of: device, PolicyPlan.plan(.linux))
+    return Self.first(Self.firstBytes, of: free, below: end).intersection(
+      space.iova.subtracting(space.reserved)
+    ).bytes
+  }
+
+  /// What a domain that takes over from `space` can give out, and its last address.
+  private func freeAddresses(
+    in space: MappedSpaces.Space, of device: DeviceFacts, _ plan: PolicyPlan
+  ) -> (free: AddressRanges, end: UInt64) {
     // First-stage addresses are used up to the sign bit.
     var width = 12 + 9 * min(max(space.levels, 2), 5) - (space.isFirstStage ? 1 : 0)
     if !space.isFirstStage, let unit = state.units.first(where: { $0.name == device.unit }) {
@@ -185,22 +215,13 @@ extension Forecaster {
     let aperture = AddressRanges([0x1000...max(0x1fff, end)])
     var taken = space.reserved.union(AddressRanges([Self.interrupts]))
     if plan.attach == .inherit { taken = taken.union(space.iova) }
-    let free = aperture.subtracting(taken)
-    let live = space.iova.subtracting(space.reserved)
-    let first = Self.first(Self.firstBytes, of: free, below: 0xffff_ffff)
-    return IOVAOutlook(
-      left: free.bytes,
-      largestBelow4GiB: free.longest(in: 0...0xffff_ffff).map(ForecastRange.init),
-      largest: free.longest(in: 0...end).map(ForecastRange.init),
-      firstHandedOut: first.ranges.first.flatMap { low in
-        first.ranges.last.map { ForecastRange(low.lowerBound...$0.upperBound) }
-      },
-      stillLive: first.intersection(live).bytes)
+    return (aperture.subtracting(taken), end)
   }
 
   /// The first `bytes` that an allocator finds that goes downwards from `top`.
   ///
-  /// Source: drivers/iommu/iova.c, `__alloc_and_insert_iova_range`.
+  /// Source: drivers/iommu/iova.c, `__alloc_and_insert_iova_range`; drivers/iommu/dma-iommu.c,
+  /// `iommu_dma_alloc_iova`.
   private static func first(
     _ bytes: UInt64, of free: AddressRanges, below top: UInt64
   ) -> AddressRanges {

@@ -84,16 +84,13 @@ public struct Forecaster {
       if policy == kept { tables = run.image }
     }
     if let kept, tables == nil { tables = run(kept).image }
-    let observed = takeover.map { takeover in
-      observe(
-        takeover,
-        against: policies.first { $0.policy == .linux } ?? run(.linux).forecast)
-    }
+    let linux = policies.first { $0.policy == .linux } ?? run(.linux).forecast
+    let observed = takeover.map { observe($0, against: linux) }
     let forecast = Forecast(
       crashKernel: summary, inherited: inherited, observed: observed, policies: policies,
       liveUpdate: policies.first { $0.policy == .liveUpdate }.map(liveUpdateForecast),
       recommendation: Recommendation.best(of: policies, known: facts.knownRoads),
-      changedAfterPanic: changedAfterPanic)
+      changedAfterPanic: changedAfterPanic, outlook: outlook(linux))
     return (forecast, tables)
   }
 
@@ -142,6 +139,7 @@ public struct Forecaster {
       variant: traits.variant, variantFrom: options.variant == nil ? "types" : "option",
       isAmbiguous: traits.isAmbiguous,
       commandLine: options.commandLine.words.joined(separator: " "),
+      effects: options.commandLine.effects, notModelled: options.commandLine.notModelled,
       drivers: options.drivers, strict: options.strict,
       reservations: facts.reservations.map {
         CrashKernelSummary.Reservation(

@@ -21,7 +21,7 @@ extension MachineFacts {
         return nil
       }
     }
-    let traits =
+    var traits =
       attempt("the generation of the copying code") { () throws(KernelError) in
         CrashKernelTraits(
           hasFlags: try image.has("intel_iommu", "flags"),
@@ -29,6 +29,7 @@ extension MachineFacts {
           hasIDA: try image.has("intel_iommu", "domain_ida"),
           hasMaximumID: try image.has("intel_iommu", "max_domain_id"))
       } ?? CrashKernelTraits(variant: .v2a, isAmbiguous: true)
+    traits.clearsBeforeFlush = image.symbol("copied_context_tear_down") != nil
     self.init(memoryFrames: memory.memoryFrames, traits: traits)
     for (symbol, kind) in [
       ("crashk_res", MachineFacts.Reservation.Kind.main), ("crashk_low_res", .low),
@@ -69,6 +70,7 @@ extension MachineFacts {
     for device in kernel.structures.devices {
       guard let function = device.name.function else { continue }
       bridges[function] = device.bridges
+      classCodes[function] = device.classCode
       // PCI_BASE_CLASS_DISPLAY
       if device.classCode.map({ $0 >> 16 == 3 }) == true { displays.insert(function) }
     }

@@ -31,7 +31,7 @@ public struct MachineFacts: Hashable, Sendable {
   public static let symbols: Set<String> = [
     "crashk_res", "crashk_low_res", "crashk_cma_ranges", "crashk_cma_cnt", "_stext", "_etext",
     "_text", "_end", "intel_iommu_sm", "iommu_def_domain_type", "iommu_pass_through",
-    "iommu_cmd_line",
+    "iommu_cmd_line", "copied_context_tear_down",
   ]
 
   public var reservations: [Reservation]
@@ -53,6 +53,8 @@ public struct MachineFacts: Hashable, Sendable {
   public var defaultIsFromCommandLine: Bool?
   /// The crash kernel's command line as it was found beside its image in the reservation.
   public var commandLine: CrashCommandLine?
+  /// Class codes (class, subclass, interface) of PCI functions, as far as the kernel has them.
+  public var classCodes: [PCIFunction: UInt32] = [:]
   /// PCI functions that are displays.
   public var displays: Set<PCIFunction>
   /// Roads that not every kernel has and that this kernel's types know.

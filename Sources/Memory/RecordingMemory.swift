@@ -6,10 +6,18 @@ import Synchronization
 public final class RecordingMemory: PhysicalMemory {
   private let wrapped: any PhysicalMemory
   private let asked = Mutex<[UInt64: Absence?]>([:])
+  private let purposes = Mutex<(now: ReadingPurpose, first: [UInt64: ReadingPurpose])>(
+    (.other, [:]))
 
   public init(_ wrapped: any PhysicalMemory) {
     self.wrapped = wrapped
   }
+
+  /// Pages that are asked for from now on, for the first time, are read for this.
+  public func begin(_ purpose: ReadingPurpose) { purposes.withLock { $0.now = purpose } }
+
+  /// What every frame was first asked for.
+  public var firstPurposes: [UInt64: ReadingPurpose] { purposes.withLock { $0.first } }
 
   /// Every frame asked for so far, in order, with the reason where the page was absent.
   public var record: [(frame: UInt64, absence: Absence?)] {
@@ -19,11 +27,19 @@ public final class RecordingMemory: PhysicalMemory {
   public func page(_ frame: UInt64) throws(MemoryError) -> Page {
     do {
       let page = try wrapped.page(frame)
+      note(frame)
       asked.withLock { $0[frame] = .some(nil) }
       return page
     } catch {
+      note(frame)
       asked.withLock { $0[frame] = error.absence }
       throw error
+    }
+  }
+
+  private func note(_ frame: UInt64) {
+    purposes.withLock { purposes in
+      if purposes.first[frame] == nil { purposes.first[frame] = purposes.now }
     }
   }
 

@@ -49,6 +49,7 @@ extension Session {
 
   /// The state that follows from both witnesses: what the kernel believed, and the tables in memory.
   public func evidence(from kernel: KernelEvidence) -> DumpEvidence {
+    begin(.tables)
     progress.progress("walking the tables")
     let state = RemappingState(
       summary(of: kernel.image), memory: memory, kernel: kernel.structures,

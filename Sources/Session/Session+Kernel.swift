@@ -19,6 +19,7 @@ extension Session {
   /// - Parameter names: every symbol that will be looked for in the image; the others are left out.
   public func kernel(asking names: Set<String>) throws(SessionError) -> KernelEvidence {
     let image = try image(asking: names)
+    begin(.structures)
     progress.progress("reading the kernel's structures")
     do {
       return KernelEvidence(image, try LinuxIOMMU(reading: image))
@@ -41,6 +42,7 @@ extension Session {
     else { throw SessionError(request.name, .kernelNotLocated) }
     let reader = KernelReader(memory, space)
     var search = VMLinuxSearch(request, info: info)
+    begin(.symbols)
     let symbols = try symbols(names, info: info, reader: reader, &search)
     var remark: String?
     do {
@@ -48,6 +50,7 @@ extension Session {
     } catch {
       remark = "the direct map's base could not be read, the usual one is assumed: \(error)"
     }
+    begin(.types)
     let types = try types(info: info, symbols: symbols, reader: reader, &search)
     if let remark { progress.warning(remark) }
     return KernelImage(info: info, reader: reader, symbols: symbols, types: types)

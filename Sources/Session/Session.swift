@@ -56,18 +56,26 @@ public struct Session {
     }
   }
 
+  /// What pages are read for from now on, for the manifest of an extract.
+  public func begin(_ purpose: ReadingPurpose) { recorder?.begin(purpose) }
+
   /// Writes a new dump with the pages that were asked for since a recording session was opened.
   ///
   /// - Parameters:
   ///   - kernel: whose symbols go into the new dump's note.
   ///   - path: of the new file.
-  public func writeExtract(of kernel: KernelEvidence, to path: String) throws(SessionError) {
+  /// - Returns: what travels in it.
+  @discardableResult
+  public func writeExtract(
+    of kernel: KernelEvidence, to path: String
+  ) throws(SessionError) -> ExtractManifest {
     progress.progress("writing \(path)")
     do {
-      try ExtractWriter(
+      let writer = ExtractWriter(
         dump, frames: (recorder?.record ?? []).lazy.map(\.frame),
-        symbols: kernel.image.symbols.addresses
-      ).write(to: path)
+        symbols: kernel.image.symbols.addresses, purposes: recorder?.firstPurposes ?? [:])
+      try writer.write(to: path)
+      return writer.manifest
     } catch {
       throw SessionError(path, .dump(error))
     }

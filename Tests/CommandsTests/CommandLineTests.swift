@@ -29,8 +29,8 @@ struct CommandLineTests {
 
         SUBCOMMANDS:
           report                  Everything about the remapping units at the time of the crash.
-          inherit                 What the crash kernel inherits from units that translate, under each
-                                  policy.
+          inherit                 Whether the crash kernel gets through, and what it inherits from units
+                                  that translate.
           diff                    Two states compared: dumps, or reports written earlier.
           translate               Where a device's address leads, level by level.
           owners                  Which devices can reach a physical address, and what the page is.

@@ -53,6 +53,7 @@ struct SampleGoldenTests {
     Case("carve-7.3", "carve", [new]),
     Case("history-6.1", "history", [old], "--limit", "6"),
     Case("inherit-6.1", "inherit", [old], "--policy", "linux"),
+    Case("inherit-6.1-brief", "inherit", [old], "--crash-command-line", "quiet iommu=pt"),
     Case("inherit-7.3", "inherit", [new], "--policy", "full-copy"),
     Case("diff", "diff", [old, new], "--ignore-physical", "--limit", "3"),
   ]
@@ -77,6 +78,40 @@ struct SampleGoldenTests {
       return
     }
     #expect(lines.count == wanted.count)
+  }
+
+  @Test func theAnswerOfInheritFitsTwoScreens() {
+    for sample in [Self.old, Self.new] {
+      let text = SampleTests.run(["inherit", SampleTests.sample(sample)]).output
+      #expect(text.hasPrefix("Will the crash kernel get through? Probably.\n"))
+      #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count <= 100)
+    }
+  }
+
+  @Test func inheritRefusesDriversThatTheDumpDoesNotKnow() {
+    let unknown = SampleTests.run([
+      "inherit", SampleTests.sample(Self.old), "--crash-drivers", "nvme,megaraid_sas",
+    ])
+    #expect(unknown.status == .usage)
+    #expect(unknown.output.isEmpty)
+    let device = SampleTests.run([
+      "inherit", SampleTests.sample(Self.old), "--crash-drivers", "00:1e.0",
+    ])
+    #expect(device.status == .usage)
+    #expect(
+      SampleTests.run(["inherit", SampleTests.sample(Self.old), "--crash-drivers", "nvme"]).status
+        == .done)
+  }
+
+  @Test func inheritFailsOnWhatItIsAskedFor() {
+    func status(_ options: String...) -> Outcome {
+      SampleTests.run(["inherit", SampleTests.sample(Self.old)] + options).status
+    }
+    #expect(status("--fail-on", "risky") == .found)
+    #expect(status("--fail-on", "unsafe") == .done)
+    // Translation off while devices run.
+    #expect(status("--fail-on", "unsafe", "--policy", "disable") == .found)
+    #expect(status("--fail-on", "unsafe", "--crash-command-line", "intel_iommu=off") == .found)
   }
 
   @Test(

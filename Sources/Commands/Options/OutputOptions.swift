@@ -30,6 +30,15 @@ struct DestinationOptions: ParsableArguments {
   }
 }
 
+extension DestinationOptions {
+  /// Lets `body` write to standard output. A reader that has gone is no error.
+  static func toStandardOutput(
+    in environment: Environment, _ body: (any ByteSink) throws -> Void
+  ) throws {
+    do { try body(environment.standardOutput) } catch OutputError.closed {}
+  }
+}
+
 /// What a result looks like.
 struct FormatOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Form of the result.", valueName: "format"))

@@ -14,10 +14,12 @@ import TableCopy
 struct InheritCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "inherit",
-    abstract: "What the crash kernel inherits from units that translate, under each policy.",
+    abstract:
+      "Whether the crash kernel gets through, and what it inherits from units that translate.",
     usage: "iommuscope inherit <dump> ... [<options>]",
     discussion: """
-      Policies: linux (root and context tables copied, as Linux does), full-copy (every level \
+      Begins with the answer: will the crash kernel get through, which drivers to leave out of its \
+      initramfs, which words belong on its command line. Policies: linux (root and context tables copied, as Linux does), full-copy (every level \
       copied), isolate (everything blocked, pass-through at attach), disable (translation off), \
       reset (devices reset first, then linux), adopt (the old tables stay in force where they are), \
       live-update (a planned update that preserves chosen devices). Moments: T1 start-up of the driver, T2 the new root \
@@ -35,7 +37,7 @@ struct InheritCommand: Verb {
     help: ArgumentHelp(
       "Which policy: linux, full-copy, isolate, disable, reset, adopt, live-update or all.",
       valueName: "policy"))
-  var policy: PolicyChoice = .all
+  var policy: PolicyChoice?
 
   @Option(
     help: ArgumentHelp(
@@ -63,8 +65,8 @@ struct InheritCommand: Verb {
 
   @Option(
     help: ArgumentHelp(
-      "The crash kernel's command line; words for intel_iommu, iommu and intremap count.",
-      valueName: "words"))
+      "The crash kernel's command line, such as \"$(cat /proc/cmdline)\" of a crash kernel; the text "
+        + "tells which words count.", valueName: "words"))
   var crashCommandLine: String?
 
   @Flag(
@@ -82,6 +84,12 @@ struct InheritCommand: Verb {
 
   @OptionGroup var length: LengthOptions<Rows>
 
+  @Option(
+    help: ArgumentHelp(
+      "Exit with 1 if the policy's verdict, or that of linux where all are shown, is this one or a "
+        + "worse one: risky or unsafe.", valueName: "verdict"))
+  var failOn: VerdictThreshold?
+
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
@@ -91,7 +99,7 @@ struct InheritCommand: Verb {
       throw ValidationError(
         "'--image' has nothing to write under 'disable', which makes no tables.")
     }
-    if preserved != nil, !policy.policies.contains(.liveUpdate) {
+    if preserved != nil, !(policy ?? .all).policies.contains(.liveUpdate) {
       throw ValidationError("'--preserved' counts under 'live-update' alone.")
     }
   }
@@ -108,6 +116,7 @@ struct InheritCommand: Verb {
     facts.commandLine = session.crashCommandLine(in: facts.crashKernelMemory).map {
       CrashCommandLine($0)
     }
+    try Self.checkDrivers(options.drivers ?? [], of: state)
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
     let result = Forecaster(
       state, memory: session.memory, facts: facts, options: options,
@@ -128,19 +137,52 @@ struct InheritCommand: Verb {
       case .text:
         try InheritText(
           limit: length.rows,
-          color: form.useColor(in: environment, toFile: destination.output != nil)
+          color: form.useColor(in: environment, toFile: destination.output != nil),
+          isBrief: policy == nil
         ).write(document, to: sink)
       case .json: try document.writeJSON(to: sink)
       }
     }
-    return .done
+    for concern in result.forecast.outlook.concerns where concern.kind == .noWriter {
+      console.warning(concern.text)
+    }
+    let judged = result.forecast.policies.first { $0.policy == tablesOrLinux }
+    return failOn.map { threshold in judged.map { $0.verdict >= threshold.verdict } ?? false }
+      ?? false
+      ? .found : .done
   }
 }
 
 extension InheritCommand {
+  /// Names of `--crash-drivers` that the dump knows neither as a driver nor as a device.
+  private static func checkDrivers(_ names: [String], of state: RemappingState) throws {
+    let drivers = Set(state.devices.compactMap(\.driver))
+    let functions = Set(state.contexts.map(\.device)).union(
+      state.devices.flatMap { [$0.device] + $0.aliases }.compactMap(\.function))
+    for name in names {
+      if let function = PCIFunction(name) {
+        guard !functions.contains(function) else { continue }
+        throw ValidationError(
+          "'--crash-drivers': the dump knows no device \(function); 'iommuscope report' lists them."
+        )
+      }
+      let known = drivers.contains { $0.isDriver(name) }
+      guard !known else { continue }
+      throw ValidationError(
+        "'--crash-drivers': no device of the dump has a driver called '\(name)'; there are "
+          + (drivers.isEmpty ? "none" : drivers.sorted().joined(separator: ", ")) + ".")
+    }
+  }
+
+  /// The policy that `--fail-on` judges.
+  private var tablesOrLinux: Policy {
+    guard let policy, policy != .all else { return .linux }
+    return policy.policies[0]
+  }
+
   private var options: ForecastOptions {
     ForecastOptions(
-      policies: policy.policies, variant: crashKernel,
+      policies: (policy ?? .all).policies, variant: crashKernel,
       commandLine: CrashCommandLine(crashCommandLine ?? ""),
       drivers: crashDrivers.map {
         $0.split(separator: ",").map(String.init).filter { $0 != "none" }
@@ -151,7 +193,10 @@ extension InheritCommand {
   }
 
   /// Whose tables `--image` writes.
-  private var tablesPolicy: Policy { policy == .all ? .fullCopy : policy.policies[0] }
+  private var tablesPolicy: Policy {
+    guard let policy, policy != .all else { return .fullCopy }
+    return policy.policies[0]
+  }
 }
 
 /// The value of `--policy`.
@@ -175,6 +220,19 @@ enum PolicyChoice: String, CaseIterable, ExpressibleByArgument {
     case .adopt: [.adopt]
     case .liveUpdate: [.liveUpdate]
     case .all: Policy.allCases
+    }
+  }
+}
+
+/// The value of `inherit --fail-on`.
+enum VerdictThreshold: String, CaseIterable, ExpressibleByArgument {
+  case unsafe
+  case risky
+
+  var verdict: Verdict {
+    switch self {
+    case .unsafe: .unsafe
+    case .risky: .risky
     }
   }
 }

@@ -20,6 +20,8 @@ public struct ExtractWriter: Sendable {
   private let memory: any PhysicalMemory
   private let vmcoreinfo: [UInt8]?
   public private(set) var note = ExtractNote()
+  /// What travels, by what it was read for.
+  public private(set) var manifest = ExtractManifest(of: [], for: [:])
 
   /// From so many program headers on, their number stands in a section header; tests lower it.
   var extendedCountLimit = ELFCore.extendedCountLimit
@@ -34,9 +36,11 @@ public struct ExtractWriter: Sendable {
   ///     gives the original's answer, `page(_:)` says that they are not part of the extract.
   ///   - symbols: the symbols that the analysis used. Those of an extract of an extract are kept.
   ///   - facts: whatever else should be kept; spaces in keys become underscores.
+  ///   - purposes: what each frame was read for, for the manifest.
   public init(
     _ dump: DumpFile, frames: some Sequence<UInt64>, probed: some Sequence<UInt64> = [],
-    symbols: [String: [KernelAddress]] = [:], facts: [String: String] = [:]
+    symbols: [String: [KernelAddress]] = [:], facts: [String: String] = [:],
+    purposes: [UInt64: ReadingPurpose] = [:]
   ) {
     memory = dump.memory
     vmcoreinfo = dump.vmcoreinfo
@@ -72,6 +76,10 @@ public struct ExtractWriter: Sendable {
         if isRead, memory.part(frame) != nil { parts.append(frame) }
       }
     }
+    guard !purposes.isEmpty else { return }
+    manifest = ExtractManifest(of: self.frames + parts, for: purposes)
+    note.facts = note.facts.filter { !$0.key.hasPrefix(ExtractManifest.key) }
+    note.facts.merge(manifest.facts) { _, new in new }
   }
 
   private static func append(_ frame: UInt64, to ranges: inout [Range<UInt64>]) {

@@ -49,5 +49,8 @@ extension InheritDocument: Document, DocumentRow {
     fields.field(
       "changedAfterPanic", \.forecast.changedAfterPanic,
       "Pages that devices may have written after the panic.")
+    fields.field(
+      "outlook", \.forecast.outlook,
+      "Whether a crash kernel that does what Linux does gets through, and what to do about it.")
   }
 }

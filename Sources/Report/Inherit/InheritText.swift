@@ -9,29 +9,46 @@ public struct InheritText {
   /// Rows per list; `nil` for all.
   public var limit: Int?
   public var color: Bool
+  /// The answer, what kernels do and a comparison with what none does, on two screens.
+  public var isBrief: Bool
 
-  public init(limit: Int? = 20, color: Bool = false) {
+  public init(limit: Int? = 20, color: Bool = false, isBrief: Bool = false) {
     self.limit = limit
     self.color = color
+    self.isBrief = isBrief && limit != nil
   }
 
   public func write(_ document: InheritDocument, to sink: any ByteSink) throws(OutputError) {
     let page = TextPage(sink, limit: limit, color: color)
     let forecast = document.forecast
-    try page.heading("What the crash kernel inherits")
-    try writeSummary(document, to: page)
+    try OutlookText(page: page).write(forecast.outlook)
     try page.blank()
-    try page.heading("Policies compared")
-    try writeComparison(forecast, to: page)
-    for policy in forecast.policies {
+    try page.heading("What this was worked out from")
+    try writeSummary(document, to: page)
+    try writeChanged(forecast.changedAfterPanic, to: page)
+    // What kernels do comes first, what none does after it.
+    let order =
+      forecast.policies.filter { $0.policy == .linux }
+      + forecast.policies.filter { $0.policy != .linux }
+    for policy in isBrief ? Array(order.prefix(1)) : order {
       try page.blank()
-      try page.heading("Policy \(policy.policy.rawValue): \(policy.verdict.rawValue)")
+      try page.heading(
+        "Policy \(policy.policy.rawValue)\(Self.remark(policy.policy)): \(policy.verdict.rawValue)")
       try write(policy, to: page)
       if policy.policy == .liveUpdate, let update = forecast.liveUpdate {
         try LiveUpdateText(page: page).write(update)
       }
     }
+    if forecast.policies.count > 1 {
+      try page.blank()
+      try page.heading("Policies compared")
+      try writeComparison(forecast, to: page)
+    }
     try page.finish()
+  }
+
+  private static func remark(_ policy: Policy) -> String {
+    policy == .linux ? ", what kernels do" : ""
   }
 
   // MARK: Summary and comparison
@@ -49,6 +66,10 @@ public struct InheritText {
     if kernel.strict { code += "; strict, without its quirks" }
     try page.field("crash kernel", code)
     if !kernel.commandLine.isEmpty { try page.field("command line", kernel.commandLine) }
+    for effect in kernel.effects { try page.field("", "\(effect.word): \(effect.effect)") }
+    if !kernel.notModelled.isEmpty {
+      try page.field("", "not taken into account: " + page.list(kernel.notModelled))
+    }
     try page.field(
       "its drivers", kernel.drivers.map { page.list($0) } ?? "those of the crashed kernel")
     if kernel.reservations.isEmpty {
@@ -70,20 +91,20 @@ public struct InheritText {
           + page.list(forecast.inherited.map { "\($0.device)" }))
     }
     if let observed = forecast.observed { try write(observed, to: page) }
-    let changed = forecast.changedAfterPanic
+  }
+
+  private func writeChanged(_ changed: ChangedPages, to page: TextPage) throws(OutputError) {
     var text = "\(changed.pages) pages in \(Quantity.count(changed.ranges.count, "range"))"
     if !changed.anywhere.isEmpty {
-      text += ", and any page by \(page.list(changed.anywhere.map(\.description)))"
+      text += ", and any page by \(short(changed.anywhere.map(\.description)))"
     }
     try page.field("may be newer", "\(text): devices could write there after the panic")
-    let recommendation = forecast.recommendation
-    try page.field(
-      "recommended",
-      (recommendation.policy?.rawValue ?? "nothing")
-        + (recommendation.available == recommendation.policy
-          ? "" : "; of what kernels do: \(recommendation.available?.rawValue ?? "nothing")"),
-      labelStyle: .bold)
-    for reason in recommendation.reasons { try page.field("", reason) }
+  }
+
+  /// A list that is cut early where two screens are all the room.
+  private func short(_ items: [String]) -> String {
+    guard isBrief, items.count > 4 else { return items.joined(separator: ", ") }
+    return items.prefix(3).joined(separator: ", ") + " and \(items.count - 3) more"
   }
 
   /// An image of the whole machine holds the crash kernel too: what it really did.
@@ -144,6 +165,32 @@ public struct InheritText {
         row.dumpStable ? "yes" : "no", outcomes,
       ]
     }
+    try page.paragraph(
+      "crash memory open: how much of the crash kernel's memory some device could write at some "
+        + "moment. dump stable: no device can change memory while the dump is saved.", indent: 2,
+      style: .cyan)
+    let recommendation = forecast.recommendation
+    guard let best = recommendation.policy else {
+      for reason in recommendation.reasons {
+        try page.paragraph("- " + reason, indent: 2, hanging: 2)
+      }
+      return
+    }
+    let verdict = rows.first { $0.policy == best }?.verdict
+    var text = "\(best.rawValue) leaves least open"
+    if verdict != .safe { text += ", and is \(verdict?.rawValue ?? "not safe") all the same" }
+    if recommendation.available != best {
+      text +=
+        ". No released kernel does it"
+        + (recommendation.available.map { "; of what kernels do, \($0.rawValue) leaves least open" }
+          ?? "")
+    }
+    try page.paragraph(text + ".", indent: 2, hanging: 2)
+    if isBrief {
+      try page.paragraph(
+        "--policy NAME shows one of them in full, --policy all or --limit 0 everything", indent: 2,
+        style: .cyan)
+    }
   }
 
   // MARK: One policy
@@ -153,13 +200,25 @@ public struct InheritText {
       try page.paragraph("- " + reason, indent: 2, hanging: 2)
     }
     try page.cut(policy.reasons.count, "reasons", indent: 2)
-    for unit in policy.units.prefix(page.shown(policy.units.count)) {
+    let units = isBrief ? min(policy.units.count, 2) : page.shown(policy.units.count)
+    for unit in policy.units.prefix(units) {
       try page.blank()
       try write(unit, to: page)
     }
-    try page.cut(policy.units.count, "units", indent: 2)
+    if policy.units.count > units {
+      try page.paragraph(
+        "... \(policy.units.count - units) more of \(policy.units.count) units; --policy "
+          + "\(policy.policy.rawValue) or --limit 0 shows all", indent: 2, style: .cyan)
+    }
     guard !policy.devices.isEmpty else { return }
     try page.blank()
+    try page.paragraph("What old transfers of each device meet at four moments:", indent: 2)
+    try page.field("T1", "the crash kernel's IOMMU driver starts", indent: 4, labelWidth: 4)
+    try page.field("T2", "the new root pointer is in force", indent: 4, labelWidth: 4)
+    try page.field(
+      "T3", "a driver attaches the device; without one nothing happens then", indent: 4,
+      labelWidth: 4)
+    try page.field("T4", "the dump is being saved", indent: 4, labelWidth: 4)
     try page.table(
       [
         .left("device"), .left("driver"), .left("T1"), .left("T2"), .left("T3"), .left("T4"),
@@ -174,9 +233,18 @@ public struct InheritText {
         device.verdict.rawValue,
       ]
     }
+    try writeFates(policy, to: page)
     try page.blank()
     try writeReasons(policy, to: page)
-    try writeAddresses(policy, to: page)
+    if !isBrief { try writeAddresses(policy, to: page) }
+  }
+
+  /// What the words in the table mean, of those that stand there.
+  private func writeFates(_ policy: PolicyForecast, to page: TextPage) throws(OutputError) {
+    let shown = policy.devices.prefix(page.shown(policy.devices.count))
+    let met = Set(shown.flatMap(\.at.all))
+    let words = Fate.allCases.filter(met.contains).map { "\($0.rawValue): \($0.meaning)" }
+    try page.paragraph(words.joined(separator: " "), indent: 2, style: .cyan)
   }
 
   private func fault(_ code: Int) -> String {
@@ -193,11 +261,16 @@ public struct InheritText {
       if devices[sentence] == nil { order.append(sentence) }
       devices[sentence, default: []].append(device.device.description)
     }
-    for sentence in order.prefix(page.shown(order.count)) {
+    let count = isBrief ? min(order.count, 8) : page.shown(order.count)
+    for sentence in order.prefix(count) {
       try page.paragraph(
-        page.list(devices[sentence] ?? []) + ": " + sentence, indent: 2, hanging: 2)
+        short(devices[sentence] ?? []) + ": " + sentence, indent: 2, hanging: 2)
     }
-    try page.cut(order.count, "reasons", indent: 2)
+    if order.count > count {
+      try page.paragraph(
+        "... \(order.count - count) more of \(order.count) reasons; --policy "
+          + "\(policy.policy.rawValue) or --limit 0 shows all", indent: 2, style: .cyan)
+    }
   }
 
   private func writeAddresses(_ policy: PolicyForecast, to page: TextPage) throws(OutputError) {

@@ -7,6 +7,13 @@ public import RemappingState
 public struct HistoryDocument: Hashable, Sendable {
   public var tool: Tool
   public var dump: DumpSummary
+  /// What the trace ring covers; `nil` where it was not found.
+  public var ring: RingCoverage?
+  public var selection: HistorySelection
+  /// Events that a selection by device left out because nothing tells whose they are.
+  public var unattributed: Int
+  /// Drivers by device, for the text.
+  public var names: EventNames?
   /// Trace events by time.
   public var events: [TraceEvent]
   /// What of the trace ring could not be read.
@@ -15,14 +22,20 @@ public struct HistoryDocument: Hashable, Sendable {
   public var invalidations: [PastInvalidation]
 
   public init(
-    dump: DumpSummary, events: [TraceEvent], problems: [String],
-    invalidations: [PastInvalidation], tool: Tool = .current
+    dump: DumpSummary, ring: RingCoverage? = nil, events: [TraceEvent], problems: [String],
+    invalidations: [PastInvalidation], selection: HistorySelection = HistorySelection(),
+    names: EventNames? = nil, tool: Tool = .current
   ) {
+    self.ring = ring
+    self.selection = selection
+    self.names = names
+    let chosen = selection.events(of: events, ring)
+    unattributed = chosen.unattributed
     self.tool = tool
     self.dump = dump
-    self.events = events
+    self.events = chosen.chosen
     self.problems = problems
-    self.invalidations = invalidations
+    self.invalidations = selection.invalidations(invalidations)
   }
 }
 
@@ -40,7 +53,13 @@ extension HistoryDocument: Document, DocumentRow {
     fields.constant("schema", "iommuscope-history/1", "Name and version of the document's form.")
     fields.field("tool", \.tool, "The program that wrote the document.")
     fields.field("dump", \.dump, "The dump that was read.")
+    fields.field(
+      "ring", \.ring, "What the kernel's trace ring covers; null where it was not found.")
+    fields.field("selection", \.selection, "Which of the past was asked for.")
     fields.field("events", \.events, "Trace events, by time.")
+    fields.field(
+      "unattributed", \.unattributed,
+      "Events that a selection by device left out because nothing tells whose they are.", .count)
     fields.field("problems", \.problems, "What of the trace ring could not be read.")
     fields.field(
       "invalidations", \.invalidations,

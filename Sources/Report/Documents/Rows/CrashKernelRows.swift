@@ -30,8 +30,13 @@ extension CrashKernelSummary: DocumentRow {
       "isAmbiguous", \.isAmbiguous, "Whether v2a could as well be v2b: no type tells them apart.")
     fields.field("commandLine", \.commandLine, "Its command line, as far as it was given.")
     fields.field(
+      "effects", \.effects, "What words of it do that the forecast takes into account.")
+    fields.field("notModelled", \.notModelled, "Words of it that the forecast does not know.")
+    fields.field(
       "drivers", \.drivers, "Drivers that it loads; null for those of the crashed kernel.")
-    fields.field("strict", \.strict, "Whether it invalidates at once when it unmaps.")
+    fields.field(
+      "strict", \.strict,
+      "Whether the code's quirks are left out of the forecast, and contexts that hardware refuses.")
     fields.field("reservations", \.reservations, "Memory that it lives in.")
     fields.field("kernelText", \.kernelText, "The crashed kernel's text in physical memory.")
     fields.field("gaps", \.gaps, "What could not be read; the forecast is blind there.")

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What travels in an extract, for whoever is about to hand it on.
+public struct ExtractText {
+  public struct Row: Hashable, Sendable {
+    public var meaning: String
+    public var pages: Int
+
+    public init(meaning: String, pages: Int) {
+      self.meaning = meaning
+      self.pages = pages
+    }
+  }
+
+  public init() {}
+
+  public func write(
+    _ path: String, _ rows: [Row], to sink: any ByteSink
+  ) throws(OutputError) {
+    let page = TextPage(sink, limit: nil, color: false)
+    let total = rows.reduce(0) { $0 + $1.pages }
+    try page.heading(
+      "\(path): \(Quantity.count(total, "page")) of memory, \(Quantity.bytes(UInt64(total) << 12))")
+    try page.table(
+      [.right("pages"), .right("size"), .left("what they hold")], count: rows.count, what: "kinds"
+    ) { index in
+      let row = rows[index]
+      return [
+        String(row.pages), Quantity.iec(UInt64(row.pages) << 12) ?? "0", row.meaning,
+      ]
+    }
+    try page.finish()
+  }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Inheritance
+import Memory
+import RemappingState
+import StateFixtures
+import TableFixtures
+import Testing
+
+/// The answer that `inherit` begins with.
+struct OutlookTests {
+  static func machine() -> Machine {
+    var machine = Machine()
+    machine.facts.classCodes = [
+      "0000:00:01.0": 0x01_0802, "0000:00:02.0": 0x02_0000, "0000:00:03.0": 0x03_0000,
+      "0000:00:04.0": 0x0c_0330, "0000:01:00.0": 0x01_0802,
+    ]
+    return machine
+  }
+
+  static func outlook(
+    _ machine: Machine = machine(), _ line: String = "", drivers: [String]? = nil,
+    errors: Set<DeviceName> = []
+  ) -> Outlook {
+    machine.forecaster(
+      ForecastOptions(
+        policies: [.linux], commandLine: CrashCommandLine(line), drivers: drivers),
+      errors: errors
+    ).forecast().outlook
+  }
+
+  @Test func aPlainMachineGetsThrough() throws {
+    let outlook = Self.outlook()
+    #expect(outlook.answer == .probably)
+    #expect(outlook.usesCommandLine == nil)
+    #expect(outlook.writers.map(\.driver) == ["e1000e", "nvme", "pt"])
+    #expect(outlook.writers[1].devices == ["0000:00:01.0", "0000:01:00.0"])
+    // Right below 4 GiB, where the allocator begins.
+    let old = try #require(outlook.concerns.first { $0.kind == .oldTransfers })
+    #expect(old.devices == ["0000:00:02.0"])
+    #expect(outlook.add.map(\.word) == ["reset_devices", "iommu.forcedac=1"])
+    #expect(outlook.never.map(\.word) == ["intel_iommu=off", "iommu=off", "iommu=pt"])
+    #expect(outlook.concerns.allSatisfy { $0.weight == .note })
+  }
+
+  struct Line: CustomTestStringConvertible {
+    var words: String
+    var answer: Outlook.Answer
+    var kind: Outlook.Kind?
+    var isUsable: Bool
+    var testDescription: String { words }
+  }
+
+  static let lines = [
+    Line(words: "intel_iommu=off", answer: .doubtful, kind: .switchedOff, isUsable: false),
+    Line(words: "intel_iommu=off intel_iommu=on", answer: .probably, kind: nil, isUsable: true),
+    Line(words: "iommu=off", answer: .doubtful, kind: .switchedOff, isUsable: false),
+    Line(words: "iommu=pt", answer: .probably, kind: .identityNotAttached, isUsable: true),
+    Line(words: "reset_devices irqpoll", answer: .probably, kind: .oldTransfers, isUsable: true),
+    Line(words: "iommu.forcedac=1", answer: .probably, kind: nil, isUsable: true),
+  ]
+
+  @Test(arguments: lines) func aCommandLineIsJudged(_ line: Line) {
+    let outlook = Self.outlook(Self.machine(), line.words)
+    #expect(outlook.answer == line.answer)
+    #expect(outlook.usesCommandLine == line.isUsable)
+    if let kind = line.kind { #expect(outlook.concerns.contains { $0.kind == kind }) }
+  }
+
+  @Test func theIdentityForEveryWriterMeansNoDump() throws {
+    // Without the device that was passed through, nobody's own transfers would get anywhere.
+    let outlook = Self.outlook(Self.machine(), "iommu=pt", drivers: ["nvme", "e1000e"])
+    #expect(outlook.answer == .no)
+    #expect(outlook.usesCommandLine == false)
+    #expect(
+      try #require(outlook.concerns.first).devices
+        == ["0000:00:01.0", "0000:00:02.0", "0000:01:00.0"])
+  }
+
+  @Test func withoutAStorageDeviceThereIsNoDump() {
+    #expect(Self.outlook(Self.machine(), drivers: ["usb"]).answer == .no)
+    #expect(Self.outlook(Self.machine(), drivers: []).concerns.first?.kind == .noWriter)
+    // Where no class is known, nothing is claimed.
+    #expect(Self.outlook(Machine(), drivers: []).answer == .probably)
+  }
+
+  @Test func aPassedThroughDeviceMayKeepItsOldContext() throws {
+    var machine = Self.machine()
+    machine.facts.traits = CrashKernelTraits(variant: .v2a)
+    let stale = try #require(
+      Self.outlook(machine).concerns.first { $0.kind == .staleContext })
+    #expect(stale.weight == .doubt)
+    #expect(stale.devices == ["0000:00:04.0"])
+    machine.facts.traits.clearsBeforeFlush = true
+    #expect(Self.outlook(machine).answer == .probably)
+  }
+
+  @Test func wordsThatWouldHelpAreNotNamedTwice() {
+    let outlook = Self.outlook(Self.machine(), "reset_devices iommu.forcedac=1")
+    #expect(outlook.add.isEmpty)
+  }
+
+  @Test func nothingIsLoadedWithoutAReservation() {
+    var machine = Self.machine()
+    machine.facts.reservations = []
+    #expect(Self.outlook(machine).answer == .no)
+    #expect(Self.outlook(machine).concerns.first?.kind == .notReserved)
+    // What could not be read is not known to be missing.
+    machine.facts.gaps = ["crashk_res: no such symbol"]
+    #expect(Self.outlook(machine).answer == .probably)
+  }
+
+  @Test func mappingsOfTheCrashKernelAndErrorsAreDoubts() {
+    var machine = Self.machine()
+    let top = machine.tables.page()
+    machine.tables.map(0x1000_0000, to: Machine.crash.lowerBound, in: top)
+    machine.tables.context(devfn: 0x18, table: top, domainID: 5)
+    machine.refresh()
+    let outlook = Self.outlook(machine)
+    #expect(outlook.answer == .doubtful)
+    #expect(outlook.concerns.first?.kind == .crashMemoryMapped)
+    #expect(Self.outlook(errors: ["0000:00:03.0"]).answer == .doubtful)
+  }
+
+  @Test func theTextBeginsWithTheAnswerAndADumpOfAnyPolicyHasIt() {
+    let forecast = Self.machine().forecaster(ForecastOptions(policies: [.disable])).forecast()
+    #expect(forecast.policies.map(\.policy) == [.disable])
+    #expect(forecast.outlook.answer == .probably)
+  }
+}
+
+/// The words of a crash kernel's command line.
+struct CrashCommandLineTests {
+  struct Case: CustomTestStringConvertible {
+    var line: String
+    var turnsOff = false
+    var scalable: Bool?
+    var passThrough: Bool?
+    var wide = false
+    var strict: Bool?
+    var resets = false
+    var notModelled: [String] = []
+    var testDescription: String { line }
+  }
+
+  static let cases = [
+    Case(line: "intel_iommu=on,sm_off", scalable: false),
+    Case(line: "intel_iommu=sm_off intel_iommu=on,sm_on", scalable: true),
+    Case(line: "intel_iommu=off", turnsOff: true),
+    Case(line: "iommu=pt iommu=nopt", passThrough: false),
+    Case(line: "iommu.passthrough=y", passThrough: true),
+    Case(line: "iommu.forcedac=1", wide: true),
+    Case(line: "intel_iommu=forcedac iommu.forcedac=0", wide: false),
+    Case(line: "iommu.strict=0", strict: false),
+    Case(line: "intel_iommu=strict", strict: true),
+    Case(
+      line: "root=/dev/sda1 reset_devices intel_iommu=on,igfx_off iommu.strict=maybe",
+      resets: true,
+      notModelled: ["root=/dev/sda1", "intel_iommu=igfx_off", "iommu.strict=maybe"]),
+  ]
+
+  @Test(arguments: cases) func wordsCount(_ row: Case) {
+    let line = CrashCommandLine(row.line)
+    #expect(line.turnsOff == row.turnsOff)
+    #expect(line.scalable == row.scalable)
+    #expect(line.passThrough == row.passThrough)
+    #expect(line.forcesWideAddresses == row.wide)
+    #expect(line.isStrict == row.strict)
+    #expect(line.resetsDevices == row.resets)
+    #expect(line.notModelled == row.notModelled)
+  }
+
+  @Test func addressesFromTheTopOfTheRange() throws {
+    let machine = OutlookTests.machine()
+    func handedOut(_ line: String) throws -> ForecastRange {
+      let forecast = machine.forecaster(
+        ForecastOptions(commandLine: CrashCommandLine(line))
+      ).run(.linux).forecast
+      return try #require(forecast["0000:00:02.0"]?.iova?.firstHandedOut)
+    }
+    #expect(try handedOut("").end == HexWord(0xffff_ffff))
+    #expect(try handedOut("iommu.forcedac=1").start.rawValue > 0xffff_ffff)
+  }
+}
