@@ -11,6 +11,7 @@ import Testing
 struct OutlookTests {
   static func machine() -> Machine {
     var machine = Machine()
+    machine.facts.traits.clearsBeforeFlush = true
     machine.facts.classCodes = [
       "0000:00:01.0": 0x01_0802, "0000:00:02.0": 0x02_0000, "0000:00:03.0": 0x03_0000,
       "0000:00:04.0": 0x0c_0330, "0000:01:00.0": 0x01_0802,
