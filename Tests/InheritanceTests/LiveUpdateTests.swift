@@ -65,7 +65,8 @@ struct LiveUpdateTests {
 
   @Test func anAdoptionTellsItsPrice() {
     let reasons = machine().forecaster().run(.adopt).forecast.reasons
-    #expect(reasons.contains { $0.contains("5 attaching drivers write into 2 pages of the old tables") })
+    let price = "5 attaching drivers write into 2 pages of the old tables"
+    #expect(reasons.contains { $0.contains(price) })
     #expect(reasons.contains { $0.contains("pages of tables stay in force") })
     #expect(reasons.contains { $0.contains("no device's mapping reaches them") })
     #expect(reasons.contains { $0.contains("an attach frees nothing") })

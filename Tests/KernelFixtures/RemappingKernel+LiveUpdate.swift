@@ -99,7 +99,8 @@ extension RemappingKernel {
         let size = kernel.make(element).byteCount
         objects.append(
           kernel.object(
-            element, at: KernelAddress(page.address(of: "objects").rawValue + UInt64(number * size))))
+            element, at: KernelAddress(page.address(of: "objects").rawValue + UInt64(number * size))
+          ))
       }
     }
     return (kernel.physical(pages[0].address), pages, objects)
