@@ -330,4 +330,6 @@ public struct Recommendation: Hashable, Sendable {
   /// The best of those that kernels can be told to follow today.
   public var available: Policy?
   public var reasons: [String]
+  /// Roads that were left out of the comparison, because no type of this kernel speaks of them.
+  public var notWeighed: [Policy]
 }

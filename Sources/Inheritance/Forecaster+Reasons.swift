@@ -89,18 +89,11 @@ extension Recommendation {
       !PolicyPlan.plan(forecast.policy).needsTypes || known.contains(forecast.policy)
     }
     let weighed = policies.filter(exists)
-    let others = policies.filter { !exists($0) }.map(\.policy.rawValue)
-    let unknown =
-      others.isEmpty
-      ? []
-      : [
-        "\(others.joined(separator: " and ")) \(others.count == 1 ? "is" : "are") not weighed: no type"
-          + " of this kernel says that it can do \(others.count == 1 ? "it" : "them")"
-      ]
+    let notWeighed = policies.filter { !exists($0) }.map(\.policy)
     guard let best = weighed.min(by: { cost($0) < cost($1) }) else {
       return Recommendation(
         policy: nil, available: nil,
-        reasons: policies.isEmpty ? ["no policy was asked for"] : unknown)
+        reasons: policies.isEmpty ? ["no policy was asked for"] : [], notWeighed: notWeighed)
     }
     var reasons: [String] = []
     func count(_ forecast: PolicyForecast) -> String {
@@ -123,6 +116,6 @@ extension Recommendation {
           + (available.map { "; of what kernels do, \($0.rawValue) is best" } ?? ""))
     }
     return Recommendation(
-      policy: best.policy, available: available, reasons: reasons + unknown)
+      policy: best.policy, available: available, reasons: reasons, notWeighed: notWeighed)
   }
 }

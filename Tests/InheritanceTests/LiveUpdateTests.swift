@@ -254,9 +254,7 @@ struct LiveUpdateTests {
       forecast.recommendation.reasons.filter { $0.contains(" leaves ") }.allSatisfy {
         !$0.hasPrefix("adopt") && !$0.hasPrefix("live-update")
       })
-    #expect(
-      forecast.recommendation.reasons.last
-        == "adopt and live-update are not weighed: no type of this kernel says that it can do them")
+    #expect(forecast.recommendation.notWeighed == [.adopt, .liveUpdate])
     // Alone, they are no recommendation either.
     let alone = machine().forecaster(ForecastOptions(policies: [.adopt])).forecast()
     #expect(alone.recommendation.policy == nil && alone.recommendation.available == nil)

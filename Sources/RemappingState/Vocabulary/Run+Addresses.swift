@@ -7,13 +7,20 @@ extension Run {
   /// First to last I/O virtual address, both inclusive.
   @inlinable
   public var addresses: ClosedRange<UInt64> {
-    iova.rawValue...max(iova.rawValue, iova.rawValue &+ length.rawValue &- 1)
+    Self.range(iova.rawValue, length.rawValue)
   }
 
   /// First to last physical address, both inclusive.
   @inlinable
   public var targets: ClosedRange<UInt64> {
-    physical.rawValue...max(physical.rawValue, physical.rawValue &+ length.rawValue &- 1)
+    Self.range(physical.rawValue, length.rawValue)
+  }
+
+  /// A length that a hostile table or report makes run past the end of all addresses ends there.
+  @inlinable
+  static func range(_ start: UInt64, _ length: UInt64) -> ClosedRange<UInt64> {
+    let (end, overflow) = start.addingReportingOverflow(max(length, 1) - 1)
+    return start...(overflow ? .max : end)
   }
 }
 

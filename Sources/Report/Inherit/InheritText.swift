@@ -170,6 +170,12 @@ public struct InheritText {
         + "moment. dump stable: no device can change memory while the dump is saved.", indent: 2,
       style: .cyan)
     let recommendation = forecast.recommendation
+    let others = recommendation.notWeighed.map(\.rawValue)
+    if !others.isEmpty {
+      try page.paragraph(
+        "\(others.joined(separator: " and ")): not weighed, because no type of this kernel says that "
+          + "it can do \(others.count == 1 ? "it" : "them").", indent: 2, hanging: 2)
+    }
     guard let best = recommendation.policy else {
       for reason in recommendation.reasons {
         try page.paragraph("- " + reason, indent: 2, hanging: 2)

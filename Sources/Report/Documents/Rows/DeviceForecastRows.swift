@@ -131,5 +131,9 @@ extension Recommendation: DocumentRow {
     fields.field("policy", \.policy, "The one under which least can go wrong.")
     fields.field("available", \.available, "The best of those that released kernels can follow.")
     fields.field("reasons", \.reasons, "Why.")
+    fields.field(
+      "notWeighed", \.notWeighed,
+      "Policies left out, because no type of this kernel says that it can follow them.",
+      since: "0.1.0")
   }
 }
