@@ -13,9 +13,11 @@ import VTd
 struct DebugfsReaderTests {
   @Test(
     arguments: [
-      ("4.19.0", .v5_10), ("5.10.0-32-amd64", .v5_10), ("5.17.9", .v5_10), ("5.18.0", .v5_18),
-      ("5.19.17", .v5_18), ("6.0.1", .v6_0), ("6.1.0", .v6_0), ("6.6.9", .v6_0), ("6.7.9", .v6_7),
-      ("7.3.0-rc1", .v6_7), (nil, nil), ("mainline", nil),
+      ("4.19.0", .withPASID), ("5.10.0-32-amd64", .withPASID), ("5.17.9", .withPASID),
+      ("5.18.0", .ownDomain),
+      ("5.19.17", .ownDomain), ("6.0.1", .firstOfGroup), ("6.1.0", .firstOfGroup),
+      ("6.6.9", .firstOfGroup), ("6.7.9", .filePerSpace),
+      ("7.3.0-rc1", .filePerSpace), (nil, nil), ("mainline", nil),
     ] as [(String?, DebugfsGeneration?)])
   func `the release tells the form`(_ release: String?, _ expected: DebugfsGeneration?) {
     #expect(DebugfsGeneration(release: release) == expected)
@@ -24,10 +26,10 @@ struct DebugfsReaderTests {
   @Test func `without a release the newest form is taken`() {
     var evidence = TranslatorTests.evidence()
     evidence.state.dump.release = nil
-    #expect(DebugfsReader(evidence).generation == .v6_7)
+    #expect(DebugfsReader(evidence).generation == .filePerSpace)
     evidence.state.dump.release = "5.14.0-503.el9"
-    #expect(DebugfsReader(evidence).generation == .v5_10)
-    #expect(DebugfsReader(evidence, generation: .v5_18).generation == .v5_18)
+    #expect(DebugfsReader(evidence).generation == .withPASID)
+    #expect(DebugfsReader(evidence, generation: .ownDomain).generation == .ownDomain)
   }
 
   /// Each row in a few words.
@@ -112,11 +114,11 @@ struct DebugfsReaderTests {
     ]
     #expect(rows(.domainTranslation, evidence) == domain)
     // From 6.0 to 6.6 the group's first device stood for each of its devices.
-    #expect(rows(.domainTranslation, evidence, .v6_0) == domain + domain)
+    #expect(rows(.domainTranslation, evidence, .firstOfGroup) == domain + domain)
     // Before, each had its own domain; the second one has none here.
-    #expect(rows(.domainTranslation, evidence, .v5_18) == domain)
+    #expect(rows(.domainTranslation, evidence, .ownDomain) == domain)
     #expect(
-      rows(.domainTranslation, evidence, .v5_10) == ["domain 0000:00:02.0 0 0x4000"]
+      rows(.domainTranslation, evidence, .withPASID) == ["domain 0000:00:02.0 0 0x4000"]
         + domain.dropFirst())
     // Since 6.7 the hardware's tables count, and a unit that is off is said.
     evidence.state.units[0].translationEnabled = false

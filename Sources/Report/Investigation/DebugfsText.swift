@@ -73,9 +73,11 @@ public struct DebugfsText {
   // MARK: Domains
 
   private func heading(_ device: String, pasid: UInt32?, table: String) -> String {
-    let number = pasid.map { " with pasid " + String($0, radix: generation == .v6_7 ? 16 : 10) }
+    let number = pasid.map {
+      " with pasid " + String($0, radix: generation == .filePerSpace ? 16 : 10)
+    }
     return "Device \(device)\(number ?? "") @\(table)\n"
-      + (generation == .v6_7 ? Self.columns : Self.oldColumns)
+      + (generation == .filePerSpace ? Self.columns : Self.oldColumns)
   }
 
   /// The last column is not padded.
@@ -88,7 +90,7 @@ public struct DebugfsText {
   private func text(_ leaf: DebugfsRow.Leaf) -> String {
     var line = "0x" + Self.hex(leaf.page, 13) + " |"
     // The newer format ends a line at the leaf.
-    let last = generation == .v6_7 ? min(leaf.level, 3) : 1
+    let last = generation == .filePerSpace ? min(leaf.level, 3) : 1
     for level in stride(from: 5, through: last, by: -1) where level < leaf.path.count {
       line += "\t0x" + Self.hex(leaf.path[level])
     }

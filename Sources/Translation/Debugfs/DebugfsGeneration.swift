@@ -10,13 +10,13 @@ internal import RemappingState
 /// 2026; commits d87731f60931 and 2b437e804566 (both v6.7).
 public enum DebugfsGeneration: String, CaseIterable, Sendable {
   /// Up to 5.17: each device of the bus with its own domain, and the domain's default PASID.
-  case v5_10 = "5.10"
+  case withPASID = "5.10"
   /// 5.18 and 5.19: without the PASID; domains have none any more.
-  case v5_18 = "5.18"
+  case ownDomain = "5.18"
   /// 6.0 to 6.6: for each device of the bus the first one of its group.
-  case v6_0 = "6.0"
+  case firstOfGroup = "6.0"
   /// Since 6.7: a file for each device and PASID, as the hardware's tables have them.
-  case v6_7 = "6.7"
+  case filePerSpace = "6.7"
 
   /// The generation of a kernel of this release; `nil` if it is not known.
   public init?(release: String?) {
@@ -25,10 +25,10 @@ public enum DebugfsGeneration: String, CaseIterable, Sendable {
     }
     guard parts.count == 2 else { return nil }
     switch (parts[0], parts[1]) {
-    case (...4, _), (5, ...17): self = .v5_10
-    case (5, _): self = .v5_18
-    case (6, ...6): self = .v6_0
-    default: self = .v6_7
+    case (...4, _), (5, ...17): self = .withPASID
+    case (5, _): self = .ownDomain
+    case (6, ...6): self = .firstOfGroup
+    default: self = .filePerSpace
     }
   }
 
@@ -42,7 +42,8 @@ public enum DebugfsGeneration: String, CaseIterable, Sendable {
     let ofTypes = evidence.kernel.flatMap { Self(kernel: $0.image) }
     let ofRelease = Self(release: release)
     self =
-      (Self.keepsUpstreamDrivers(release) ? ofRelease ?? ofTypes : ofTypes ?? ofRelease) ?? .v6_7
+      (Self.keepsUpstreamDrivers(release) ? ofRelease ?? ofTypes : ofTypes ?? ofRelease)
+      ?? .filePerSpace
   }
 
   /// Not so the kernels of RHEL and its rebuilds, and of SUSE.
@@ -59,13 +60,13 @@ public enum DebugfsGeneration: String, CaseIterable, Sendable {
     func has(_ structure: String, _ member: String) -> Bool? { try? image.has(structure, member) }
     guard let hasPASID = has("dmar_domain", "default_pasid") else { return nil }
     if hasPASID {
-      self = .v5_10
+      self = .withPASID
     } else if has("device_domain_info", "debugfs_dentry") == true
       || has("dmar_domain", "nested_parent") == true
     {
-      self = .v6_7
+      self = .filePerSpace
     } else {
-      self = has("dmar_domain", "lock") == true ? .v6_0 : .v5_18
+      self = has("dmar_domain", "lock") == true ? .firstOfGroup : .ownDomain
     }
   }
 }

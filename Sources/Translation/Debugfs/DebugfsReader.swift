@@ -171,17 +171,17 @@ public struct DebugfsReader {
       guard case .pci(let function) = device.device, let group = device.group else { continue }
       let named: Device
       switch generation {
-      case .v5_10, .v5_18: named = device
-      case .v6_0:
+      case .withPASID, .ownDomain: named = device
+      case .firstOfGroup:
         // The domain of the group's first device stands for all.
         named = evidence.state.devices.first { $0.group == group } ?? device
-      case .v6_7:
+      case .filePerSpace:
         try forEachSpace(of: function, body)
         continue
       }
       guard let domain = domainTable(of: named) else { continue }
       try write(
-        domain, device: named.device, pasid: generation == .v5_10 ? 0 : nil, body)
+        domain, device: named.device, pasid: generation == .withPASID ? 0 : nil, body)
     }
   }
 
