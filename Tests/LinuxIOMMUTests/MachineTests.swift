@@ -103,6 +103,31 @@ struct MachineTests {
     #expect(LinuxPages(kernel.image()) == nil)
   }
 
+  // MARK: The width of addresses
+
+  @Test(arguments: [
+    (["first", "DMAR: Host address width 39", "last"], nil as UInt64?, 39 as Int?),
+    (["DMAR: Host address width 46"], 52, 46),
+    (["no such line"], 40, 40),
+    (["DMAR: Host address width x"], 36, 36),
+    (["DMAR: Host address width 7"], 36, nil),
+    (["nothing"], 200, nil),
+    (["nothing"], nil, nil),
+  ])
+  func theLogTellsTheWidthElseTheProcessor(
+    _ messages: [String], _ processor: UInt64?, _ expected: Int?
+  ) {
+    let kernel = SyntheticKernel(cpuCount: 0)
+    _ = kernel.makeLog(messages)
+    if let processor {
+      kernel.types.define("cpuinfo_x86", "u8 x86", "u8 x86_phys_bits")
+      kernel.symbols["boot_cpu_data"] = [
+        kernel.make("cpuinfo_x86", ["x86_phys_bits": processor]).address
+      ]
+    }
+    #expect(HostAddressWidth(image: kernel.image()).bits() == expected)
+  }
+
   // MARK: The memory map
 
   private func map(

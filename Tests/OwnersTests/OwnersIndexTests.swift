@@ -94,4 +94,56 @@ struct OwnersIndexTests {
       #expect(found == expected.sorted())
     }
   }
+
+  // MARK: Mapped and reachable
+
+  private func unit(capability: UInt64 = 2 | 6 << 8 | 47 << 16, isOn: Bool = true) -> Unit {
+    Unit(
+      name: "dmar0", segment: 0, registerBase: PhysicalAddress(0),
+      capability: HexWord(capability), extendedCapability: 1, tableMode: .legacy,
+      translationEnabled: isOn)
+  }
+
+  private func ways(_ state: RemappingState, _ address: UInt64) -> [Reach] {
+    OwnersIndex(state).reaches(PhysicalAddress(address), PhysicalAddress(address))
+  }
+
+  @Test func `a way that hardware refuses is mapped and not reachable`() {
+    var state = state([[run(0x1000, 0x1000, 0x8000)]])
+    state.units = [unit()]
+    #expect(ways(state, 0x8000).map(\.reachable) == [true])
+    state.contexts[0].refusal = .init(
+      detail: "root entry has reserved bits 4 set", faultReason: 0xa)
+    let refused = ways(state, 0x8000)
+    #expect(refused.map(\.reachable) == [false])
+    #expect(refused.first?.obstacle?.contains("reserved bits 4") == true)
+  }
+
+  @Test func `addresses that the unit does not translate reach nothing`() {
+    var state = state([
+      [
+        run(0xfee0_0000, 0x1000, 0x8000), run(1 << 40, 0x1000, 0x9000),
+        run(0x1000, 0x1000, 0xfee0_1000),
+      ]
+    ])
+    state.units = [unit()]
+    #expect(ways(state, 0x8000).map(\.reachable) == [false])
+    #expect(ways(state, 0xfee0_1000).map(\.reachable) == [false])
+    #expect(ways(state, 0x9000).map(\.reachable) == [true])
+    state.units = [unit(capability: 2 | 6 << 8 | 38 << 16)]
+    #expect(ways(state, 0x9000).map(\.reachable) == [false])
+    // With a PASID the interrupt range is translated.
+    state.contexts[0].servesRequestsWithoutPASID = false
+    #expect(ways(state, 0x8000).map(\.reachable) == [true])
+  }
+
+  @Test func `with translation off every device goes anywhere`() {
+    var state = state([[run(0x1000, 0x1000, 0x8000)]], passThrough: true)
+    state.units = [unit(isOn: false)]
+    state.devices = [Device(device: .pci(PCIFunction(bus: 2, devfn: 0)), unit: "dmar0")]
+    let found = ways(state, 0x7777_7000)
+    #expect(found.map(\.translation) == [.untranslated])
+    #expect(found.first?.devices.map(\.device.bus) == [0, 1, 2])
+    #expect(found.first?.iova == IOVirtualAddress(0x7777_7000))
+  }
 }

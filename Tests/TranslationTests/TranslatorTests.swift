@@ -44,6 +44,28 @@ struct TranslatorTests {
     #expect(hole.faultOnRead?.code == 0x6)
   }
 
+  @Test func `ends have names of their own`() {
+    func outcome(
+      _ address: UInt64, _ further: [UInt64: UInt64] = [:], isOn: Bool = true
+    ) -> AddressTranslation {
+      var evidence = Self.evidence(further)
+      evidence.state.units[0].translationEnabled = isOn
+      return Translator(evidence).translate(
+        Self.device, pasid: nil, iova: IOVirtualAddress(address))
+    }
+    #expect(outcome(0xfee0_1000).outcome == .interrupt)
+    #expect(outcome(0xfee0_1000).faultOnWrite == nil)
+    #expect(outcome(1 << 50).outcome == .beyondWidth)
+    #expect(outcome(0x1000, isOn: false).outcome == .untranslated)
+    #expect(outcome(0x1000, isOn: false).physical == PhysicalAddress(0x1000))
+    #expect(outcome(0, [0x1000: 0x2011]).outcome == .noContext)
+    #expect(outcome(0, [0x1000: 0x2011]).faultOnRead?.code == 0xa)
+    #expect(outcome(0, [0x2100: 0]).outcome == .noContext)
+    #expect(outcome(1 << 39, [0x4008: 0xff_f003]).outcome == .unreadable)
+    #expect(outcome(0xffff_f000, [0x7ff8: 0xfee0_0003]).outcome == .notMapped)
+    #expect(outcome(0xffff_f000, [0x7ff8: 0xfee0_0003]).faultOnRead?.code == 0xe)
+  }
+
   @Test func `without a unit nothing is known of a device`() {
     var evidence = Self.evidence()
     evidence.state.units = []

@@ -21,12 +21,17 @@ struct HostAddressWidth {
 
   /// `DMAR: Host address width 39`.
   private func logged() -> Int? {
+    let mark = "Host address width ".utf8
     var found: Int?
-    try? image.messages { message in
-      guard found == nil, let start = message.text.firstRange(of: "Host address width ") else {
-        return
+    try? image.newestMessages { message in
+      // By bytes: as characters, the search would cost more than all tables of a small machine.
+      let text = message.text.utf8
+      guard text.count > mark.count, text.count < 64, let start = text.firstRange(of: mark) else {
+        return true
       }
-      found = Int(message.text[start.upperBound...].prefix { $0.isWholeNumber })
+      let digits = text[start.upperBound...].prefix { (0x30...0x39).contains($0) }
+      found = Int(String(decoding: digits, as: UTF8.self))
+      return false
     }
     return found
   }
