@@ -40,7 +40,9 @@ extension RemappingState {
       return names.isEmpty
         ? nil : "not all context tables of \(Self.listed(names)) could be read"
     case .pageTables:
-      let lost = domains.filter { ($0.walk?.unreadable ?? 0) > 0 || $0.walk?.budgetExhausted == true }
+      let lost = domains.filter {
+        ($0.walk?.unreadable ?? 0) > 0 || $0.walk?.budgetExhausted == true
+      }
       return lost.isEmpty
         ? nil : "not all tables of \(Self.listed(lost.map(\.name))) could be read"
     case .allocators:
@@ -52,7 +54,8 @@ extension RemappingState {
       return names.isEmpty
         ? nil : "which domain-ids of \(Self.listed(names)) are taken could not be read"
     case .memoryMap:
-      return memoryMap.isEmpty ? "the kernel's map of memory (iomem_resource) could not be read" : nil
+      return memoryMap.isEmpty
+        ? "the kernel's map of memory (iomem_resource) could not be read" : nil
     case .kernelText:
       return memoryMap.contains { $0.kind == .kernelText }
         ? nil : "the map of memory does not say where the kernel's code is"

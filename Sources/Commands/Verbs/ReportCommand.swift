@@ -69,7 +69,8 @@ struct ReportCommand: Verb {
         let color = form.useColor(in: environment, toFile: destination.output != nil)
         if let view = document.deviceView {
           try DeviceText(
-            view, name: view.pciID.flatMap { PCINames.name(of: $0) }, limit: length.rows, color: color
+            view, name: view.pciID.flatMap { PCINames.name(of: $0) }, limit: length.rows,
+            color: color
           ).write(document, to: sink)
         } else {
           try TextReport(

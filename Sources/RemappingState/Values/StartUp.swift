@@ -41,7 +41,9 @@ extension StartUp {
     heads.contains { message.hasPrefix($0) } && sayings.contains { message.contains($0) }
   }
 
-  private static let heads = ["DMAR: ", "DMAR-IR: ", "iommu: ", "x2apic: ", "Intel-IOMMU", "PCI-DMA:"]
+  private static let heads = [
+    "DMAR: ", "DMAR-IR: ", "iommu: ", "x2apic: ", "Intel-IOMMU", "PCI-DMA:",
+  ]
   private static let sayings = [
     "IOMMU enabled", "IOMMU disabled", "platform opt in", "scalable mode", "Disable GFX device",
     "Forcing DAC", "batch", "supported super page", "Host address width", "Default domain type",

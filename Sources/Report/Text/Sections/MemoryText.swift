@@ -19,7 +19,8 @@ struct MemoryText {
       count: regions.count, what: "regions"
     ) { index in
       let region = regions[index]
-      let distance = region.end.rawValue >= region.start.rawValue
+      let distance =
+        region.end.rawValue >= region.start.rawValue
         ? region.end.rawValue - region.start.rawValue : 0
       let bytes = distance == .max ? distance : distance + 1
       return [
