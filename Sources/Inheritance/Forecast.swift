@@ -90,8 +90,6 @@ public struct PolicyForecast: Hashable, Sendable {
   public var verdict: Verdict
   public var reasons: [String]
 
-  // Beyond the keys that the contract names.
-
   /// Of all units.
   public var memory: MemoryCost
   /// Whether no device can alter memory while the dump is saved.
@@ -120,8 +118,6 @@ public struct UnitForecast: Hashable, Sendable {
   public var domainIDs: DomainIDOutlook
   public var interruptRemapping: InterruptOutlook
   public var memory: MemoryCost
-
-  // Beyond the keys that the contract names.
 
   /// What the other variant of the code would do, where the two differ.
   public var ambiguity: String?
@@ -288,8 +284,6 @@ public struct DeviceForecast: Hashable, Sendable {
   public var exposure: Exposure
   public var verdict: Verdict
   public var reason: String
-
-  // Beyond the keys that the contract names.
 
   public var unit: String?
   /// The crashed kernel's.

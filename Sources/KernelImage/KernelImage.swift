@@ -23,7 +23,7 @@ public final class KernelImage {
 
   // MARK: Symbols
 
-  /// The symbols that this room looks for.
+  /// The symbols that `KernelImage` looks for.
   public static let symbols: Set<String> = [
     "_stext", "page_offset_base", "vmalloc_base", "__per_cpu_offset", "__cpu_possible_mask",
     "cpu_possible_bits", "cpu_possible_mask", "prb", "log_buf", "log_buf_len", "log_first_idx",

@@ -181,7 +181,7 @@ struct AuditTests {
     Fault(
       "context with another domain-id than the kernel's",
       ["context.domain-id-mismatch error", "domain.id-shared error"],
-      "the hardware uses domain-id 6, the kernel believes in 5"
+      "the hardware uses domain-id 6, the kernel assigned 5"
     ) { $0.context("0000:00:02.0") { $0.domainID = 6 } },
     Fault(
       "an alias's context with another domain-id",
@@ -189,7 +189,7 @@ struct AuditTests {
         "context.domain-id-mismatch error", "domain.id-shared error",
         "domain.table-under-two-ids error",
       ],
-      "the hardware uses domain-id 7, the kernel believes in 6"
+      "the hardware uses domain-id 7, the kernel assigned 6"
     ) { $0.context("0000:00:1f.7") { $0.domainID = 7 } },
     Fault("another domain-id in a copied entry", []) {
       $0.context("0000:00:02.0") { $0.domainID = 6 }
@@ -198,11 +198,11 @@ struct AuditTests {
 
     Fault(
       "pass-through where the kernel translates", ["context.translation-mismatch error"],
-      "the hardware does pass-through translation, the kernel believes in a domain of type dma-fq"
+      "the hardware does pass-through translation, the kernel's record is a domain of type dma-fq"
     ) { $0.context("0000:00:02.0") { $0.translation = .passThrough } },
     Fault(
       "a table where the kernel blocks", ["context.translation-mismatch error"],
-      "the hardware does second-stage translation, the kernel believes in a domain of type blocked"
+      "the hardware does second-stage translation, the kernel's record is a domain of type blocked"
     ) { $0.device("0000:00:03.0") { $0.domain = 0xffff_ffff_8260_1000 } },
     Fault("an identity domain that is built of tables", []) {
       $0.context("0000:00:14.0") { $0.translation = .secondStage }

@@ -34,6 +34,6 @@ struct DomainIDMismatch: AuditRule {
 
 extension Finding.Message {
   fileprivate static func mismatch(_ have: UInt32, _ expected: UInt32) -> Self {
-    "the hardware uses domain-id \(have), the kernel believes in \(expected)"
+    "the hardware uses domain-id \(have), the kernel assigned \(expected)"
   }
 }

@@ -44,7 +44,7 @@ struct TranslationMismatch: AuditRule {
 
 extension Finding.Message {
   fileprivate static func mismatch(_ have: Translation, _ expected: DomainType) -> Self {
-    "the hardware does \(have.rawValue) translation, the kernel believes in a domain of type"
+    "the hardware does \(have.rawValue) translation, the kernel's record is a domain of type"
       + " \(expected.rawValue)"
   }
 }

@@ -23,8 +23,6 @@ public struct Context: Hashable, Sendable {
   /// The entry as read, lowest word first: 2 words legacy, 4 extended, 8 of a PASID entry.
   public var raw: [HexWord]
 
-  // Beyond the keys that the contract names.
-
   /// Physical address of the entry.
   public var entry: PhysicalAddress
   /// Nested translation: the second-stage table and its levels; `nil` otherwise.

@@ -17,8 +17,6 @@ public struct Device: Hashable, Sendable {
   /// Name of the bound driver.
   public var driver: String?
 
-  // Beyond the keys that the contract names.
-
   /// The `struct device_domain_info`, or the group's domain object where there is none.
   public var kernelObject: KernelAddress?
   /// The kernel's domain of requests without PASID.

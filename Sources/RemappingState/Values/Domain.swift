@@ -23,8 +23,6 @@ public struct Domain: Hashable, Sendable {
   /// `nil` where the domain has no allocator.
   public var iova: IOVASpace?
 
-  // Beyond the keys that the contract names.
-
   /// What the walk of `table` met; `nil` where nothing was walked.
   public var walk: WalkSummary?
   /// How often the kernel has attached the domain to the unit; `nil` where it keeps no count.

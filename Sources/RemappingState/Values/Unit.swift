@@ -22,8 +22,6 @@ public struct Unit: Hashable, Sendable {
   public var rootFrom: RootOrigin?
   public var domainIDs: DomainIDs
 
-  // Beyond the keys that the contract names.
-
   /// The `struct intel_iommu`; `nil` for a unit that was carved or given.
   public var kernelObject: KernelAddress?
   /// `intel_iommu.seq_id`.
