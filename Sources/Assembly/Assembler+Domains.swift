@@ -99,7 +99,7 @@ extension Assembler {
     {
       let root = StageRoot(table: table, levels: levels)
       let result = walker.walk(
-        AddressSpace(stage: stage == .first ? .first : .second, root: root),
+        AddressSpace(stage: stage, root: root),
         unit: unit, domainID: id,
         kernelObject: domain.kernelObject, isOwn: true)
       row.mapping = result.mapping

@@ -127,7 +127,7 @@ extension Run {
 }
 
 extension Observation {
-  init(_ obstacle: PagingObstacle, stage: PagingStage) {
+  init(_ obstacle: PagingObstacle, stage: Stage) {
     let kind: Kind
     var cause: Cause?
     let detail: String
@@ -172,7 +172,7 @@ extension Observation {
     self.init(
       kind,
       structure: .pageTable(
-        stage == .first ? .first : .second, level: obstacle.level, iova: obstacle.iova),
+        stage, level: obstacle.level, iova: obstacle.iova),
       address: obstacle.entry.map { HexWord($0.rawValue) },
       word: obstacle.entry == nil ? nil : HexWord(obstacle.word), cause: cause, detail: detail)
   }

@@ -75,7 +75,7 @@ extension Context {
     self.init(
       unit: unit.name,
       device: PCIFunction(segment: unit.segment, bus: path.bus, devfn: path.devfn),
-      pasid: path.pasid, translation: Translation(path.kind),
+      pasid: path.pasid, translation: path.kind,
       domainID: path.domainID.map(UInt32.init), levels: path.levels, table: path.table,
       faultProcessingDisabled: path.faultProcessingDisabled, raw: path.words.map { HexWord($0) },
       entry: path.entry,
@@ -87,19 +87,6 @@ extension Context {
           faultReason: HexWord(
             UInt64(refusal.faultReason(isScalable: unit.tableMode == .scalable).rawValue)))
       })
-  }
-}
-
-extension Translation {
-  init(_ kind: TranslationKind) {
-    self =
-      switch kind {
-      case .secondStage: .secondStage
-      case .firstStage: .firstStage
-      case .nested: .nested
-      case .passThrough: .passThrough
-      case .none: .none
-      }
   }
 }
 

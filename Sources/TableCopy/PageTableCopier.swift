@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 import VTd
 
 /// Copies page tables into an arena, each table page once for every level that it serves at.
@@ -12,7 +13,7 @@ struct PageTableCopier {
   private struct Key: Hashable {
     var frame: UInt64
     var level: Int
-    var stage: PagingStage
+    var stage: Stage
     var snoopsAlways: Bool
     var capabilities: UnitCapabilities
   }
@@ -64,7 +65,7 @@ struct PageTableCopier {
   private struct Visitor: PagingVisitor {
     let arena: TableArena
     var known: [Key: PhysicalAddress]
-    let stage: PagingStage
+    let stage: Stage
     let snoopsAlways: Bool
     let capabilities: UnitCapabilities
     let origin: Origin

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import VTd
+public import RemappingState
 
 /// What a page of reconstructed tables is used for.
 public enum TableKind: Hashable, Sendable, Comparable {
@@ -9,7 +9,7 @@ public enum TableKind: Hashable, Sendable, Comparable {
   case pasidDirectory
   case pasidTable
   /// A page table; level 1 holds 4 KiB pages.
-  case pageTable(PagingStage, level: Int)
+  case pageTable(Stage, level: Int)
 
   /// `root`, `context`, `pasid-directory`, `pasid-table`, `second-stage-1`, …
   public var name: String {

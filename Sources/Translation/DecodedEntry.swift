@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
-internal import RemappingState
+public import RemappingState
 public import VTd
 
 /// A field of an entry with its value: one line of a decoder.
@@ -71,6 +71,6 @@ public struct DecodedEntry: Hashable, Sendable {
   }
 }
 
-extension PagingStage {
+extension Stage {
   public var entryName: String { "\(self) entry" }
 }

@@ -183,13 +183,13 @@ public struct TableLister {
 
 /// Keeps the entries that a walk meets.
 private struct EntryCollector: PagingVisitor {
-  let stage: PagingStage
+  let stage: Stage
   let limit: Int
   var rows: [DeviceEntries.Row] = []
   var obstacles: [String] = []
   var isCut = false
 
-  init(stage: PagingStage, limit: Int) {
+  init(stage: Stage, limit: Int) {
     self.stage = stage
     self.limit = limit
   }

@@ -34,7 +34,7 @@ struct LayoutTests {
 
   static var paging: [Layout] {
     var result: [Layout] = []
-    for stage in [PagingStage.first, .second] {
+    for stage in [Stage.first, .second] {
       for level in 1...5 {
         for word: UInt64 in [0, 0x80] {
           result.append(

@@ -13,7 +13,7 @@ struct ObstacleTests {
     extendedCapability: ExtendedCapability(0xf0_0f4a), hostAddressWidth: 39)
 
   private func walk(
-    _ memory: SyntheticMemory, levels: Int = 3, stage: PagingStage = .second,
+    _ memory: SyntheticMemory, levels: Int = 3, stage: Stage = .second,
     unit: UnitCapabilities? = nil, budget: WalkBudget = WalkBudget()
   ) -> (RunCollector, WalkStatistics) {
     var collector = RunCollector()
@@ -26,7 +26,7 @@ struct ObstacleTests {
 
   struct Reserved: CustomTestStringConvertible, Sendable {
     var testDescription: String
-    var stage: PagingStage
+    var stage: Stage
     var level: Int
     var word: UInt64
     var unit: UnitCapabilities?

@@ -10,13 +10,13 @@ import VTd
 struct WalkPropertyTests {
   /// Tables under construction: frames are handed out from `firstFrame` up.
   private struct Builder {
-    let stage: PagingStage
+    let stage: Stage
     let levels: Int
     var tables: [UInt64: [UInt64]]
     var nextFrame: UInt64
     let root: UInt64
 
-    init(stage: PagingStage, levels: Int, firstFrame: UInt64) {
+    init(stage: Stage, levels: Int, firstFrame: UInt64) {
       self.stage = stage
       self.levels = levels
       root = firstFrame
@@ -63,7 +63,7 @@ struct WalkPropertyTests {
     return result
   }
 
-  private static let formats: [(PagingStage, Int)] = [
+  private static let formats: [(Stage, Int)] = [
     (.second, 2), (.second, 3), (.second, 4), (.second, 5), (.first, 4), (.first, 5),
   ]
 

@@ -68,16 +68,6 @@ public struct Context: Hashable, Sendable {
   }
 }
 
-/// What a context does with a request.
-public enum Translation: String, Hashable, Sendable, CaseIterable {
-  case secondStage = "second-stage"
-  case firstStage = "first-stage"
-  case nested
-  case passThrough = "pass-through"
-  /// No translation: a reserved type, or no PASID entry to go on with.
-  case none
-}
-
 /// A translation table and its depth.
 public struct StageTable: Hashable, Sendable {
   public var table: PhysicalAddress

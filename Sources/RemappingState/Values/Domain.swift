@@ -63,11 +63,6 @@ public enum DomainType: String, Hashable, Sendable, CaseIterable {
   case unknown
 }
 
-public enum Stage: String, Hashable, Sendable, CaseIterable {
-  case first
-  case second
-}
-
 /// What a domain's tables map.
 public struct Mapping: Hashable, Sendable {
   /// Present entries that map a page of any size.

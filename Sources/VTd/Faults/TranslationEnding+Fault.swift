@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import RemappingState
+
 extension TranslationEnding {
   /// The fault that a unit would record for a request that ends here.
   ///

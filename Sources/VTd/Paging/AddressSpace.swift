@@ -1,25 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
-
-/// Which of the two formats a page table has.
-public enum PagingStage: UInt8, Hashable, Sendable, CustomStringConvertible {
-  /// x86 paging: `FirstStageEntry`.
-  case first = 1
-  /// `SecondStageEntry`.
-  case second = 2
-
-  public var description: String { self == .first ? "first-stage" : "second-stage" }
-
-  /// ADDR of an entry, and what must be zero below it in a large page.
-  static func addressFields(level: Int?, isLeaf: Bool, from low: Int) -> [BitField] {
-    guard let level, isLeaf, level == 2 || level == 3 else {
-      return [.address("ADDR", low...51, "table or page")]
-    }
-    let first = PagingRules.shift(level: level)
-    return [.reserved(low...first - 1), .address("ADDR", first...51, "page")]
-  }
-}
+public import RemappingState
 
 /// The top of a page table and its depth.
 public struct StageRoot: Hashable, Sendable {
@@ -36,7 +18,7 @@ public struct StageRoot: Hashable, Sendable {
 
 /// What a context translates through: everything that a walk has to know about the tables.
 public struct AddressSpace: Hashable, Sendable {
-  public var stage: PagingStage
+  public var stage: Stage
   /// The table that an I/O virtual address is looked up in; if `nesting` is there, its address and
   /// every address inside the tables is guest-physical.
   public var root: StageRoot
@@ -52,7 +34,7 @@ public struct AddressSpace: Hashable, Sendable {
   public var snoopsAlways: Bool
 
   public init(
-    stage: PagingStage, root: StageRoot, nesting: StageRoot? = nil,
+    stage: Stage, root: StageRoot, nesting: StageRoot? = nil,
     privilege: RequestPrivilege = .supervisor(obeysReadOnly: true), snoopsAlways: Bool = false
   ) {
     self.stage = stage

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+import RemappingState
 
 /// An entry of a first-stage table: x86 paging with 4 or 5 levels.
 ///
@@ -51,7 +52,7 @@ public struct FirstStageEntry: TableEntry, RawRepresentable {
     let hasPAT = isLeaf && (level == 2 || level == 3)
     if hasPAT { fields.append(BitField("PAT", 12, "page attribute table index")) }
     return fields
-      + PagingStage.addressFields(level: level, isLeaf: isLeaf, from: hasPAT ? 13 : 12) + [
+      + Stage.addressFields(level: level, isLeaf: isLeaf, from: hasPAT ? 13 : 12) + [
         .ignored(52...62),
         BitField("XD", 63, "execute disable"),
       ]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+import RemappingState
 
 extension PageTableWalk {
   /// Translates one I/O virtual address by the same rules that `run(_:)` applies.

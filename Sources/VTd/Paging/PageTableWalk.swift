@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+public import RemappingState
 
 /// The one walk over page tables of either stage, alone or nested.
 ///
@@ -94,7 +95,7 @@ public struct WalkStatistics: Hashable, Sendable {
 struct Walker {
   @usableFromInline let memory: any PhysicalMemory
   @usableFromInline let rules: PagingRules
-  @usableFromInline let stage: PagingStage
+  @usableFromInline let stage: Stage
   @usableFromInline let topLevel: Int
   /// What a first-stage address of the upper half has above the bits that are translated.
   @usableFromInline let signExtension: UInt64

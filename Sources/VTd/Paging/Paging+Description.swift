@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 
 extension TranslationEnding: CustomStringConvertible {
   /// Half a sentence, lower case, no full stop.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+public import RemappingState
 
 /// How entries of one stage are read: presence, rights, leaves and reserved bits.
 ///
@@ -31,7 +32,7 @@ public struct PagingRules: Sendable {
   ///   - privilege: first stage only: that of the request.
   ///   - snoopsAlways: second stage only: SNP is not looked at, see `AddressSpace.snoopsAlways`.
   public init(
-    stage: PagingStage, unit: UnitCapabilities?, isGuest: Bool = false,
+    stage: Stage, unit: UnitCapabilities?, isGuest: Bool = false,
     privilege: RequestPrivilege = .supervisor(obeysReadOnly: true), snoopsAlways: Bool = false
   ) {
     let beyond =
@@ -129,7 +130,16 @@ public enum RequestPrivilege: Hashable, Sendable {
   case supervisor(obeysReadOnly: Bool)
 }
 
-extension PagingStage {
+extension Stage {
+  /// ADDR of an entry, and what must be zero below it in a large page.
+  static func addressFields(level: Int?, isLeaf: Bool, from low: Int) -> [BitField] {
+    guard let level, isLeaf, level == 2 || level == 3 else {
+      return [.address("ADDR", low...51, "table or page")]
+    }
+    let first = PagingRules.shift(level: level)
+    return [.reserved(low...first - 1), .address("ADDR", first...51, "page")]
+  }
+
   /// The reserved bits of an entry's layout.
   func reservedMask(level: Int, isLeaf: Bool) -> UInt64 {
     let layout =

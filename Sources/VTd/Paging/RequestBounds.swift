@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+public import RemappingState
 
 /// The interrupt address range, 0xFEEx_xxxx.
 ///
@@ -18,13 +19,13 @@ public enum InterruptWindow {
 
 /// What a unit refuses by the address alone, before it reads a table.
 public struct RequestBounds: Hashable, Sendable {
-  public var stage: PagingStage
+  public var stage: Stage
   /// Bits that the tables translate.
   public var tableWidth: Int
   /// MGAW plus one; `nil` if unknown.
   public var unitWidth: Int?
 
-  public init(stage: PagingStage, tableWidth: Int, unitWidth: Int?) {
+  public init(stage: Stage, tableWidth: Int, unitWidth: Int?) {
     self.stage = stage
     self.tableWidth = tableWidth
     self.unitWidth = unitWidth

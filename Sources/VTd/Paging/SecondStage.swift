@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Memory
+import RemappingState
 
 /// Looks up guest-physical addresses in a second-stage table, keeping the tables of the last path.
 struct SecondStage {

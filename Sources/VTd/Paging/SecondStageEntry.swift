@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+import RemappingState
 
 /// An entry of a second-stage table.
 ///
@@ -54,7 +55,7 @@ public struct SecondStageEntry: TableEntry, RawRepresentable {
         .ignored(10...10),
         isLeaf ? BitField("SNP", 11, "snoop, in leaves of units that have it") : .reserved(11...11),
       ]
-    return low + PagingStage.addressFields(level: level, isLeaf: isLeaf, from: 12) + [
+    return low + Stage.addressFields(level: level, isLeaf: isLeaf, from: 12) + [
       .ignored(52...61),
       .reserved(62...62),
       .ignored(63...63),

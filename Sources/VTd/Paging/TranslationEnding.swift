@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
+public import RemappingState
 
 /// Where the translation of one address ended.
 public enum TranslationEnding: Hashable, Sendable {
   /// The byte's host-physical address; `pageSize` is the smaller one of both stages in bytes.
   case mapped(PhysicalAddress, pageSize: UInt64, access: PagingAccess)
   /// The entry at this level is not present.
-  case notPresent(PagingStage, level: Int)
+  case notPresent(Stage, level: Int)
   /// Entries down to a leaf are present, but no right is left of them.
-  case noAccess(PagingStage, level: Int)
+  case noAccess(Stage, level: Int)
   /// The entry at this level has reserved bits.
-  case reserved(PagingStage, level: Int, bits: UInt64)
+  case reserved(Stage, level: Int, bits: UInt64)
   /// The table at this level is not in the dump.
-  case unreadable(PagingStage, level: Int, MemoryError)
+  case unreadable(Stage, level: Int, MemoryError)
   /// The table at this level lies on its own path.
-  case cycle(PagingStage, level: Int)
+  case cycle(Stage, level: Int)
   /// A first-stage address whose upper bits are not copies of the highest one translated.
   case notCanonical
   /// An address above what the tables translate, in bits.
-  case beyondWidth(PagingStage, Int)
+  case beyondWidth(Stage, Int)
   /// An address above what the unit translates, in bits (MGAW).
   case beyondUnit(Int)
   /// A page that is closed to the privilege of the request (US is 0).
@@ -27,12 +28,12 @@ public enum TranslationEnding: Hashable, Sendable {
   /// The tables lead into the interrupt address range, where the unit lets no request go.
   case interruptTarget(PhysicalAddress)
   /// Tables of so many levels do not exist.
-  case unsupportedLevels(PagingStage, Int)
+  case unsupportedLevels(Stage, Int)
 }
 
 /// One entry that a translation read.
 public struct TranslationStep: Hashable, Sendable {
-  public var stage: PagingStage
+  public var stage: Stage
   /// Of the table that holds the entry.
   public var level: Int
   /// Host-physical address of the entry.
@@ -42,7 +43,7 @@ public struct TranslationStep: Hashable, Sendable {
   public var isAssumedZero: Bool
 
   public init(
-    stage: PagingStage, level: Int, entry: PhysicalAddress, word: UInt64, isAssumedZero: Bool
+    stage: Stage, level: Int, entry: PhysicalAddress, word: UInt64, isAssumedZero: Bool
   ) {
     self.stage = stage
     self.level = level

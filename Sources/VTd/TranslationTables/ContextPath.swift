@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
-internal import RemappingState
-
-/// What a context does with a request.
-public enum TranslationKind: String, Hashable, Sendable {
-  case secondStage = "second-stage"
-  case firstStage = "first-stage"
-  case nested
-  case passThrough = "pass-through"
-  /// No translation: a reserved type, or no PASID entry to go on with.
-  case none
-}
+public import RemappingState
 
 /// One way into translation, as hardware reads it.
 ///
@@ -23,7 +13,7 @@ public struct ContextPath: Hashable, Sendable {
   public var devfn: UInt8
   /// Scalable mode: the PASID of the entry, `nil` if there is none; other modes: `nil`.
   public var pasid: UInt32?
-  public var kind: TranslationKind
+  public var kind: Translation
   /// As the entry has it, also in reserved types; `nil` without PASID entry.
   public var domainID: UInt16?
   /// Levels of `table`; may be a number that cannot be walked.
@@ -116,7 +106,7 @@ extension ContextPath {
     bus: UInt8, devfn: UInt8, _ context: ExtendedContextEntry, at entry: PhysicalAddress,
     unit: UnitCapabilities, refusedAbove: ContextRefusal? = nil
   ) {
-    let kind: TranslationKind =
+    let kind: Translation =
       switch context.translationType {
       case .guest, .guestDeviceTLB: .passThrough
       default: Self.kind(context.translationType)
@@ -152,7 +142,7 @@ extension ContextPath {
     below context: ScalableContextEntry, directoryEntry: PASIDDirectoryEntry,
     unit: UnitCapabilities, refusedAbove: ContextRefusal? = nil
   ) {
-    let kind: TranslationKind
+    let kind: Translation
     var root: StageRoot?
     var second: StageRoot?
     switch entry.translationType {
@@ -196,7 +186,7 @@ extension ContextPath {
     return .supervisor(obeysReadOnly: entry.writeProtectEnable)
   }
 
-  private static func kind(_ type: TranslationType) -> TranslationKind {
+  private static func kind(_ type: TranslationType) -> Translation {
     switch type {
     case .secondStage, .secondStageDeviceTLB: .secondStage
     case .passThrough: .passThrough
