@@ -42,12 +42,15 @@ let package = Package(
   targets: [
     .systemLibrary(
       name: "CElfutils", pkgConfig: "libdw", providers: [.apt(["libelf-dev", "libdw-dev"])]),
+    // Records of libraries that are loaded when a file needs them; nothing is linked.
+    .systemLibrary(name: "CPackers"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     room("Memory"),
     room("Files", ["Memory"]),
     room("ELF", ["Memory"]),
     room("DumpFile", ["Memory", "Files", "ELF", "CZlib", algorithms]),
+    room("Inputs", ["Files", "DumpFile", "CZlib", "CPackers"]),
     room("KernelTypes", ["Memory", "Files", "ELF", "CElfutils", algorithms]),
     room("KernelImage", ["Memory", "KernelTypes"]),
     room("RemappingState", ["Memory", algorithms]),
@@ -63,8 +66,8 @@ let package = Package(
     room(
       "Session",
       [
-        "Memory", "Files", "DumpFile", "KernelTypes", "KernelImage", "LinuxIOMMU", "RemappingState",
-        "Assembly", "Carving", "Evidence",
+        "Memory", "Files", "DumpFile", "Inputs", "KernelTypes", "KernelImage", "LinuxIOMMU",
+        "RemappingState", "Assembly", "Carving", "Evidence",
       ]),
     room(
       "Translation", ["Memory", "KernelImage", "VTd", "LinuxIOMMU", "RemappingState", "Evidence"]),
@@ -129,6 +132,7 @@ let package = Package(
     tests("Memory"),
     tests("Files", ["Memory"]),
     tests("ELF", ["Memory"]),
+    tests("Inputs", ["Files", "DumpFile", "DumpFixtures", "MemoryFixtures"]),
     tests("DumpFile", ["Memory", "MemoryFixtures", "ELF", "DumpFixtures"]),
     tests("KernelTypes", ["Files", "MemoryFixtures"], exclude: ["Fixtures"]),
     tests("KernelImage", ["Memory", "MemoryFixtures", "KernelTypes", "KernelFixtures"]),

@@ -43,5 +43,11 @@ enum LibraryVersions {
     Library(name: "snappy", function: nil, file: "libsnappy.so.1", package: "libsnappy1v5"),
     Library(
       name: "zstd", function: "ZSTD_versionString", file: "libzstd.so.1", package: "libzstd1"),
+    Library(
+      name: "bzip2", function: "BZ2_bzlibVersion", file: "libbz2.so.1.0", package: "libbz2-1.0"),
+    Library(
+      name: "xz", function: "lzma_version_string", file: "liblzma.so.5", package: "liblzma5"),
+    Library(
+      name: "lz4", function: "LZ4_versionString", file: "liblz4.so.1", package: "liblz4-1"),
   ]
 }

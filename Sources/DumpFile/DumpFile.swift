@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ELF
-internal import Files
+public import Files
 public import Memory
 
 /// A crash dump: the physical memory of the machine, and what the file tells about it.
@@ -50,6 +50,15 @@ public struct DumpFile: Sendable {
       files.append(try DumpBytes(mapping { () throws(FileError) in try FileMapping(path) }))
     }
     return try DumpFile(files)
+  }
+
+  /// Opens one dump, or all parts of a split one in any order, from files that are mapped already.
+  ///
+  /// - Throws: what `open(_:)` throws.
+  public static func open(_ files: [FileMapping]) throws(DumpError) -> DumpFile {
+    var bytes: [DumpBytes] = []
+    for file in files { bytes.append(try DumpBytes(file)) }
+    return try DumpFile(bytes)
   }
 
   /// Opens dumps that are in memory already.

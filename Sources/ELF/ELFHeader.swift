@@ -24,6 +24,7 @@ public struct ELFHeader: Hashable, Sendable {
   public enum Kind {
     public static let relocatable: UInt16 = 1
     public static let executable: UInt16 = 2
+    public static let shared: UInt16 = 3
     public static let core: UInt16 = 4
   }
 

@@ -39,6 +39,12 @@ public struct FileError: Error, Hashable, Sendable {
     case endsBefore(offset: Int, expected: Int, available: Int)
     /// The file lost bytes after it was opened.
     case becameShorter(offset: Int)
+    /// A pipe with a name that no program opens for writing.
+    case nobodyWrites
+    /// No folder takes a temporary file.
+    case noTemporaryFolder(SystemError)
+    /// The disk is full after so many bytes of a temporary file.
+    case noRoom(folder: String, needed: Int)
     /// The file to be written is this one of those that are being read.
     case isInput(String)
   }
@@ -73,7 +79,7 @@ extension FileError: CustomStringConvertible {
     case .system(.map(let count), let error): "\(path): cannot map \(count) bytes: \(error)"
     case .system(.read(let offset), let error): "\(path) at \(offset): \(error)"
     case .system(.unpack, let error):
-      "\(path): no room to unpack debug information: \(error)"
+      "\(path): cannot unpack: \(error)"
     case .system(.write, let error): "cannot write \(path): \(error)"
     case .isDirectory: "\(path) is a directory"
     case .isNotRegular: "\(path) is not a regular file"
@@ -82,6 +88,12 @@ extension FileError: CustomStringConvertible {
     case .endsBefore(let offset, let expected, let available):
       "\(path) has \(available) bytes, expected \(expected) at \(offset); it is cut off"
     case .becameShorter(let offset): "\(path) at \(offset): the file became shorter"
+    case .nobodyWrites: "\(path) is a pipe that no program writes to"
+    case .noTemporaryFolder(let error):
+      "\(path): no folder for a temporary file: \(error); set TMPDIR to one with room"
+    case .noRoom(let folder, let needed):
+      "\(path): \(folder) is full after \(needed) unpacked bytes; set TMPDIR to a folder with "
+        + "more room"
     case .isInput(let input): "cannot write \(path): it is the input file \(input)"
     }
   }

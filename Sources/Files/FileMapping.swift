@@ -22,8 +22,16 @@ public final class FileMapping: @unchecked Sendable {
   /// Maps a regular file or a block device.
   ///
   /// - Throws: what `InputFile` throws, `FileError.Cause.isEmpty`, or the system's reason.
-  public init(_ path: String) throws(FileError) {
-    let file = try InputFile(path)
+  public convenience init(_ path: String) throws(FileError) {
+    try self.init(InputFile(path))
+  }
+
+  /// Maps an open file; the mapping does not need the descriptor any more.
+  ///
+  /// - Parameter name: for messages.
+  /// - Throws: `FileError.Cause.isEmpty`, or the system's reason.
+  public init(_ file: InputFile, name: String? = nil) throws(FileError) {
+    let path = name ?? file.path
     guard file.byteCount > 0 else { throw FileError(path, .isEmpty) }
     // A private read-only mapping of an open descriptor; the result is checked. It outlives the
     // descriptor.
@@ -32,7 +40,7 @@ public final class FileMapping: @unchecked Sendable {
     guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
       throw .system(path, .map(file.byteCount))
     }
-    name = path
+    self.name = path
     byteCount = file.byteCount
     unsafe base = UnsafeRawPointer(mapped)
     isMapped = true

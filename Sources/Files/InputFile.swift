@@ -47,6 +47,26 @@ public final class InputFile: Sendable {
     byteCount = size
   }
 
+  /// An open file, which this object closes.
+  init(descriptor: Int32, path: String, byteCount: Int) {
+    self.descriptor = descriptor
+    self.path = path
+    self.byteCount = byteCount
+  }
+
+  /// What standard input is, where that is a file and not a pipe.
+  public static func standardInput() throws(FileError) -> InputFile? {
+    var status = stat()
+    // `status` is a valid place for the result.
+    guard unsafe fstat(STDIN_FILENO, &status) == 0, FileKind(status.st_mode) == .regular,
+      status.st_size > 0, lseek(STDIN_FILENO, 0, SEEK_CUR) == 0
+    else { return nil }
+    let descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+    guard descriptor >= 0 else { throw .system("standard input", .open) }
+    return InputFile(
+      descriptor: descriptor, path: "standard input", byteCount: Int(status.st_size))
+  }
+
   /// A nameless file in memory, for bytes that have to be made before they can be mapped.
   ///
   /// - Parameter path: the file that the bytes come from, for messages.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Inputs
+
 /// Which dump to read, and what to read it with.
 public struct DumpRequest: Hashable, Sendable {
   /// The dump's file, or all files of a split one, as they were given.
@@ -9,14 +11,41 @@ public struct DumpRequest: Hashable, Sendable {
   /// A `System.map`.
   public var symbols: String?
   public var types: TypePreference
+  /// Bytes that a packed dump may unpack to; `nil` for the usual limit.
+  public var unpackLimit: Int?
 
   public init(
-    files: [String], vmlinux: String? = nil, symbols: String? = nil, types: TypePreference = .auto
+    files: [String], vmlinux: String? = nil, symbols: String? = nil, types: TypePreference = .auto,
+    unpackLimit: Int? = nil
   ) {
     self.files = files
     self.vmlinux = vmlinux
     self.symbols = symbols
     self.types = types
+    self.unpackLimit = unpackLimit
+  }
+
+  /// The request with the dump of a folder in place of the folder, and a kernel among the files taken
+  /// for the vmlinux.
+  ///
+  /// Nothing is unpacked; a request that is located already stays as it is.
+  public func located() throws(SessionError) -> DumpRequest {
+    let paths: InputPaths
+    do {
+      paths = try InputPaths(files)
+    } catch {
+      throw SessionError(error.path, .input(error))
+    }
+    guard let kernel = paths.kernel else {
+      var request = self
+      request.files = paths.dumps
+      return request
+    }
+    if let vmlinux { throw SessionError(kernel, .input(.severalKernels(vmlinux, kernel))) }
+    var request = self
+    request.files = paths.dumps
+    request.vmlinux = kernel
+    return request
   }
 
   /// Every file that the request names.

@@ -3,6 +3,8 @@
 public import Carving
 public import DumpFile
 public import Evidence
+internal import Files
+internal import Inputs
 internal import KernelImage
 public import Memory
 
@@ -33,15 +35,40 @@ public struct Session {
     _ request: DumpRequest, recording: Bool = false, progress: any SessionProgress
   ) throws(SessionError) {
     progress.progress("opening \(request.name)")
+    let request = try request.located()
     self.request = request
     self.progress = progress
+    dump = try Self.dump(of: request, progress)
+    recorder = recording ? RecordingMemory(dump.memory) : nil
+    memory = recorder ?? dump.memory
+  }
+
+  /// Opens the request's files, unpacked where they are packed.
+  private static func dump(
+    of request: DumpRequest, _ progress: any SessionProgress
+  ) throws(SessionError) -> DumpFile {
+    let policy = InputSource.Policy(
+      limit: request.unpackLimit ?? InputSource.standardLimit, progress: progress.progress,
+      detail: progress.detail, warning: progress.warning)
+    var files: [FileMapping] = []
+    var obstacles: [String] = []
+    for path in request.files {
+      do throws(InputError) {
+        let source = try InputSource(path, policy)
+        obstacles += source.obstacles
+        if let obstacle = InputPaths.obstacle(of: path) { obstacles.append(obstacle) }
+        files.append(try source.mapping())
+      } catch {
+        throw SessionError(path, .input(error))
+      }
+    }
     do {
-      dump = try DumpFile.open(request.files)
+      var dump = try DumpFile.open(files)
+      dump.obstacles = obstacles + dump.obstacles
+      return dump
     } catch {
       throw SessionError(request.name, .dump(error))
     }
-    recorder = recording ? RecordingMemory(dump.memory) : nil
-    memory = recorder ?? dump.memory
   }
 
   /// The root tables among the pages that the files hold, found by their shape.

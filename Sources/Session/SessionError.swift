@@ -2,6 +2,7 @@
 
 public import DumpFile
 public import Files
+public import Inputs
 public import KernelImage
 public import KernelTypes
 public import Memory
@@ -18,6 +19,8 @@ public struct SessionError: Error, Hashable, Sendable {
   public enum Cause: Hashable, Sendable {
     /// The dump cannot be opened, or an extract of it not be written.
     case dump(DumpError)
+    /// What was named does not lead to a dump.
+    case input(InputError)
     /// A file beside the dump cannot be read.
     case file(FileError)
     /// VMCOREINFO names pages of another size.
@@ -52,6 +55,7 @@ extension SessionError: CustomStringConvertible {
   public var description: String {
     switch cause {
     case .dump(let error): "\(error)"
+    case .input(let error): "\(error)"
     case .file(let error): "\(error)"
     case .pageSize(let size):
       "\(path): VMCOREINFO says PAGESIZE=\(size), expected \(Page.size)"

@@ -22,9 +22,51 @@ struct InputOptions: ParsableArguments {
       valueName: "source"))
   var types: TypePreference = .auto
 
-  func request(_ files: [String]) -> DumpRequest {
-    DumpRequest(files: files, vmlinux: vmlinux, symbols: symbols, types: types)
+  @OptionGroup var unpacking: UnpackingOptions
+
+  /// The request for what was named, with folders and kernels told apart.
+  func request(_ files: [String]) throws(SessionError) -> DumpRequest {
+    try DumpRequest(
+      files: files, vmlinux: vmlinux, symbols: symbols, types: types,
+      unpackLimit: unpacking.maxUnpacked.bytes
+    ).located()
   }
+}
+
+/// How far packed dumps are unpacked.
+struct UnpackingOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Unpack a packed dump, or standard input, to this size at most: 512M, 64G, 2T.",
+      valueName: "size"))
+  var maxUnpacked = ByteCount(bytes: 1 << 36)
+}
+
+/// A number of bytes as people write it.
+struct ByteCount: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
+  var bytes: Int
+
+  init(bytes: Int) { self.bytes = bytes }
+
+  init?(argument: String) {
+    let units: [Character: Int] = ["K": 10, "M": 20, "G": 30, "T": 40]
+    let shift = argument.last.flatMap { units[Character($0.uppercased())] }
+    guard let number = Int(shift == nil ? argument : String(argument.dropLast())), number > 0
+    else { return nil }
+    let (value, overflow) = number.multipliedReportingOverflow(by: 1 << (shift ?? 0))
+    guard !overflow else { return nil }
+    bytes = value
+  }
+
+  var description: String {
+    for (unit, shift) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)]
+    where bytes % (1 << shift) == 0 {
+      return "\(bytes >> shift)\(unit)"
+    }
+    return "\(bytes)"
+  }
+
+  var defaultValueDescription: String { description }
 }
 
 extension TypePreference: ExpressibleByArgument {}

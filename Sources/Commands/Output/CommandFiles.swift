@@ -7,14 +7,25 @@ internal import Report
 enum CommandFiles {
   /// All bytes of a file of modest size.
   static func bytes(_ path: String, limit: Int = 1 << 28) throws(CommandFailure) -> [UInt8] {
-    try command { () throws(FileError) in try WholeFile.read(path, limit: limit) }
+    try command { () throws(FileError) in
+      guard path == "-" else { return try WholeFile.read(path, limit: limit) }
+      var bytes: [UInt8] = []
+      while case let more = try ByteInput.standard.next(), !more.isEmpty {
+        bytes += more
+        guard bytes.count <= limit else { throw FileError(path, .isTooLarge(limit: limit)) }
+      }
+      return bytes
+    }
   }
 
   /// Whether the first sign in the file, which no dump begins with, opens a JSON object.
   ///
   /// A pipe cannot be looked at twice; what comes out of one is taken for JSON.
   static func looksLikeJSON(_ path: String) throws(CommandFailure) -> Bool {
-    let head = try command { () throws(FileError) in try WholeFile.prefix(path, count: 512) }
+    let head = try command { () throws(FileError) -> [UInt8]? in
+      if path == "-" { return try ByteInput.standard.peek(512) }
+      return try FileKind.of(path) == .folder ? [] : WholeFile.prefix(path, count: 512)
+    }
     guard let head else { return true }
     let blanks = Array(" \t\r\n".utf8)
     return head.first { !blanks.contains($0) } == UInt8(ascii: "{")

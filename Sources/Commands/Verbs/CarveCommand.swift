@@ -17,12 +17,16 @@ struct CarveCommand: Verb {
       """)
 
   @Argument(
-    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    help: ArgumentHelp(
+      "The dump: a file, all files of a split one, a folder, or - for standard input.",
+      valueName: "dump"),
     completion: .file())
   var dumps: [String]
 
   @Option(help: ArgumentHelp("Leave out roots with a lower score, 0 to 100.", valueName: "score"))
   var threshold: Int = 50
+
+  @OptionGroup(title: "Reading the dump") var unpacking: UnpackingOptions
 
   @OptionGroup var length: LengthOptions<Rows>
 
@@ -39,14 +43,15 @@ struct CarveCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let session = try Session(DumpRequest(files: dumps), progress: console)
+    let session = try Session(
+      DumpRequest(files: dumps, unpackLimit: unpacking.maxUnpacked.bytes), progress: console)
     for obstacle in session.dump.obstacles { console.warning(obstacle) }
     let roots = session.carvedRoots(threshold: threshold)
     console.endProgress()
     let document = CarveDocument(
       dump: session.symbollessSummary,
       pages: session.dump.storedFrames.reduce(0) { $0 &+ UInt64($1.count) }, roots: roots)
-    try destination.write(in: environment, keeping: dumps) { sink in
+    try destination.write(in: environment, keeping: session.request.inputs) { sink in
       switch form.format {
       case .text:
         let color = form.useColor(in: environment, toFile: destination.output != nil)

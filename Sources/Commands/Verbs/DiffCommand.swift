@@ -52,10 +52,13 @@ struct DiffCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    var oldRequest = input.request([old])
+    guard old != "-" || new != "-" else {
+      throw ValidationError("standard input can be read once; only one side can be '-'.")
+    }
+    var oldRequest = try input.request([old])
     oldRequest.vmlinux = sides.oldVmlinux ?? oldRequest.vmlinux
     oldRequest.symbols = sides.oldSymbols ?? oldRequest.symbols
-    var newRequest = input.request([new])
+    var newRequest = try input.request([new])
     newRequest.vmlinux = sides.newVmlinux ?? newRequest.vmlinux
     newRequest.symbols = sides.newSymbols ?? newRequest.symbols
     let before = try side(oldRequest, in: environment, console: console)

@@ -19,7 +19,9 @@ struct ExtractCommand: Verb {
       """)
 
   @Argument(
-    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    help: ArgumentHelp(
+      "The dump: a file, all files of a split one, a folder, or - for standard input.",
+      valueName: "dump"),
     completion: .file())
   var dumps: [String]
 
@@ -34,7 +36,7 @@ struct ExtractCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = input.request(dumps)
+    let request = try input.request(dumps)
     try CommandFiles.checkNewFile(output, keeping: request.inputs)
     let session = try Session(request, recording: true, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)

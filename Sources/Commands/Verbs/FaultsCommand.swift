@@ -19,7 +19,9 @@ struct FaultsCommand: Verb {
       """)
 
   @Argument(
-    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    help: ArgumentHelp(
+      "The dump: a file, all files of a split one, a folder, or - for standard input.",
+      valueName: "dump"),
     completion: .file())
   var dumps: [String]
 
@@ -78,7 +80,7 @@ struct FaultsCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = input.request(dumps)
+    let request = try input.request(dumps)
     // Read first: a missing file should not cost the time of a dump.
     let given = isGiven ? try givenLog(in: environment) : nil
     let evidence = try environment.evidence.evidence(
@@ -115,7 +117,7 @@ struct FaultsCommand: Verb {
   private func givenLog(in environment: Environment) throws -> FaultLog {
     var text = line
     for file in lines {
-      let bytes = try CommandFiles.bytes(file == "-" ? "/dev/stdin" : file)
+      let bytes = try CommandFiles.bytes(file)
       text.append(String(decoding: bytes, as: UTF8.self))
     }
     return FaultLog(pasted: text.joined(separator: "\n"))

@@ -20,7 +20,9 @@ struct HistoryCommand: Verb {
       """)
 
   @Argument(
-    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    help: ArgumentHelp(
+      "The dump: a file, all files of a split one, a folder, or - for standard input.",
+      valueName: "dump"),
     completion: .file())
   var dumps: [String]
 
@@ -45,7 +47,7 @@ struct HistoryCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = input.request(dumps)
+    let request = try input.request(dumps)
     let evidence = try environment.evidence.evidence(
       of: request, below: [], progress: console)
     console.progress("reading the trace ring")

@@ -27,7 +27,9 @@ struct InheritCommand: Verb {
       """)
 
   @Argument(
-    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    help: ArgumentHelp(
+      "The dump: a file, all files of a split one, a folder, or - for standard input.",
+      valueName: "dump"),
     completion: .file())
   var dumps: [String]
 
@@ -105,7 +107,7 @@ struct InheritCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = input.request(dumps)
+    let request = try input.request(dumps)
     let session = try Session(request, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
     let state = session.evidence(from: kernel).state

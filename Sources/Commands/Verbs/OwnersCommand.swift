@@ -15,14 +15,18 @@ struct OwnersCommand: Verb {
     abstract: "Which devices can reach a physical address, and what the page is.",
     usage: "iommuscope owners <dump> <address>[-<address>] ... [<options>]")
 
-  @Argument(help: ArgumentHelp("The dump.", valueName: "dump"), completion: .file())
+  @Argument(
+    help: ArgumentHelp(
+      "The dump: a file, a folder, or - for standard input; further files of a split dump, and the "
+        + "kernel's vmlinux, may follow.", valueName: "dump"),
+    completion: .file())
   var dump: String
 
   @Argument(
     help: ArgumentHelp(
       "Physical addresses, or ranges with an inclusive end, hexadecimal.", valueName: "range"),
-    transform: PhysicalRange.init)
-  var ranges: [PhysicalRange]
+    transform: { try Operand($0, PhysicalRange.init) })
+  var operands: [Operand<PhysicalRange>]
 
   @OptionGroup var length: LengthOptions<Rows>
 
@@ -37,7 +41,7 @@ struct OwnersCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = input.request([dump])
+    let request = try input.request([dump] + operands.files())
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()
@@ -45,7 +49,7 @@ struct OwnersCommand: Verb {
     let classifier = PageClassifier(evidence)
     let document = OwnersDocument(
       dump: evidence.state.dump,
-      ranges: ranges.map { range in
+      ranges: operands.values().map { range in
         OwnersDocument.Answer(
           start: range.first, end: range.last, pages: Self.pages(range, classifier),
           reaches: index.reaches(range.first, range.last))

@@ -22,7 +22,9 @@ struct ReportCommand: Verb {
       """)
 
   @Argument(
-    help: ArgumentHelp("The dump, or all files of a split one.", valueName: "dump"),
+    help: ArgumentHelp(
+      "The dump: a file, all files of a split one, a folder, or - for standard input.",
+      valueName: "dump"),
     completion: .file())
   var dumps: [String]
 
@@ -47,7 +49,7 @@ struct ReportCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = input.request(dumps)
+    let request = try input.request(dumps)
     var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
     KernelAccount.add(to: &evidence.state, from: evidence.kernel)
     let state = evidence.state

@@ -16,13 +16,17 @@ struct TranslateCommand: Verb {
     usage: "iommuscope translate <dump> --device <sbdf> [--pasid <n>] <iova> ... [<options>]",
     discussion: "Exit status 1: at least one of the addresses leads to no memory.")
 
-  @Argument(help: ArgumentHelp("The dump.", valueName: "dump"), completion: .file())
+  @Argument(
+    help: ArgumentHelp(
+      "The dump: a file, a folder, or - for standard input; further files of a split dump, and the "
+        + "kernel's vmlinux, may follow.", valueName: "dump"),
+    completion: .file())
   var dump: String
 
   @Argument(
     help: ArgumentHelp("I/O virtual addresses, hexadecimal.", valueName: "iova"),
-    transform: IOVAArgument.init)
-  var addresses: [IOVAArgument]
+    transform: { try Operand($0, IOVAArgument.init) })
+  var operands: [Operand<IOVAArgument>]
 
   @Option(
     help: ArgumentHelp("The device that issues the addresses: 0000:03:00.0.", valueName: "sbdf"))
@@ -48,14 +52,14 @@ struct TranslateCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = input.request([dump])
+    let request = try input.request([dump] + operands.files())
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()
     let translator = Translator(evidence)
     let document = TranslateDocument(
       dump: evidence.state.dump,
-      translations: addresses.map {
+      translations: operands.values().map {
         translator.translate(device.function, pasid: pasid, iova: $0.address)
       })
     try destination.write(in: environment, keeping: request.inputs) { sink in
