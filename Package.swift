@@ -132,7 +132,7 @@ let package = Package(
     tests("Memory"),
     tests("Files", ["Memory"]),
     tests("ELF", ["Memory"]),
-    tests("Inputs", ["Files", "DumpFile", "DumpFixtures", "MemoryFixtures"]),
+    tests("Inputs", ["Memory", "Files", "DumpFile", "DumpFixtures", "MemoryFixtures"]),
     tests("DumpFile", ["Memory", "MemoryFixtures", "ELF", "DumpFixtures"]),
     tests("KernelTypes", ["Files", "MemoryFixtures"], exclude: ["Fixtures"]),
     tests("KernelImage", ["Memory", "MemoryFixtures", "KernelTypes", "KernelFixtures"]),

@@ -64,7 +64,12 @@ extension InputError: CustomStringConvertible {
       "\(path): expected a dump, found a device"
     case .file(let error) where error.cause == .isEmpty:
       "\(path): expected a dump, found an empty file; copy the dump again"
-    case .file(let error): "\(error)"
+    case .file(let error):
+      if case .system(.open, let reason) = error.cause {
+        "\(path): cannot open the dump: \(reason)"
+      } else {
+        "\(error)"
+      }
     case .damaged(let wrapper, let problem):
       "\(path): the \(wrapper.rawValue) data are damaged at the start (\(problem)); copy the file "
         + "again"

@@ -64,13 +64,16 @@ struct CommandLineTests {
         USAGE: iommuscope report <dump> ... [--device <sbdf>] [<options>]
 
         ARGUMENTS:
-          <dump>                  The dump, or all files of a split one.
+          <dump>                  The dump: a file, all files of a split one, a folder, or - for standard
+                                  input.
 
         READING THE DUMP:
           --vmlinux <file>        The crashed kernel's vmlinux, with symbols, DWARF or both.
           --symbols <file>        The crashed kernel's System.map.
           --types <source>        Where struct layouts come from; auto prefers DWARF, then the dump's own
                                   BTF. (values: auto, dwarf, btf; default: auto)
+          --max-unpacked <size>   Unpack a packed dump, or standard input, to this size at most: 512M, 64G,
+                                  2T. (default: 64G)
 
         SHAPING THE RESULT:
           --format <format>       Form of the result. (values: text, json; default: text)
@@ -124,7 +127,7 @@ struct CommandLineTests {
     #expect(lines.first == "iommuscope \(Tool.current.version)")
     #expect(
       lines.dropFirst().compactMap { $0.split(separator: " ").first } == [
-        "elfutils", "zlib", "lzo", "snappy", "zstd",
+        "elfutils", "zlib", "lzo", "snappy", "zstd", "bzip2", "xz", "lz4",
       ])
     #expect(run.errors.isEmpty)
   }

@@ -3,6 +3,7 @@
 import DumpFixtures
 import Files
 import Foundation
+import Memory
 import Testing
 
 @testable import Inputs

@@ -63,7 +63,7 @@ struct SessionTests {
       try Session(DumpRequest(files: ["/nonexistent/dump"]), progress: Listener())
     }
     #expect(error?.path == "/nonexistent/dump")
-    guard case .dump = error?.cause else {
+    guard case .input = error?.cause else {
       Issue.record("\(String(describing: error))")
       return
     }
