@@ -30,5 +30,4 @@ public enum DumpSignature: Hashable, Sendable {
     guard signatures.contains(where: { head.starts(with: $0) }) else { return nil }
     self = .dump
   }
-}
 
