@@ -31,3 +31,4 @@ public enum DumpSignature: Hashable, Sendable {
     self = .dump
   }
 
+}
