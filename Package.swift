@@ -184,7 +184,12 @@ let package = Package(
     tests(
       "Translation",
       ["Memory", "MemoryFixtures", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures"]),
-    tests("Session", ["Memory", "RemappingState", "Evidence", "DumpFixtures"]),
+    tests(
+      "Session",
+      [
+        "Memory", "MemoryFixtures", "RemappingState", "Evidence", "LinuxIOMMU", "DumpFixtures",
+        "KernelFixtures",
+      ]),
     tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),
     tests("History", ["Memory", "RemappingState", "Report", "StateFixtures"]),
   ]
