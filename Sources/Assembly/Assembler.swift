@@ -49,11 +49,30 @@ struct Assembler {
     inspectTargets(domains, units: units, contexts: contexts)
     let devices = devices(contexts: contexts, domains: domains)
     let regions = reservedRegions(devices)
-    return RemappingState(
+    var state = RemappingState(
       dump: dump, units: units, contexts: contexts, domains: domains, devices: devices,
       reservedRegions: regions,
       observations: kernel.problems.map(Observation.init) + observations + walker.observations,
       memoryMap: MemoryRegion.regions(kernel.memoryMap), handovers: handovers(units))
+    state.sharedPages = sharedPages(state)
+    return state
+  }
+
+  /// Pages whose structures are asked whether several buffers share them.
+  private static let sharedPageLimit = 1 << 16
+
+  /// Memory that two groups may write, but for pages that are handed out in pieces.
+  private func sharedPages(_ state: RemappingState) -> SharedPages.Search {
+    var search = SharedPages.search(state)
+    guard let pages else { return search }
+    var left = Self.sharedPageLimit
+    search.places.removeAll { place in
+      let frames = place.range.lowerBound >> 12...place.range.upperBound >> 12
+      guard frames.count <= left else { return false }
+      left -= frames.count
+      return frames.allSatisfy { pages.isDivided($0) == true }
+    }
+    return search
   }
 
   /// Looks for tables in wrong hands and for mappings of what no driver owns.

@@ -80,19 +80,6 @@ extension RemappingState {
     return drivers
   }
 
-  /// What is mapped for firmware, onto itself.
-  var fixedRanges: AddressRanges {
-    AddressRanges(
-      reservedRegions.compactMap { region in
-        guard region.kind == .rmrr || region.kind == .isa, let range = region.range else {
-          return nil
-        }
-        return range.lowerBound & ~0xfff...range.upperBound | 0xfff
-      }
-        // What an ISA bridge gets is fixed even where the bridge's own structure could not be read.
-        + [0...0xff_ffff])
-  }
-
   /// What domains of drivers and users map of regions of some kinds, one answer per domain.
   func mappings(of kinds: Set<MemoryRegion.Kind>) -> [(Domain, MappedOverlap)] {
     let ranges = AddressRanges(memoryMap, kinds)
@@ -112,13 +99,6 @@ extension RemappingState {
       }
       return overlap.map { (domain, $0) }
     }
-  }
-}
-
-extension Run {
-  /// Whether the run is mapped for firmware: onto itself, inside what is fixed.
-  func isMapped(for fixed: AddressRanges) -> Bool {
-    iova.rawValue == physical.rawValue && fixed.covers(addresses)
   }
 }
 

@@ -134,8 +134,8 @@ public final class RemappingKernel {
         "desc": kernel.allocatePage().rawValue, "desc_status": statuses.rawValue, "free_head": 5,
         "free_tail": 3, "free_cnt": 254,
       ])
-    kernel.write(1 as UInt32, at: KernelAddress(statuses.rawValue + 12))
-    kernel.write(2 as UInt32, at: KernelAddress(statuses.rawValue + 16))
+    kernel.write(2 as UInt32, at: KernelAddress(statuses.rawValue + 12))
+    kernel.write(1 as UInt32, at: KernelAddress(statuses.rawValue + 16))
     let interrupts = kernel.make(
       "ir_table",
       [

@@ -170,10 +170,17 @@ struct UnitTests {
       ])
   }
 
-  @Test(arguments: [(3, 5, [3]), (254, 2, [254, 1]), (4, 4, []), (256, 1, []), (-1, 1, [])])
+  @Test(
+    arguments: [
+      (3, 4, [3]), (254, 255, [254]), (254, 1, [254, 255, 0]), (4, 4, []), (256, 1, []),
+      (-1, 1, []),
+      // Behind 254, 255 and 0 stands one that is done, behind 3 as well.
+      (254, 4, [3]), (3, 5, []), (254, 10, [6, 9]),
+    ])
   func pendingInvalidations(_ tail: Int, _ head: Int, _ pending: [Int]) {
-    var status = [UInt32](repeating: 2, count: 256)
-    for slot in [1, 3, 254] { status[slot] = 1 }
+    var status = [UInt32](repeating: 0, count: 256)
+    for slot in [254, 255, 0, 3, 6, 9] { status[slot] = 1 }
+    for slot in [1, 4] { status[slot] = 2 }
     let queue = LinuxInvalidationQueue(
       base: nil, count: 256, descriptorSize: 16, freeHead: head, freeTail: tail, status: status)
     #expect(queue.pending == pending)

@@ -75,7 +75,7 @@ struct VariantTests {
     #expect(unit.translationPreEnabled == (variant.hasFlags ? variant.hasCopiedTables : nil))
     #expect(unit.interruptRemapping?.bitmap?.prefix(3) == [1, 0, 2])
     #expect(unit.interruptRemapping?.table != nil)
-    #expect(unit.invalidationQueue?.pending == [3])
+    #expect(unit.invalidationQueue?.pending == [4])
     #expect(unit.invalidationQueue?.descriptorSize == 16)
     #expect(unit.tableMode == .legacy)
   }

@@ -21,6 +21,11 @@ public final class LinuxPages {
   private let order: UInt64
   private let references: UInt64
   private let list: UInt64?
+  private let flags: UInt64?
+  /// Where a later page of a block names its first one.
+  private let head: UInt64?
+  private let slabFlag: UInt64?
+  private let slabType: UInt32?
   private let buddy: UInt32
   /// Blocks have 2^order pages; the largest order of any x86_64 kernel.
   private static let maximumOrder: UInt64 = 10
@@ -47,6 +52,34 @@ public final class LinuxPages {
       (try? image.member($0, of: layout)) ?? nil
     }.first.map { UInt64(clamping: $0.offset) }
     buddy = UInt32(truncatingIfNeeded: value)
+    func offset(_ member: String) -> UInt64? {
+      ((try? image.member(member, of: layout)) ?? nil).map { UInt64(clamping: $0.offset) }
+    }
+    flags = offset("flags")
+    head = offset("compound_head")
+    slabType = image.info.number("PAGE_SLAB_MAPCOUNT_VALUE").map { UInt32(truncatingIfNeeded: $0) }
+    let slab = (try? image.enumerator("PG_slab")) ?? nil
+    slabFlag = slab.flatMap { (0..<64).contains($0) ? 1 << UInt64($0) : nil }
+  }
+
+  /// Whether several buffers may lie in the page: more than one reference is held to its block, or
+  /// it belongs to a slab; `nil` where its `struct page` is not in the dump or does not tell.
+  ///
+  /// Source: mm/page_frag_cache.c (each fragment holds a reference to the first page of the block),
+  /// mm/slub.c.
+  public func isDivided(_ frame: UInt64) -> Bool? {
+    guard frame < 1 << 40, let head else { return nil }
+    var first = memoryMap &+ frame &* size
+    guard let link: UInt64 = word(at: first &+ head) else { return nil }
+    if link & 1 != 0 { first = link & ~1 }
+    guard let count: UInt32 = word(at: first &+ references) else { return nil }
+    if count > 1, count <= UInt32(Int32.max) { return true }
+    if let slabType {
+      guard let word: UInt32 = word(at: first &+ type) else { return nil }
+      return word == slabType
+    }
+    guard let flags, let slabFlag, let word: UInt64 = word(at: first &+ flags) else { return nil }
+    return word & slabFlag != 0
   }
 
   /// Whether the page lies in a free block or in a per-CPU list of free pages; `nil` where its `struct page` is not in the dump.
@@ -81,7 +114,10 @@ public final class LinuxPages {
     of frame: UInt64, at offset: UInt64
   ) -> T? {
     // Frames are below 2^40 and structures below 2^16 bytes, so nothing here overflows.
-    let address = memoryMap &+ frame &* size &+ offset
-    return try? image.reader.littleEndian(at: KernelAddress(address))
+    word(at: memoryMap &+ frame &* size &+ offset)
+  }
+
+  private func word<T: FixedWidthInteger & BitwiseCopyable>(at address: UInt64) -> T? {
+    try? image.reader.littleEndian(at: KernelAddress(address))
   }
 }

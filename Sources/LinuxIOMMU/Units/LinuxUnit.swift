@@ -64,6 +64,11 @@ public struct LinuxInvalidationQueue: Hashable, Sendable {
   public var status: [UInt32]?
 
   /// Slots from the oldest not reclaimed to before the next free one that are still in use.
+  ///
+  /// The unit works in order and answers a wait when everything in front of it is done. So a slot
+  /// behind which one is done is not pending, even where the kernel had no time to free it.
+  ///
+  /// Source: drivers/iommu/intel/dmar.c, qi_submit_sync; VT-d specification, section 6.5.2.8.
   public var pending: [Int] {
     guard let status, count > 0, status.count == count, (0..<count).contains(freeHead),
       (0..<count).contains(freeTail)
@@ -71,7 +76,11 @@ public struct LinuxInvalidationQueue: Hashable, Sendable {
     var slots: [Int] = []
     var slot = freeTail
     while slot != freeHead {
-      if status[slot] == 1 { slots.append(slot) }
+      switch status[slot] {
+      case 1: slots.append(slot)
+      case 2: slots.removeAll()
+      default: break
+      }
       slot = (slot + 1) % count
     }
     return slots

@@ -28,6 +28,9 @@ public struct RemappingState: Hashable, Sendable {
   /// What live updates hand over: what came in first; empty where nobody prepared one, and on kernels
   /// whose types know none.
   public var handovers: [Handover]
+  /// Where devices of two groups may write the same memory, without pages that are known to be handed
+  /// out in pieces; `nil` where that was not looked up, as in a state that was read from a report.
+  public var sharedPages: SharedPages.Search?
   /// What the kernel log tells of faults and of errors of the units; `nil` where no log was read.
   public var faults: FaultSummary?
   /// How the units came up; `nil` where neither command line nor log was read.

@@ -65,7 +65,12 @@ public struct ContextEntry: TableEntry {
       if !unit.extendedCapability.passThrough {
         result.append(.init("TT", type, "the unit has no pass-through (ECAP.PT)"))
       }
-      if let deepest = unit.capability.maximumLevels, levels != deepest {
+      // Which width is the largest one cannot be told of a unit that is not known.
+      if unit == .permissive {
+        if !unit.capability.supports(levels: levels) {
+          result.append(.init("AW", UInt64(addressWidth), "no unit has this width"))
+        }
+      } else if let deepest = unit.capability.maximumLevels, levels != deepest {
         result.append(
           .init("AW", UInt64(addressWidth), "pass-through needs the largest width of SAGAW"))
       }
