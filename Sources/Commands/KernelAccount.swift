@@ -60,7 +60,19 @@ extension FaultSummary {
   init(_ log: FaultLog, problem: String?) {
     var rows: [PCIFunction: Int] = [:]
     var devices: [DeviceFaults] = []
+    var counts: [UnitTrouble.Kind: Int] = [:]
+    var kinds: [UnitTrouble.Kind] = []
+    func add(_ kind: UnitTrouble.Kind, _ count: Int) {
+      if counts[kind] == nil { kinds.append(kind) }
+      let (sum, overflow) = counts[kind, default: 0].addingReportingOverflow(count)
+      counts[kind] = overflow ? .max : sum
+    }
     for record in log.records {
+      // No device sent what was read from a unit that does not answer.
+      guard !record.fault.isAllOnes else {
+        add(.unreachable, record.count)
+        continue
+      }
       let place = rows[record.fault.device] ?? devices.count
       if place == devices.count {
         rows[record.fault.device] = place
@@ -72,13 +84,8 @@ extension FaultSummary {
       case .interrupt: devices[place].interrupts += record.count
       }
     }
-    var counts: [UnitTrouble.Kind: Int] = [:]
-    var kinds: [UnitTrouble.Kind] = []
     for record in log.units {
-      guard let kind = UnitTrouble.Kind(record.message) else { continue }
-      if counts[kind] == nil { kinds.append(kind) }
-      let (sum, overflow) = counts[kind, default: 0].addingReportingOverflow(record.count)
-      counts[kind] = overflow ? .max : sum
+      if let kind = UnitTrouble.Kind(record.message) { add(kind, record.count) }
     }
     self.init(
       devices: devices, messages: kinds.map { UnitTrouble(kind: $0, count: counts[$0] ?? 0) },
@@ -91,6 +98,10 @@ extension FaultSummary.UnitTrouble.Kind {
   /// are about another driver's units.
   fileprivate init?(_ message: UnitMessage) {
     switch message {
+    // A register that is not there reads as all ones, and so do its fields.
+    case .status(.max), .invalidationError(_, detail: 0xffff),
+      .invalidationError(.queue, detail: 0xf):
+      self = .unreachable
     case .invalidationError(let error, _), .cleared(let error):
       self =
         switch error {
@@ -102,11 +113,11 @@ extension FaultSummary.UnitTrouble.Kind {
     case .pageRequest: self = .pageRequest
     case .alreadySet: self = .alreadySet
     case .firmware(.allOnes, _, _): self = .unreachable
-    case .firmware: self = .firmware
-    case .failure: self = .failure
+    case .firmware, .regionBinds: self = .firmware
+    case .failure, .takeover(.copyFailed), .takeover(.interruptsCopyFailed): self = .failure
     case .malfunction: self = .malfunction
     case .lockup: self = .lockup
-    case .status, .descriptor, .tables, .foreign: return nil
+    case .status, .descriptor, .tables, .takeover, .foreign: return nil
     }
   }
 }

@@ -69,6 +69,16 @@ public struct FaultExplainer {
       ]
       return result
     }
+    guard !fault.isAllOnes else {
+      result.diagnosis = [
+        .init(
+          .unreachable,
+          "the fault record reads as all ones: the unit did not answer when the driver read its "
+            + "registers, and no device sent this request. It has lost its power or its link",
+          confirm: "the messages before it: power management, hot-plug, machine checks")
+      ]
+      return result
+    }
     addDevice(fault.device, to: &result)
     if fault.kind == .interrupt {
       explainInterrupt(fault, &result)
@@ -179,6 +189,25 @@ public struct FaultExplainer {
       domain: row, result: result, isOfCrashKernel: isOfCrashKernel,
       absentFromLog: isInLog ? nil : absence(from: logOfDump, of: time))
     (result.diagnosis, result.excluded) = RequestRules(facts).judge()
+    if let foreign = otherMachine(fault, unit) { result.diagnosis.insert(foreign, at: 0) }
+  }
+
+  /// That no unit of the dump gives such a reason.
+  ///
+  /// Source: VT-d specification, section 7.1.3: from 0x38 on the conditions are those of scalable
+  /// mode.
+  private func otherMachine(
+    _ fault: FaultLine, _ unit: Unit?
+  ) -> FaultExplanation.Diagnosis? {
+    guard let unit, unit.tableMode != .scalable, let reason = fault.reason,
+      (0x38..<0xff).contains(reason.rawValue)
+    else { return nil }
+    return .init(
+      .otherMachine,
+      "reason \(UInt64(reason.rawValue).hexadecimal) is one of scalable mode, and \(unit.name) is in "
+        + "\(unit.tableMode.rawValue) mode: the line comes from another machine or another boot",
+      confirm: "the line 'DMAR: Enable scalable mode if hardware supports' in the log it comes from"
+    )
   }
 
   /// The way of one address, and the start of the allocator's node that holds it.
@@ -283,7 +312,7 @@ public struct FaultExplainer {
     }
     let rules = InterruptRules(
       evidence: evidence, fault: fault, unit: unit, sender: sender,
-      isUnknownSender: result.isKnownDevice.map { !$0 })
+      isController: isController == true, isUnknownSender: result.isKnownDevice.map { !$0 })
     let entry = entry(fault, unit, &result)
     let family = fault.reason?.family ?? .other
     if case .missing(let why) = entry, family == .other || family == .interruptAbsent {

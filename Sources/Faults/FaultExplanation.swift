@@ -145,6 +145,8 @@ public struct FaultExplanation: Hashable, Sendable {
   /// The rules, in the order of the manual.
   public enum Rule: String, Hashable, Sendable, CaseIterable {
     case otherHypervisor = "other-hypervisor"
+    case unreachable = "unit-unreachable"
+    case otherMachine = "other-machine"
     case noUnit = "no-unit"
     case crashKernel = "crash-kernel"
     case beyondWidth = "beyond-width"
@@ -164,7 +166,7 @@ public struct FaultExplanation: Hashable, Sendable {
     case noDriver = "no-driver"
     case physicalAddress = "physical-address"
     case unmanaged
-    case neverMapped = "never-mapped"
+    case notInAllocator = "not-in-allocator"
     case mappedNow = "mapped-now"
     case interrupt
     case unknown

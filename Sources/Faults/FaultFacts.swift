@@ -2,6 +2,7 @@
 
 internal import Algorithms
 internal import Evidence
+internal import KernelImage
 internal import Memory
 internal import RemappingState
 internal import Translation
@@ -21,6 +22,28 @@ struct FaultFacts {
   var isOfCrashKernel = false
   /// That the crashed kernel's log should hold the line, and does not: why; `nil` otherwise.
   var absentFromLog: String?
+
+  /// Whether the request went into the interrupt window, which is never translated.
+  var isInInterruptWindow: Bool {
+    0xfee0_0000...0xfeef_ffff ~= fault.value && fault.pasid == nil
+  }
+
+  /// What the number is as an address of the kernel, if it is one: `the kernel's address of physical
+  /// 0x12345000`.
+  var kernelPointer: String? {
+    // With an upper half of ones it rather is a small number that was extended with its sign.
+    guard let image = evidence.kernel?.image,
+      fault.value >> 47 == 0x1_ffff || fault.value >> 56 == 0xff, fault.value >> 32 != 0xffff_ffff
+    else { return nil }
+    let address = KernelAddress(fault.value)
+    if let physical = image.reader.space.linear(address) {
+      return "the kernel's own address of physical \(physical)"
+    }
+    guard let physical = try? image.reader.space.translate(address, in: evidence.memory) else {
+      return "an address out of the kernel's half, which this kernel does not map"
+    }
+    return "an address that the kernel maps for itself, to physical \(physical)"
+  }
 
   var family: FaultFamily { fault.reason?.family ?? .other }
   var page: UInt64 { fault.value & ~0xfff }

@@ -62,6 +62,14 @@ extension FaultLine {
     self = fault
   }
 
+  /// Whether the record was read from a unit that does not answer.
+  ///
+  /// Source: drivers/iommu/intel/dmar.c, dmar_fault: the page, the source id and the reason come out
+  /// of the record's words, the reason as 0xff.
+  public var isAllOnes: Bool {
+    device.sourceID == .max && value >> 12 == .max >> 12 && reason?.rawValue == 0xff
+  }
+
   /// Reads on behind `DMA Read`, `DMA Write` or `INTR-REMAP`.
   init?(_ scanner: inout LogScanner, _ kind: Kind, isXen: Bool) {
     var pasid: UInt64?

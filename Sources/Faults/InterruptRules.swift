@@ -20,6 +20,8 @@ struct InterruptRules {
   let unit: Unit?
   /// What sends under the fault's source id, in words; `nil` if nothing is known to.
   let sender: String?
+  /// Whether an I/O APIC or HPET sends under the source id.
+  var isController = false
   /// Whether no device, alias, I/O APIC or HPET has the source id; `nil` if that cannot be told.
   let isUnknownSender: Bool?
 
@@ -101,7 +103,8 @@ struct InterruptRules {
     default: message += ". \(state(entry))"
     }
     return Diagnosis(
-      .interrupt, message, evidence: sender.map { ["\(fault.device): \($0)"] } ?? [],
+      .interrupt, message,
+      evidence: isController ? ["\(fault.device) is the source id of an I/O APIC or HPET"] : [],
       confirm: "the device whose interrupts are missing, and the bridges above it")
   }
 

@@ -198,6 +198,9 @@ private struct LinePrefix {
       } else if let close = Self.openStamp(rest) {
         time = Self.nanoseconds(Substring(decoding: rest[..<close], as: UTF8.self)) ?? time
         position = close + 1
+      } else if position == 0, let record = Self.kmsg(rest) {
+        self.time = record.time
+        position = record.end
       } else if let clock = Self.clock(rest) {
         position = clock
       } else if let kernel = Self.kernelTag(rest) {
@@ -235,6 +238,17 @@ private struct LinePrefix {
       return nil
     }
     return (nil, ())
+  }
+
+  /// The head of a record of /dev/kmsg: `6,339,5140900,-;`, whose third number is in microseconds.
+  private static func kmsg(_ rest: ArraySlice<UInt8>) -> (time: UInt64, end: Int)? {
+    guard let end = rest.prefix(64).firstIndex(of: 0x3b) else { return nil }
+    let fields = String(decoding: rest[..<end], as: UTF8.self).split(separator: ",")
+    guard fields.count >= 4, UInt64(fields[0]) != nil, UInt64(fields[1]) != nil,
+      let micro = UInt64(fields[2])
+    else { return nil }
+    let (time, overflow) = micro.multipliedReportingOverflow(by: 1000)
+    return overflow ? nil : (time, end + 1)
   }
 
   /// The bracket behind `8.490171]`, as forums leave it where they swallow the one before.

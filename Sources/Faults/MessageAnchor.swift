@@ -30,7 +30,7 @@ struct MessageAnchor: Sendable {
 
   /// Of those that begin alike, the longer words come first.
   private static let all: [MessageAnchor] =
-    faults + invalidations + pageRequests + firmware + tables + others
+    faults + invalidations + pageRequests + firmware + boundRegions + takeovers + tables + others
 
   private static let faults: [MessageAnchor] = [
     .init("DMA Read", .request(.read)),
@@ -273,6 +273,9 @@ struct MessageAnchor: Sendable {
     .init("cannot", failure),
     .init("unable to", failure),
     .init("No free IRQ vectors", failure),
+    .init("No free domain ids", failure),
+    .init("is not sufficient for the mapped address", failure),
+    .init("exceeds the max invalidation handle", failure),
   ]
 
   /// Messages of Xen that are no fault; its faults are read behind the same mark.
@@ -286,7 +289,8 @@ struct MessageAnchor: Sendable {
   }
 
   private static let failure = Form.unit { scanner, text, head in
-    guard isTagged(text, head) else { return nil }
+    // `source-id verification failure` is the end of a fault's own words.
+    guard isTagged(text, head), !contains("fault reason", text, head) else { return nil }
     scanner.skipLine()
     return .failure
   }

@@ -48,9 +48,10 @@ extension RequestRules {
           + "handed out a physical address; the device's domain does not map it",
         evidence: facts.node.map { ["the allocator keeps \($0.start) to \($0.end) free for it"] }
           ?? [],
-        confirm:
-          "whether the driver maps the peer with dma_map_resource or pci_p2pdma; without, it "
-          + "works only in pass-through"))
+        confirm: window.isOfPlatform
+          ? "what the device was told to reach there: such registers are the processor's alone"
+          : "whether the driver maps the peer with dma_map_resource or pci_p2pdma; without, it "
+            + "works only in pass-through"))
   }
 
   /// A live address whose upper bits were cut gives the one that faulted.
@@ -127,15 +128,18 @@ extension RequestRules {
   }
 
   /// The allocator knows nothing of the address.
-  func neverMapped() -> Diagnosis? {
+  func notInAllocator() -> Diagnosis? {
     guard facts.isHole, facts.isFree else { return nil }
     let memory = facts.evidence.state.memoryMap.contains {
       $0.kind == .memory && $0.start.rawValue <= facts.page && facts.page <= $0.end.rawValue
     }
     return Diagnosis(
-      .neverMapped,
-      "the address is in no live range and the allocator does not know it: it was never mapped, "
-        + "or was unmapped and returned long before the crash",
+      .notInAllocator,
+      facts.domain?.iova == nil
+        ? "the address is in no live range, and the dump has no allocator of the domain: whether it "
+          + "ever was mapped cannot be told"
+        : "the address is not known to the allocator and in no live range: it was never mapped, or "
+          + "was unmapped and returned long before the crash",
       confirm: memory
         ? "as a physical address the number is memory: iommuscope owners "
           + "\(PhysicalAddress(facts.page)) tells of what, if the driver gave that out"

@@ -59,7 +59,7 @@ struct RequestRules {
       .overrun, .nullPointer, .peerToPeer, .truncated, .physicalAddress, .unmanaged, .beyondWidth,
       .interruptWindow, .reservedRegion,
     ]
-    if found.allSatisfy({ !telling.contains($0.rule) }), let free = neverMapped() {
+    if found.allSatisfy({ !telling.contains($0.rule) }), let free = notInAllocator() {
       found.append(free)
     }
     guard found.isEmpty else { return (found, []) }
@@ -100,6 +100,10 @@ struct RequestRules {
 
   /// The line fits the crash kernel better than the kernel of the dump, or is said to be its.
   func crashKernel() -> Verdict {
+    // What the address itself is wrong for, it is wrong for in every kernel.
+    guard facts.isOfCrashKernel || !(facts.isBeyondWidth || facts.isInInterruptWindow) else {
+      return .silent
+    }
     guard let outlook = facts.result.crashKernel else {
       return facts.isOfCrashKernel
         ? .fits(
@@ -193,6 +197,10 @@ struct RequestRules {
     let limit =
       facts.width.map { "more than the \($0.bits) bits that \($0.by)" }
       ?? "which is not canonical for the device's first-stage tables"
+    let pointer = facts.kernelPointer
+    if let pointer {
+      shape = ": it is \(pointer); a driver handed out a pointer instead of a DMA address"
+    }
     return .fits(
       Diagnosis(
         .beyondWidth, "the address needs \(needed) bits, \(limit)\(shape)",
@@ -201,7 +209,7 @@ struct RequestRules {
 
   /// Requests into the interrupt window are interrupts, not accesses to memory.
   func interruptWindow() -> Verdict {
-    let isInside = 0xfee0_0000...0xfeef_ffff ~= facts.fault.value && facts.fault.pasid == nil
+    let isInside = facts.isInInterruptWindow
     guard isInside || facts.family == .interruptWindow else { return .silent }
     guard isInside else {
       return .fits(

@@ -35,6 +35,8 @@ public struct UnitExplainer {
     case .pageRequest(let problem, let words): explain(problem, words, &result)
     case .alreadySet(let page, let old, let new): explainEntry(page, old, new, &result)
     case .firmware(let complaint, let base, let end): explain(complaint, base, end, &result)
+    case .regionBinds(let device): explainBoundRegion(device, &result)
+    case .takeover(let kind): explain(kind, &result)
     case .failure:
       result.kind = .failure
       result.severity = .warning

@@ -38,6 +38,7 @@ public struct UnitExplanation: Hashable, Sendable {
     case alreadySet = "pte-already-set"
     case tables = "dumped-tables"
     case firmware
+    case takeover
     case failure = "driver-failure"
     case foreign = "other-driver"
   }

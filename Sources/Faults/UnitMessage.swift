@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Memory
+
 /// What a message of the log tells about a remapping unit beside a refused request.
 public enum UnitMessage: Hashable, Sendable {
   /// The fault status register, as the fault interrupt found it.
@@ -17,6 +19,10 @@ public enum UnitMessage: Hashable, Sendable {
   case alreadySet(page: UInt64, old: UInt64, new: UInt64)
   /// The driver complains of firmware's tables. Both ends inclusive; `nil` if none is named.
   case firmware(FirmwareComplaint, base: UInt64?, end: UInt64?)
+  /// A device is bound to a region that firmware keeps for itself, and a domain was refused for it.
+  case regionBinds(PCIFunction?)
+  /// How the kernel came to terms with a unit that was on when it started.
+  case takeover(Takeover)
   /// Something of the driver failed.
   case failure
   /// A command to the unit was not answered in time; the kernel panics then.
@@ -31,7 +37,7 @@ public enum UnitMessage: Hashable, Sendable {
   /// Whether only the text tells two such messages apart.
   var isToldByText: Bool {
     switch self {
-    case .failure, .foreign, .firmware(.other, _, _): true
+    case .failure, .foreign, .firmware(.other, _, _), .regionBinds: true
     default: false
     }
   }
@@ -74,6 +80,19 @@ public enum UnitMessage: Hashable, Sendable {
     /// The unit's registers read as all ones.
     case allOnes = "unit-reads-all-ones"
     case other = "firmware"
+  }
+
+  /// What a kernel says of a unit that translated, or remapped interrupts, when it started.
+  public enum Takeover: String, Hashable, Sendable {
+    /// It sets out to copy the tables.
+    case copying
+    case copied
+    case copyFailed
+    /// It is no crash kernel, and switches translation off.
+    case notCrashKernel
+    case interruptsCopied
+    case interruptsCopyFailed
+    case interruptsNotCrashKernel
   }
 
   /// Whose message it is, if not that of Linux's Intel driver.

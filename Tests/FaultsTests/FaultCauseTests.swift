@@ -112,7 +112,7 @@ struct FaultCauseTests {
     Case("a hole amid an allocation", 0xffff_5000, 5, [.revoked], "a part of it was unmapped"),
     Case("an allocation without mapping", 0xfff0_2000, 5, [.revoked], "nothing of the allocation"),
     Case("a page behind an allocation", 0xffff_7000, 5, [.overrun], "next to the live buffer"),
-    Case("behind by more than its length", 0xffff_c000, 5, [.neverMapped], "no live range"),
+    Case("behind by more than its length", 0xffff_c000, 5, [.notInAllocator], "no live range"),
     Case("in front of a buffer", 0xffff_d000, 5, [.overrun], "in front of"),
     Case("flush queue", 0xfff0_1000, 5, [.staleTLB], "flush queue"),
     Case("cache", 0xfff0_0000, 5, [.unmappedInUse], "per-CPU cache"),
@@ -121,7 +121,7 @@ struct FaultCauseTests {
     Case("a live address cut to 32 bits", 0x3000, 6, [.truncated, .nullPointer], "0x100003000"),
     Case("a BAR", 0xe000_1000, 5, [.peerToPeer], "BAR of 0000:00:03.0 (e1000)"),
     Case("a window alone", 0xc800_0000, 5, [.peerToPeer], "no BAR"),
-    Case("memory of nobody", 0x2000_0000, 5, [.neverMapped], "long before the crash"),
+    Case("memory of nobody", 0x2000_0000, 5, [.notInAllocator], "long before the crash"),
     Case("the device's own region, lost", 0xf1000, 5, [.reservedRegion], "mapping was lost"),
     Case("the device's own region, mapped", 0xf0000, 5, [.reservedRegion], "is mapped now"),
     Case("too many bits, reported so", 0x1_0000_0000_0000, 4, [.beyondWidth], "49 bits"),
@@ -155,6 +155,50 @@ struct FaultCauseTests {
       let found = try Self.explain(write(address))
       #expect(!found.diagnosis.contains { $0.rule == .overrun })
     }
+  }
+
+  @Test func `a record of all ones is of no device`() throws {
+    let found = try Self.explain(
+      "DMAR: [DMA Read PASID 0xfffff] Request device [ff:1f.7] fault addr 0xfffffffffffff000 "
+        + "[fault reason 0xff] Unknown")
+    #expect(found.diagnosis.map(\.rule) == [.unreachable])
+    #expect(found.isKnownDevice == nil && found.translation == nil)
+    // A device that sends all ones is another matter.
+    let sent = try Self.explain(write(0xffff_ffff_ffff_f000))
+    #expect(sent.diagnosis.map(\.rule) == [.beyondWidth])
+  }
+
+  @Test func `a reason of scalable mode is none of a legacy unit`() throws {
+    let found = try Self.explain(write(0x2000_0000, 0x71))
+    #expect(found.diagnosis.first?.rule == .otherMachine)
+    #expect(
+      found.diagnosis[0].message.contains("0x71") && found.diagnosis[0].message.contains("given0"))
+    // 0x31 is what a unit in legacy mode says of a request with PASID.
+    for reason in [0x5, 0x31] {
+      let own = try Self.explain(write(0x2000_0000, reason))
+      #expect(!own.diagnosis.contains { $0.rule == .otherMachine })
+    }
+  }
+
+  @Test func `an address that no kernel translates is not blamed on the crash kernel`() throws {
+    var explainer = Self.explainer()
+    explainer.crashKernel = { _ in
+      [.init(policy: "linux", moments: [.init(name: "T3", fate: "remapped", code: 5)])]
+    }
+    for address: UInt64 in [0xffff_c900_0012_3000, 0xfee0_0000] {
+      let found = try Self.explain(write(address), explainer)
+      #expect(!found.diagnosis.contains { $0.rule == .crashKernel })
+    }
+    let mapped = try Self.explain(write(0xffff_0000), explainer)
+    #expect(mapped.diagnosis.contains { $0.rule == .crashKernel })
+  }
+
+  @Test func `registers of the platform are no peer`() throws {
+    var explainer = Self.explainer()
+    explainer.resources.append(LinuxMemoryRegion(range: 0xfed0_0000...0xfed0_03ff, name: "HPET 0"))
+    let found = try Self.explain(write(0xfed0_0000), explainer)
+    #expect(found.diagnosis.map(\.rule) == [.peerToPeer])
+    #expect(found.diagnosis[0].confirm?.contains("processor's alone") == true)
   }
 
   @Test func `a domain of VFIO has addresses of its owner`() throws {

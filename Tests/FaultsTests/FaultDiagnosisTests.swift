@@ -87,7 +87,7 @@ struct FaultDiagnosisTests {
 
   @Test func `a device without a driver is said to have none`() throws {
     let found = try rules(line("Read", 0x4567_8000, 6), evidence(driver: nil))
-    #expect(found == [.noDriver, .neverMapped])
+    #expect(found == [.noDriver, .notInAllocator])
   }
 
   @Test func `a device without context is told`() throws {

@@ -175,6 +175,46 @@ struct LogFormTests {
         + "DMAR-IR: Failed to enable irq remapping.", [], units: 2),
     Form(
       "prose about failures", "My DMAR errors are back and the machine cannot boot", [], others: 1),
+    Form(
+      "an interrupt's reason that speaks of a failure",
+      "DMAR: DRHD: handling fault status reg 2\nDMAR: INTR-REMAP: Request device [[01:00.0] fault "
+        + "index 1c\nINTR-REMAP:[fault reason 38] Blocked an interrupt request due to source-id "
+        + "verification failure", ["0000:01:00.0 1c 26"], units: 1),
+    Form(
+      "a record of /dev/kmsg",
+      "3,1234,41250000,-;" + line + "\n SUBSYSTEM=pci\n DEVICE=+pci:0000:00:02.0", found),
+    Form(
+      "a crash kernel's start",
+      "DMAR: Translation already enabled - trying to copy translation structures\n"
+        + "DMAR: Copied translation tables from previous kernel for dmar0\n"
+        + "DMAR: Failed to copy translation tables from previous kernel for dmar1\n"
+        + "DMAR-IR: Copied IR table for dmar0 from previous kernel\n"
+        + "DMAR-IR: Failed to copy IR table for dmar1 from previous kernel", [], units: 5),
+    Form(
+      "units that firmware left on",
+      "DMAR: Translation was enabled for dmar0 but we are not in kdump mode\n"
+        + "DMAR-IR: IRQ remapping was enabled on dmar0 but we are not in kdump mode", [], units: 2),
+    Form(
+      "a device bound to a region of firmware",
+      "vfio-pci 0000:03:00.0: Device is ineligible for IOMMU domain attach due to platform RMRR "
+        + "requirement.  Contact your platform vendor.\nvfio-pci 0000:00:02.0: Firmware has requested "
+        + "this device have a 1:1 IOMMU mapping, rejecting configuring the device without a 1:1 "
+        + "mapping. Contact your platform vendor.", [], units: 2),
+    Form(
+      "failures that do not say so",
+      "DMAR: dmar0: iommu width (39) is not sufficient for the mapped address (7fffffffff000)\n"
+        + "DMAR: dmar1: No free domain ids\nDMAR: Host address width 39", [], units: 2, others: 1),
+    Form("prose about width", "the width is not sufficient for the mapped address", [], others: 1),
+    Form(
+      "a number of PASID that stood for none",
+      "DMAR: [DMA Read] Request device [00:02.0] PASID ffffffff fault addr 9c000000 [fault reason 06] "
+        + "PTE Read access is not set", ["0000:00:02.0 9c000000 6"]),
+    Form(
+      "digits with and without 0x, in one excerpt",
+      "[0.9] kernel: DMAR: [DMA Read NO_PASID] Request device [0x00:0x02.0] fault addr 0x70ad5000 "
+        + "[fault reason 0x07] Next page table ptr is invalid\n[45.2] dmar: DMAR:[DMA Write] Request "
+        + "device [01:00.0] fault addr 41a6aa000 \n[45.2] DMAR:[fault reason 01] Present bit in root "
+        + "entry is clear", ["0000:00:02.0 70ad5000 7", "0000:01:00.0 41a6aa000 1"]),
     Form("nothing", "", []),
     Form("binary", String(decoding: (0...255).map { UInt8($0) }, as: UTF8.self), [], others: 1),
   ]

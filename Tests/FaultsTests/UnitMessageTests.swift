@@ -210,6 +210,33 @@ struct UnitMessageTests {
     #expect(found[1].text == "DMAR-IR: Failed to copy IR table")
   }
 
+  @Test func `how a kernel took units over is told`() {
+    let found = explain(
+      "DMAR: Translation already enabled - trying to copy translation structures\n"
+        + "DMAR: Copied translation tables from previous kernel for dmar0\n"
+        + "DMAR: Failed to copy translation tables from previous kernel for dmar1\n"
+        + "DMAR: Translation was enabled for dmar2 but we are not in kdump mode\n"
+        + "DMAR-IR: Copied IR table for dmar0 from previous kernel\n"
+        + "DMAR-IR: Failed to copy IR table for dmar1 from previous kernel\n"
+        + "DMAR-IR: IRQ remapping was enabled on dmar2 but we are not in kdump mode")
+    #expect(found.map(\.kind) == Array(repeating: .takeover, count: 7))
+    #expect(found.map(\.severity) == [.info, .info, .error, .info, .info, .error, .info])
+    #expect(found.map(\.unit) == [nil, "dmar0", "dmar1", "dmar2", "dmar0", "dmar1", "dmar2"])
+    #expect(found[2].meaning.contains("empty root"))
+  }
+
+  @Test func `a device that firmware binds is held against its regions`() {
+    let found = explain(
+      "vfio-pci 0000:00:02.0: Device is ineligible for IOMMU domain attach due to platform RMRR "
+        + "requirement.\nDevice is ineligible for IOMMU domain attach due to platform RMRR\n"
+        + "mlx5 0000:09:00.0: Firmware has requested this device have a 1:1 IOMMU mapping, rejecting"
+    )
+    #expect(found.map(\.kind) == [.firmware, .firmware, .firmware])
+    #expect(found.map(\.device) == [FaultCauseTests.device, nil, PCIFunction(bus: 9, devfn: 0)])
+    #expect(found[0].evidence == ["in the dump: rmrr 0xf0000 to 0xfffff, mapped partial"])
+    #expect(found[2].evidence == ["the dump has no such region for the device"])
+  }
+
   @Test func `registers and descriptors tile their words`() {
     #expect(FaultStatus(0x1302).recordIndex == 0x13)
     let request = PageRequestDescriptor(words: [0x0030_0005_0010_0101, 0x7000_0000_100f])

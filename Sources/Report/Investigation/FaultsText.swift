@@ -149,10 +149,7 @@ public struct FaultsText {
     }
     if let entry = fault.interrupt { try EntryText(entry).writeLine(to: page) }
     if let stillFaults = fault.stillFaults {
-      try page.field(
-        "in the dump",
-        stillFaults
-          ? "the tables give this fault still" : "the tables do not give this fault any more")
+      try page.field("in the dump", Self.now(fault, stillFaults))
     }
     if let run = fault.nearestBelow { try page.field("live below", Self.text(run)) }
     if let run = fault.nearestAbove { try page.field("live above", Self.text(run)) }
@@ -170,6 +167,15 @@ public struct FaultsText {
       }
     }
     for excluded in fault.excluded { try page.field("   not", excluded, labelWidth: 22) }
+  }
+
+  /// What the tables of the dump do with the request.
+  private static func now(_ fault: FaultExplanation, _ stillFaults: Bool) -> String {
+    if stillFaults { return "the tables give this fault still" }
+    let text = "the tables do not give this fault any more"
+    let other =
+      fault.kind == .read ? fault.translation?.faultOnRead : fault.translation?.faultOnWrite
+    return other.map { text + "; they refuse the request with \($0.description)" } ?? text
   }
 
   /// `3 times, from 1.000000 s to 2.000000 s, 2.0 a second`; `nil` for one fault of no known time.

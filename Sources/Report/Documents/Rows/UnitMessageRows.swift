@@ -43,6 +43,7 @@ extension UnitExplanation.Kind: DocumentChoice {
     case .alreadySet: "a mapping that met an entry that was set."
     case .tables: "the tables of a refused request, as the kernel printed them."
     case .firmware: "a complaint about firmware's tables."
+    case .takeover: "how a kernel came to terms with a unit that was on."
     case .failure: "something of the driver that failed."
     case .foreign: "another remapping unit's driver."
     }
