@@ -21,6 +21,8 @@ public struct PastInvalidation: Hashable, Sendable {
   public var fields: [DecodedField]
   /// 0 free, 1 in use, 2 done, 3 aborted, as the kernel keeps it; `nil` if unreadable.
   public var status: UInt32?
+  /// Whether it was submitted and is not known to be done, by itself or by a later wait.
+  public var isPending = false
   /// Devices of its source id or domain-id.
   public var devices: [DeviceName]
 
@@ -40,8 +42,10 @@ public enum InvalidationHistory {
         (1...4096).contains(queue.entries), (0..<queue.entries).contains(queue.freeHead),
         queue.descriptorSize == 16 || queue.descriptorSize == 32
       else { continue }
-      let status =
-        evidence.kernel?.structures.units.first { $0.name == unit.name }?.invalidationQueue?.status
+      let kernelQueue =
+        evidence.kernel?.structures.units.first { $0.name == unit.name }?.invalidationQueue
+      let status = kernelQueue?.status
+      let pending = Set(kernelQueue?.pending ?? [])
       for back in stride(from: queue.entries, through: 1, by: -1) {
         let slot = (queue.freeHead + queue.entries - back) % queue.entries
         guard let address = base.advanced(by: UInt64(slot * queue.descriptorSize)),
@@ -63,7 +67,8 @@ public enum InvalidationHistory {
               $0.bits.lowerBound < words.count * 64 && $0.value(in: words) != 0
             }.map { DecodedField($0, in: words) },
             status: status.flatMap { slot < $0.count ? $0[slot] : nil },
-            devices: names.devices(unit: unit.name, words: words)))
+            isPending: pending.contains(slot), devices: names.devices(unit: unit.name, words: words)
+          ))
       }
     }
     return result

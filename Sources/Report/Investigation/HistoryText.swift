@@ -187,20 +187,22 @@ public struct HistoryText {
   private func writeDescriptors(
     _ document: HistoryDocument, to page: TextPage
   ) throws(OutputError) {
-    // A wait says only that those before it were waited for; equal neighbours are one row.
-    var rows: [(first: PastInvalidation, last: PastInvalidation, count: Int, waits: Int)] = []
+    // A wait stands in the row of what it waited for; equal neighbours are one row.
+    var rows: [DescriptorRow] = []
     for descriptor in document.invalidations {
       guard let previous = rows.last, previous.first.unit == descriptor.unit else {
-        rows.append((descriptor, descriptor, 1, 0))
+        rows.append(DescriptorRow(descriptor))
         continue
       }
-      if descriptor.isWait, !previous.first.isWait, descriptor.status != 1 {
-        rows[rows.count - 1].waits += 1
-      } else if previous.first.raw == descriptor.raw, previous.first.status == descriptor.status {
+      if descriptor.isWait, !previous.first.isWait, !descriptor.isPending {
+        rows[rows.count - 1].waits.append(descriptor)
+      } else if previous.first.raw == descriptor.raw,
+        previous.first.isPending == descriptor.isPending
+      {
         rows[rows.count - 1].last = descriptor
         rows[rows.count - 1].count += 1
       } else {
-        rows.append((descriptor, descriptor, 1, 0))
+        rows.append(DescriptorRow(descriptor))
       }
     }
     try page.heading(
@@ -213,18 +215,39 @@ public struct HistoryText {
     }
     for row in shown {
       let descriptor = row.first
-      let fields = descriptor.fields.filter { $0.name != "TYPE" && $0.name != "TYPEH" }.map {
-        let value = $0.value.rawValue
-        return "\($0.name)=\(value < 10 ? "\(value)" : value.hexadecimal)"
-      }.joined(separator: " ")
       var text = "-\(descriptor.age)"
       if row.count > 1 { text += "..-\(row.last.age)" }
-      text += " \(descriptor.unit)[\(descriptor.slot)] \(descriptor.type) \(fields)"
+      text += " " + Self.words(descriptor)
       if row.count > 1 { text += ", \(row.count) times" }
-      if row.waits > 0 { text += ", waited for" }
-      if descriptor.status == 1 { text += " (not completed)" }
-      try page.paragraph(
-        text + Self.names(descriptor.devices, document.names), indent: 2, hanging: 4)
+      if descriptor.isPending { text += " (not completed)" }
+      text += Self.names(descriptor.devices, document.names)
+      if let wait = row.waits.last {
+        text += row.waits.count > 1 ? "; \(row.waits.count) waits, the last " : "; "
+        text += Self.words(wait)
+      }
+      try page.paragraph(text, indent: 2, hanging: 4)
+    }
+  }
+  /// `dmar0[197] iotlb GRAN=3 DID=2`.
+  private static func words(_ descriptor: PastInvalidation) -> String {
+    let fields = descriptor.fields.filter { $0.name != "TYPE" && $0.name != "TYPEH" }.map {
+      let value = $0.value.rawValue
+      return "\($0.name)=\(value < 10 ? "\(value)" : value.hexadecimal)"
+    }
+    return (["\(descriptor.unit)[\(descriptor.slot)]", descriptor.type] + fields)
+      .joined(separator: " ")
+  }
+
+  /// Descriptors that say the same, with the waits that followed them.
+  private struct DescriptorRow {
+    var first: PastInvalidation
+    var last: PastInvalidation
+    var count = 1
+    var waits: [PastInvalidation] = []
+
+    init(_ descriptor: PastInvalidation) {
+      first = descriptor
+      last = descriptor
     }
   }
 }
