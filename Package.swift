@@ -161,7 +161,7 @@ let package = Package(
       "Report",
       [
         "Memory", "MemoryFixtures", "RemappingState", "StateDiff", "Evidence", "Owners",
-        "StateFixtures",
+        "StateFixtures", "Translation", "VTd",
       ],
       exclude: ["Golden"]),
     tests(

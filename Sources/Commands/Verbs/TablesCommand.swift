@@ -85,7 +85,7 @@ struct TablesCommand: Verb {
     console.endProgress()
     try destination.write(in: environment, keeping: request.inputs) { sink in
       switch format {
-      case .debugfs: try writeDebugfs(evidence, to: sink)
+      case .debugfs: try writeDebugfs(evidence, console, to: sink)
       case .text:
         let color = color.isOn(in: environment, toFile: destination.output != nil)
         try TablesText(limit: length.rows, color: color).write(
@@ -109,8 +109,16 @@ struct TablesCommand: Verb {
       devices: [])
   }
 
-  private func writeDebugfs(_ evidence: DumpEvidence, to sink: any ByteSink) throws {
+  private func writeDebugfs(
+    _ evidence: DumpEvidence, _ console: Console, to sink: any ByteSink
+  ) throws {
     let reader = DebugfsReader(evidence, generation: generation)
+    if let contradiction = reader.contradiction {
+      console.warning(
+        "the kernel's types are those of the form since Linux \(contradiction.types.rawValue), its "
+          + "release is one of the form since \(contradiction.release.rawValue), which is printed; "
+          + "--generation chooses")
+    }
     let text = DebugfsText(reader.generation, to: sink)
     for file in files.isEmpty ? DebugfsFile.allCases : files {
       if files.count != 1 { try sink.write(Array("==> \(file.rawValue) <==\n".utf8)) }

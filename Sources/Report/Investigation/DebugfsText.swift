@@ -32,21 +32,21 @@ public struct DebugfsText {
 
   private func text(_ row: DebugfsRow) -> String {
     switch row {
-    case .translationOff(let unit): "DMA Remapping is not enabled on \(unit)\n"
+    case .translationOff(let unit): "DMA Remapping is not enabled on \(Self.name(unit))\n"
     case .contexts(let unit, let rootTable):
-      "IOMMU \(unit): Root Table Address: \(rootTable)\n"
+      "IOMMU \(Self.name(unit)): Root Table Address: \(rootTable)\n"
         + "B.D.F\tRoot_entry\t\t\t\tContext_entry\t\t\t\tPASID\tPASID_table_entry\n"
     case .context(let context): Self.text(context)
     case .domain(let device, let pasid, let table):
-      heading("\(device)", pasid: pasid, table: "\(table)")
+      heading(Self.name("\(device)"), pasid: pasid, table: "\(table)")
     case .leaf(let leaf): text(leaf)
     case .interrupts(let unit, let isPosted, let table):
-      Self.heading(interruptsOf: unit, isPosted: isPosted, table: table?.rawValue)
+      Self.heading(interruptsOf: Self.name(unit), isPosted: isPosted, table: table?.rawValue)
     case .interrupt(let index, let entry):
       Self.text(index, low: entry.words[0], high: entry.words[1], isPosted: entry.isPosted)
     case .interruptsDivider: "****\n\n"
     case .queue(let unit, let base, let words):
-      "Invalidation queue on IOMMU: \(unit)\n Base: \(base)\tHead: ?\tTail: ?\n"
+      "Invalidation queue on IOMMU: \(Self.name(unit))\n Base: \(base)\tHead: ?\tTail: ?\n"
         + (words == 4
           ? "Index\t\tqw0\t\t\tqw1\t\t\tqw2\t\t\tqw3\t\t\tstatus\n"
           : "Index\t\tqw0\t\t\tqw1\t\t\tstatus\n")
@@ -57,6 +57,9 @@ public struct DebugfsText {
     case .end: "\n"
     }
   }
+
+  /// A name out of the dump, as nothing that a terminal would obey; plain ones stay as they are.
+  private static func name(_ text: String) -> String { PlainText.escaped(text) }
 
   // MARK: Contexts
 

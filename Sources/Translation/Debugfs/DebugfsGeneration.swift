@@ -32,30 +32,36 @@ public enum DebugfsGeneration: String, CaseIterable, Sendable {
     }
   }
 
-  /// The generation of the kernel in a dump; the newest one if nothing tells.
+  /// The generation of the kernel in a dump, and where its types and its release contradict each
+  /// other, what each of them says; the newest one if nothing tells.
   ///
-  /// A text format is no part of the types. Where the kernel's number is an upstream one it tells;
-  /// where a vendor puts newer drivers under an old number, the members do that changed in the same
-  /// release.
-  init(_ evidence: DumpEvidence) {
+  /// The members come first: each generation of the text came in one series with a change of the
+  /// driver's structures. The text itself is in no type, so where a kernel that carries its upstream
+  /// drivers names a release of another generation, which no build can bring about, the release is
+  /// taken, and the contradiction is told.
+  static func of(
+    _ evidence: DumpEvidence
+  ) -> (generation: DebugfsGeneration, contradiction: (types: Self, release: Self)?) {
     let release = evidence.state.dump.release
     let ofTypes = evidence.kernel.flatMap { Self(kernel: $0.image) }
     let ofRelease = Self(release: release)
-    self =
-      (Self.keepsUpstreamDrivers(release) ? ofRelease ?? ofTypes : ofTypes ?? ofRelease)
-      ?? .filePerSpace
+    guard let ofTypes, let ofRelease, ofTypes != ofRelease, !putsNewDriversUnderOldNumbers(release)
+    else { return (ofTypes ?? ofRelease ?? .filePerSpace, nil) }
+    return (ofRelease, (ofTypes, ofRelease))
   }
 
-  /// Not so the kernels of RHEL and its rebuilds, and of SUSE.
-  static func keepsUpstreamDrivers(_ release: String?) -> Bool {
-    guard let release else { return false }
-    return !release.contains(".el") && !release.hasSuffix("-default")
+  /// As RHEL, its rebuilds and SUSE do.
+  static func putsNewDriversUnderOldNumbers(_ release: String?) -> Bool {
+    guard let release else { return true }
+    return release.contains(".el") || release.hasSuffix("-default")
   }
 
   /// By the members of the driver's structures; `nil` if those are not known.
   ///
-  /// `default_pasid` went with auxiliary domains (v5.18), the spin lock of a domain came with v6.0,
-  /// `nested_parent` and `debugfs_dentry` with v6.7.
+  /// `default_pasid`, which the oldest form prints, went with auxiliary domains (v5.18). The lock of
+  /// a domain came in the series that made the walk start from groups (v6.0), and `debugfs_dentry` in
+  /// the one that gave each space its file (v6.7); without CONFIG_INTEL_IOMMU_DEBUGFS, where no such
+  /// file is and the form is a convention, `nested_parent` of the same release stands for it.
   private init?(kernel image: KernelImage) {
     func has(_ structure: String, _ member: String) -> Bool? { try? image.has(structure, member) }
     guard let hasPASID = has("dmar_domain", "default_pasid") else { return nil }

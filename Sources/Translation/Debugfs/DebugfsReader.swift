@@ -15,13 +15,17 @@ internal import VTd
 public struct DebugfsReader {
   public let evidence: DumpEvidence
   public let generation: DebugfsGeneration
+  /// What types and release say where they contradict each other and nobody chose.
+  public let contradiction: (types: DebugfsGeneration, release: DebugfsGeneration)?
   /// At most this many page tables per domain.
   static let tableLimit = 1 << 20
 
   /// - Parameter generation: of the form that is wanted; by default the one of the dump's kernel.
   public init(_ evidence: DumpEvidence, generation: DebugfsGeneration? = nil) {
     self.evidence = evidence
-    self.generation = generation ?? DebugfsGeneration(evidence)
+    let own = DebugfsGeneration.of(evidence)
+    self.generation = generation ?? own.generation
+    contradiction = generation == nil ? own.contradiction : nil
   }
 
   /// Calls `body` for each row of the file, in its order, as it is read.
