@@ -4,8 +4,16 @@ internal import Memory
 
 /// The beginning of an ELF core file that holds pages of physical memory.
 ///
-///     header, section 0 if there are 65,535 segments or more, program headers, notes
+///     header, program headers, notes
 ///     the pages of all runs, from the next multiple of 4096 on, in order; then parts of pages
+///
+/// From 65,535 segments on, section 0 holds their number, and what tells what the file is stands in
+/// front of them:
+///
+///     header, section 0, notes, program headers
+///
+/// There the program headers begin a whole number of headers behind the file's, so that a reader
+/// which looks for them right behind it is not thrown out of step.
 ///
 /// Equal runs and notes give equal bytes.
 ///
@@ -31,20 +39,32 @@ public struct ELFCore: Sendable {
     let notes = notes.flatMap(\.encoded)
     let count = runs.count + parts.count + 1
     let isExtended = count >= extendedCountLimit
-    let sections = isExtended ? ELFSectionHeader.byteCount : 0
-    let notesOffset = ELFHeader.byteCount + sections + ELFSegment.byteCount * count
-    let dataOffset = (notesOffset + notes.count + Self.pageSize - 1) & ~(Self.pageSize - 1)
+    let segmentsOffset: Int
+    let notesOffset: Int
+    if isExtended {
+      notesOffset = ELFHeader.byteCount + ELFSectionHeader.byteCount
+      let between = ELFSectionHeader.byteCount + notes.count + ELFSegment.byteCount - 1
+      segmentsOffset =
+        ELFHeader.byteCount + between / ELFSegment.byteCount * ELFSegment.byteCount
+    } else {
+      segmentsOffset = ELFHeader.byteCount
+      notesOffset = ELFHeader.byteCount + ELFSegment.byteCount * count
+    }
+    let headEnd = max(segmentsOffset + ELFSegment.byteCount * count, notesOffset + notes.count)
+    let dataOffset = (headEnd + Self.pageSize - 1) & ~(Self.pageSize - 1)
 
     var head: [UInt8] = []
     head.reserveCapacity(dataOffset)
     head.appendELFHeader(
-      type: ELFHeader.Kind.core, segmentsAt: ELFHeader.byteCount + sections,
+      type: ELFHeader.Kind.core, segmentsAt: segmentsOffset,
       segments: isExtended ? ELFHeader.extended : UInt16(count),
       sectionsAt: isExtended ? ELFHeader.byteCount : 0, sections: isExtended ? 1 : 0)
     if isExtended {
       var first = ELFSectionHeader()
       first.info = UInt32(clamping: count)
       first.append(to: &head)
+      head += notes
+      head += [UInt8](repeating: 0, count: segmentsOffset - head.count)
     }
     ELFSegment(
       type: ELFSegment.Kind.note, offset: UInt64(notesOffset), fileSize: UInt64(notes.count),
@@ -67,7 +87,7 @@ public struct ELFCore: Sendable {
       ).append(to: &head)
       offset += size
     }
-    head += notes
+    if !isExtended { head += notes }
     head.pad(to: Self.pageSize)
     self.head = head
   }

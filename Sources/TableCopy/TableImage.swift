@@ -7,7 +7,7 @@ internal import RemappingState
 /// Reconstructed tables as a small ELF core file, which can be read like a dump.
 ///
 /// One PT_LOAD per stretch of neighbouring pages: the arena at its own addresses, which are outside
-/// the crashed machine's RAM, and, where the new tables still lead to old ones, those at theirs. One
+/// the crashed machine's RAM, and then, where the new tables still lead to old ones, those at theirs. One
 /// note of type 1 and name `IOMMUSCOPE-ROOTS` holds a line of text for each unit:
 ///
 ///     unit=dmar0 root=0x100000000 mode=legacy cap=0x… ecap=0x… segment=0
@@ -64,8 +64,9 @@ public struct TableImage {
         segments.append((frame..<frame + 1, memory))
       }
     }
-    for range in arena.memoryFrames { segments.append((range, arena)) }
-    self.segments = segments.sorted { $0.frames.lowerBound < $1.frames.lowerBound }
+    // The new tables come first: they are what the image is for, and where there are so many old
+    // pages that the count of segments does not fit its field, a reader may stop early.
+    self.segments = arena.memoryFrames.map { ($0, arena) } + segments
   }
 
   /// Hands the file to `sink`, piece by piece, in order.
