@@ -46,7 +46,9 @@ public enum Iommuscope {
   private static func end(
     with error: any Error, in environment: Environment, console: Console
   ) -> Outcome {
-    let text = Array((RootCommand.fullMessage(for: error, columns: columns) + "\n").utf8)
+    let message = RootCommand.fullMessage(for: error, columns: columns)
+    let text = Array(
+      ((message == LibraryVersions.own ? LibraryVersions.text : message) + "\n").utf8)
     switch RootCommand.exitCode(for: error) {
     case .success:
       do {

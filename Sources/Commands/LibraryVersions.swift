@@ -5,11 +5,14 @@ import Report
 
 /// The versions behind `--version`: ours, and the system libraries' as this machine has them.
 enum LibraryVersions {
-  static let text: String = {
-    var lines = ["\(Tool.current.name) \(Tool.current.version)"]
-    lines += libraries.map { "\($0.name) \($0.version)" }
-    return lines.joined(separator: "\n")
-  }()
+  /// The program's own version, with which the argument parser answers `--version`.
+  static let own = "\(Tool.current.name) \(Tool.current.version)"
+
+  /// `own` with a line for each library. Asking for it opens the libraries, which no other command
+  /// line may do: a codec is loaded when a dump needs it.
+  static var text: String {
+    ([own] + libraries.map { "\($0.name) \($0.version)" }).joined(separator: "\n")
+  }
 
   private struct Library {
     var name: String

@@ -12,7 +12,7 @@ struct RootCommand: ParsableCommand {
       also when parts of the dump were missing and the report says so; 1 something was found that \
       was asked for (--fail-on), or diff found a difference; 2 could not be done; 64 wrong usage.
       """,
-    version: LibraryVersions.text,
+    version: LibraryVersions.own,
     subcommands: [
       ReportCommand.self, InheritCommand.self, DiffCommand.self, TranslateCommand.self,
       OwnersCommand.self, FaultsCommand.self, HistoryCommand.self, TablesCommand.self,
