@@ -130,6 +130,16 @@ extension Forecaster {
       "passed through at the panic, and given a translated domain by the crash kernel: this code "
         + "flushes the unit's cache of the old context before it writes the new one, so the unit may "
         + "go on passing requests through, and the driver times out")
+    let assumed = pairs.filter {
+      options.commandLine.words.isEmpty && facts.defaultIsFromCommandLine != false
+        && $0.isWriter && $0.forecast.at.t3 == .passThrough
+        && keepsStaleContext($0)
+    }
+    add(
+      .passThroughAssumed, .note, assumed,
+      "passed through at the panic. The crash kernel's command line is not known and taken to ask for "
+        + "that again; without iommu=pt there it is doubtful, because the unit may go on passing "
+        + "requests through and the driver times out")
     let mapped = pairs.filter {
       $0.facts.situation == .translated && $0.facts.inFlight
         && $0.forecast.at.all.contains(.translated)
@@ -166,8 +176,12 @@ extension Forecaster {
 
   /// In legacy mode an attach may leave the old pass-through entry in the unit's cache.
   private func isStale(_ pair: DeviceOutlook) -> Bool {
-    pair.facts.situation == .passThrough && pair.forecast.at.t3 == .remapped
-      && !traits.clearsBeforeFlush && options.variant != .v2b
+    pair.forecast.at.t3 == .remapped && keepsStaleContext(pair)
+  }
+
+  private func keepsStaleContext(_ pair: DeviceOutlook) -> Bool {
+    pair.facts.situation == .passThrough && !traits.clearsBeforeFlush
+      && options.variant != .v2b
       && state.units.contains { $0.name == pair.facts.unit && $0.tableMode == .legacy }
   }
 

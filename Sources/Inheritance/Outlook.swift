@@ -45,6 +45,7 @@ public struct Outlook: Hashable, Sendable {
     case incomplete
     case identityNotAttached = "identity-not-attached"
     case staleContext = "stale-context"
+    case passThroughAssumed = "pass-through-assumed"
     case crashMemoryMapped = "crash-memory-mapped"
     case tablesMapped = "tables-mapped"
     case interruptsLost = "interrupts-lost"

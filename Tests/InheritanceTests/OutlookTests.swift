@@ -96,6 +96,17 @@ struct OutlookTests {
     #expect(Self.outlook(machine).answer == .probably)
   }
 
+  @Test func anAnswerThatRestsOnPassThroughSaysSo() throws {
+    var machine = Self.machine()
+    machine.facts.traits = CrashKernelTraits(variant: .v2a)
+    machine.facts.defaultsToIdentity = true
+    let assumed = Self.outlook(machine).concerns.first { $0.kind == .passThroughAssumed }
+    #expect(assumed?.weight == .note)
+    // A command line that is known needs no assumption.
+    #expect(
+      !Self.outlook(machine, "iommu=pt").concerns.contains { $0.kind == .passThroughAssumed })
+  }
+
   @Test func wordsThatWouldHelpAreNotNamedTwice() {
     let outlook = Self.outlook(Self.machine(), "reset_devices iommu.forcedac=1")
     #expect(outlook.add.isEmpty)

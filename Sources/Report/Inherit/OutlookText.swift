@@ -9,7 +9,7 @@ struct OutlookText {
 
   func write(_ outlook: Outlook) throws(OutputError) {
     try page.paragraph(
-      "Will the crash kernel get through? \(Self.word(outlook.answer))",
+      "Will the crash kernel get through? \(Self.word(outlook))",
       style: outlook.answer == .probably ? .bold : outlook.answer == .no ? .red : .yellow)
     if outlook.usesCommandLine == false {
       try page.paragraph("Do not use this command line.", indent: 2, style: .red)
@@ -47,8 +47,10 @@ struct OutlookText {
     }
   }
 
-  private static func word(_ answer: Outlook.Answer) -> String {
-    switch answer {
+  private static func word(_ outlook: Outlook) -> String {
+    switch outlook.answer {
+    case .probably where outlook.concerns.contains { $0.kind == .passThroughAssumed }:
+      "Probably, if its command line has iommu=pt."
     case .probably: "Probably."
     case .doubtful: "Doubtful."
     case .no: "No."

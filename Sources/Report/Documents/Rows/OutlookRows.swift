@@ -72,6 +72,7 @@ extension Outlook.Kind: DocumentChoice {
     case .incomplete: "some of the tables cannot be copied."
     case .identityNotAttached: "a driver is given the identity, which is never attached."
     case .staleContext: "the unit may go on with the old pass-through entry."
+    case .passThroughAssumed: "the answer rests on a command line that asks for pass-through again."
     case .crashMemoryMapped: "mappings that stay in force reach the crash kernel's memory."
     case .tablesMapped: "mappings that stay in force reach translation tables."
     case .interruptsLost: "interrupts meet an empty remapping table."
