@@ -47,7 +47,8 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     room("Memory"),
-    room("Files", ["Memory"]),
+    .target(name: "CGuard"),
+    room("Files", ["Memory", "CGuard"]),
     room("ELF", ["Memory"]),
     room("DumpFile", ["Memory", "Files", "ELF", "CZlib", algorithms]),
     room("Inputs", ["Files", "DumpFile", "CZlib", "CPackers"]),
@@ -133,7 +134,7 @@ let package = Package(
     tests("Files", ["Memory"]),
     tests("ELF", ["Memory"]),
     tests("Inputs", ["Memory", "Files", "DumpFile", "DumpFixtures", "MemoryFixtures"]),
-    tests("DumpFile", ["Memory", "MemoryFixtures", "ELF", "DumpFixtures"]),
+    tests("DumpFile", ["Memory", "MemoryFixtures", "Files", "ELF", "DumpFixtures"]),
     tests("KernelTypes", ["Files", "MemoryFixtures"], exclude: ["Fixtures"]),
     tests("KernelImage", ["Memory", "MemoryFixtures", "KernelTypes", "KernelFixtures"]),
     tests("VTd", ["Memory", "MemoryFixtures", "RemappingState"]),

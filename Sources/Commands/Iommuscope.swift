@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+internal import Files
 import Report
 import Session
 
@@ -27,7 +28,15 @@ public enum Iommuscope {
       }
       console = verb.messages.console(in: environment)
       defer { console.endProgress() }
-      return try verb.run(in: environment, console: console)
+      let outcome = try verb.run(in: environment, console: console)
+      // What was written before the loss was noticed cannot be taken back; the status can.
+      try CommandFiles.checkInputs()
+      for file in FileMapping.unreadableFiles where arguments.contains(file) {
+        console.warning(
+          "\(file): parts could not be read; the file became shorter while it was read, or its disk "
+            + "fails")
+      }
+      return outcome
     } catch let failure as CommandFailure {
       console.error(failure.description)
       return .failed

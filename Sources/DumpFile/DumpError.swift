@@ -48,7 +48,8 @@ public struct DumpError: Error, Hashable, Sendable, CustomStringConvertible {
       case .isEmpty:
         DumpError(
           path, .notADump, "expected a dump, found an empty file; copy the dump again")
-      case .isTooLarge, .endsBefore, .becameShorter, .isInput, .nobodyWrites, .noTemporaryFolder,
+      case .isTooLarge, .endsBefore, .becameShorter, .isInput, .nobodyWrites, .lostBytes,
+        .noTemporaryFolder,
         .noRoom:
         DumpError(path, .corrupt, error.description)
       }

@@ -55,10 +55,21 @@ public struct DumpFile: Sendable {
   /// Opens one dump, or all parts of a split one in any order, from files that are mapped already.
   ///
   /// - Throws: what `open(_:)` throws.
-  public static func open(_ files: [FileMapping]) throws(DumpError) -> DumpFile {
+  ///
+  /// - Parameter files: each with the physical address of its first byte where it is plain memory.
+  public static func open(
+    _ files: [(mapping: FileMapping, address: PhysicalAddress?)]
+  ) throws(DumpError) -> DumpFile {
     var bytes: [DumpBytes] = []
-    for file in files { bytes.append(try DumpBytes(file)) }
-    return try DumpFile(bytes)
+    for file in files { bytes.append(try DumpBytes(file.mapping)) }
+    let addresses = files.compactMap(\.address)
+    guard !addresses.isEmpty else { return try DumpFile(bytes) }
+    guard addresses.count == files.count else {
+      throw DumpError(
+        bytes[0].name, .mismatch,
+        "some of the files are plain memory at an address and some are not; name them alike")
+    }
+    return DumpFile(raw: zip(bytes, addresses).map { ($0, $1) })
   }
 
   /// Opens dumps that are in memory already.
@@ -94,6 +105,11 @@ public struct DumpFile: Sendable {
       throw DumpError("", .notADump, "expected the path of a dump, found none")
     }
     var parts: [KdumpPart] = []
+    // A VMware machine's memory has no header of its own; its state, wherever it stands, tells.
+    if files.count == 2, let state = files.first(where: { VMwareImage.isStart(Payload.head($0)) }) {
+      try self.init(vmware: state, files.filter { $0 !== state })
+      return
+    }
     for file in files {
       switch try Payload(file) {
       case .elf:
@@ -106,9 +122,67 @@ public struct DumpFile: Sendable {
         return
       case .kdump:
         parts.append(KdumpPart(file, try KdumpHeader(file)))
+      case .lime:
+        guard files.count == 1 else {
+          throw DumpError(
+            file.name, .mismatch, "expected parts of one dump, found a LiME image; name it alone")
+        }
+        let image = try LimeImage(file)
+        self.init(.lime, [ELFMemory(image.segments, file)], image.obstacles)
+        return
+      case .vmware:
+        try self.init(vmware: file, files.filter { $0 !== file })
+        return
       }
     }
     try self.init(kdump: parts, isFlattened: first.isFlattened)
+  }
+
+  /// Memory without headers that would tell of a kernel.
+  private init(_ format: DumpFormat, _ pieces: [ELFMemory], _ obstacles: [String]) {
+    self.format = format
+    let joined = JoinedMemory(pieces)
+    if pieces.count == 1 {
+      memory = pieces[0]
+      storedFrames = StoredFrames(pieces[0])
+    } else {
+      memory = joined
+      storedFrames = StoredFrames(joined)
+    }
+    notes = []
+    vmcoreinfo = nil
+    virtualSegments = []
+    self.obstacles = obstacles + pieces.flatMap(\.obstacles)
+  }
+
+  private init(raw files: [(bytes: DumpBytes, address: PhysicalAddress)]) {
+    self.init(
+      .raw,
+      files.map { file in
+        ELFMemory(
+          [
+            .stored(physical: file.address.rawValue, offset: 0, byteCount: file.bytes.count)
+          ], file.bytes)
+      }, [])
+  }
+
+  /// - Parameter others: the `.vmem`, where the state does not hold the memory itself.
+  private init(vmware state: DumpBytes, _ others: [DumpBytes]) throws(DumpError) {
+    let image = try VMwareImage(state)
+    if let inner = image.inner, others.isEmpty {
+      self.init(
+        .vmware,
+        [ELFMemory(image.segments(at: inner.offset, byteCount: inner.byteCount), state)], [])
+      return
+    }
+    guard others.count == 1 else {
+      throw DumpError(
+        state.name, .mismatch,
+        "a VMware state whose memory is in a .vmem beside it; name both, the .vmem of the same "
+          + "suspension or snapshot")
+    }
+    self.init(
+      .vmware, [ELFMemory(image.segments(at: 0, byteCount: others[0].count), others[0])], [])
   }
 
   private init(elf bytes: DumpBytes) throws(DumpError) {
@@ -121,12 +195,13 @@ public struct DumpFile: Sendable {
     if headers.isIncomplete {
       obstacles.append("makedumpfile marked the dump as incomplete: it ran out of space")
     }
-    format = bytes.isFlattened ? .flattenedELF : .elf
+    format = headers.xen != nil ? .xen : bytes.isFlattened ? .flattenedELF : .elf
     memory = elf
     notes = list.notes
     vmcoreinfo = list.vmcoreinfo
     virtualSegments = elf.virtualSegments
-    self.obstacles = obstacles + list.obstacles + elf.obstacles
+    self.obstacles =
+      obstacles + (headers.xen?.obstacles ?? []) + list.obstacles + elf.obstacles
     storedFrames = StoredFrames(elf)
     if let own = list.notes.first(where: { $0.name == ExtractNote.name }) {
       let note = try ExtractNote(own, path: bytes.name)

@@ -12,4 +12,12 @@ public enum DumpFormat: String, Hashable, Sendable, CaseIterable {
   case flattenedKdump = "flattened-kdump"
   /// One or more parts of a kdump-compressed dump written with `--split`.
   case splitKdump = "split-kdump"
+  /// Ranges of memory with a header each, as LiME and AVML write them.
+  case lime
+  /// Plain memory, whose place was given with the file.
+  case raw
+  /// A VMware machine's state with its memory.
+  case vmware
+  /// A guest's memory as `xl dump-core` writes it.
+  case xen
 }

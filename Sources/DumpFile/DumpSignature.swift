@@ -26,8 +26,11 @@ public enum DumpSignature: Hashable, Sendable {
     }
     let signatures = [
       KdumpHeader.kdumpSignature, KdumpHeader.diskdumpSignature, FlattenedIndex.signature,
+      LimeImage.signature,
     ]
-    guard signatures.contains(where: { head.starts(with: $0) }) else { return nil }
+    guard signatures.contains(where: { head.starts(with: $0) }) || VMwareImage.isStart(head) else {
+      return nil
+    }
     self = .dump
   }
 

@@ -2,7 +2,7 @@
 
 internal import Memory
 
-/// The header of a 64-bit little-endian ELF file, as it stands.
+/// The header of a little-endian ELF file, as it stands; of 64 bits unless asked for the other class.
 ///
 ///     0x00  e_ident: 7f 45 4c 46, class, data, version, …   0x28  e_shoff (8)
 ///     0x10  e_type (2), e_machine (2), e_version (4)        0x30  e_flags (4), e_ehsize (2)
@@ -30,6 +30,11 @@ public struct ELFHeader: Hashable, Sendable {
 
   /// `e_machine` of x86_64.
   public static let amd64: UInt16 = 62
+  /// `e_machine` of 32-bit x86.
+  public static let i386: UInt16 = 3
+
+  /// Whether addresses and offsets have 32 bits (`ELFCLASS32`); the header has 52 bytes then.
+  public var isNarrow = false
 
   /// `e_type`.
   public var type: UInt16
@@ -50,13 +55,19 @@ public struct ELFHeader: Hashable, Sendable {
     var count: UInt16
   }
 
-  /// - Throws: `ELFError` for a file that is too short, no ELF, not of 64 bits or big-endian, found
+  /// - Parameter narrow: whether a file of 32 bits will do too.
+  /// - Throws: `ELFError` for a file that is too short, no ELF, of another class or big-endian, found
   ///   in this order.
-  public init(_ source: some ELFSource) throws(ELFError) {
+  public init(_ source: some ELFSource, narrow: Bool = false) throws(ELFError) {
     guard let identification = source.elfBytes(at: 0, count: 16) else { throw .noHeader }
     guard identification.starts(with: Self.signature) else { throw .notELF }
-    guard identification[4] == 2 else { throw .otherClass(identification[4]) }
+    let isNarrow = narrow && identification[4] == 1
+    guard isNarrow || identification[4] == 2 else { throw .otherClass(identification[4]) }
     guard identification[5] == 1 else { throw .otherEncoding(identification[5]) }
+    guard !isNarrow else {
+      self = try Self(narrow: source)
+      return
+    }
     guard let bytes = source.elfBytes(at: 0, count: Self.byteCount) else { throw .noHeader }
     do throws(BoundsError) {
       type = try bytes.littleEndian(at: 0x10)
@@ -73,6 +84,29 @@ public struct ELFHeader: Hashable, Sendable {
       throw .noHeader
     }
   }
+
+  /// A header of 32 bits: `e_phoff` at 0x1c, `e_shoff` at 0x20, `e_flags` at 0x24, and the rest two bytes
+  /// each from `e_ehsize` at 0x28 on.
+  private init(narrow source: some ELFSource) throws(ELFError) {
+    guard let bytes = source.elfBytes(at: 0, count: Self.narrowByteCount) else { throw .noHeader }
+    do throws(BoundsError) {
+      type = try bytes.littleEndian(at: 0x10)
+      machine = try bytes.littleEndian(at: 0x12)
+      flags = try bytes.littleEndian(at: 0x24)
+      programHeaders = Table(
+        offset: UInt64(try bytes.littleEndian(at: 0x1c, as: UInt32.self)),
+        recordSize: try bytes.littleEndian(at: 0x2a), count: try bytes.littleEndian(at: 0x2c))
+      sectionHeaders = Table(
+        offset: UInt64(try bytes.littleEndian(at: 0x20, as: UInt32.self)),
+        recordSize: try bytes.littleEndian(at: 0x2e), count: try bytes.littleEndian(at: 0x30))
+      sectionNames = try bytes.littleEndian(at: 0x32)
+      isNarrow = true
+    } catch {
+      throw .noHeader
+    }
+  }
+
+  private static let narrowByteCount = 52
 
   // MARK: Counts
 
@@ -114,10 +148,14 @@ public struct ELFHeader: Hashable, Sendable {
     in source: some ELFSource, limit: UInt64
   ) throws(ELFError) -> [ELFSegment] {
     var result: [ELFSegment] = []
+    let isNarrow = isNarrow
     try read(
-      try segmentCount(in: source), from: programHeaders, of: ELFSegment.byteCount, limit, source
+      try segmentCount(in: source), from: programHeaders,
+      of: isNarrow ? ELFSegment.narrowByteCount : ELFSegment.byteCount, limit, source
     ) { bytes, offset in
-      if let segment = ELFSegment(bytes, at: offset) { result.append(segment) }
+      let segment =
+        isNarrow ? ELFSegment(narrow: bytes, at: offset) : ELFSegment(bytes, at: offset)
+      if let segment { result.append(segment) }
     }
     return result
   }

@@ -8,6 +8,8 @@ internal import Memory
 /// `p_vaddr`, `p_paddr`, `p_filesz`, `p_memsz` and `p_align` of 8 bytes.
 public struct ELFSegment: Hashable, Sendable {
   public static let byteCount = 56
+  /// In a file of 32 bits.
+  static let narrowByteCount = 32
 
   /// Values of `p_type`.
   public enum Kind {
@@ -53,6 +55,20 @@ public struct ELFSegment: Hashable, Sendable {
     } catch {
       return nil
     }
+  }
+
+  /// A record of 32 bits: `p_type`, `p_offset`, `p_vaddr`, `p_paddr`, `p_filesz`, `p_memsz`, `p_flags`,
+  /// `p_align`, 4 bytes each.
+  init?(narrow bytes: [UInt8], at start: Int) {
+    var words: [UInt32] = []
+    for index in 0..<8 {
+      guard let word: UInt32 = try? bytes.littleEndian(at: start + 4 * index) else { return nil }
+      words.append(word)
+    }
+    self.init(
+      type: words[0], flags: words[6], offset: UInt64(words[1]), virtual: UInt64(words[2]),
+      physical: UInt64(words[3]), fileSize: UInt64(words[4]), memorySize: UInt64(words[5]),
+      alignment: UInt64(words[7]))
   }
 
   func append(to bytes: inout [UInt8]) {

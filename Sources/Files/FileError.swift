@@ -39,6 +39,8 @@ public struct FileError: Error, Hashable, Sendable {
     case endsBefore(offset: Int, expected: Int, available: Int)
     /// The file lost bytes after it was opened.
     case becameShorter(offset: Int)
+    /// Bytes that were there became unreadable while they were looked at.
+    case lostBytes
     /// A pipe with a name that no program opens for writing.
     case nobodyWrites
     /// No folder takes a temporary file.
@@ -88,6 +90,9 @@ extension FileError: CustomStringConvertible {
     case .endsBefore(let offset, let expected, let available):
       "\(path) has \(available) bytes, expected \(expected) at \(offset); it is cut off"
     case .becameShorter(let offset): "\(path) at \(offset): the file became shorter"
+    case .lostBytes:
+      "\(path): the file became shorter, or unreadable, while it was being read; copy it first, and "
+        + "read the copy"
     case .nobodyWrites: "\(path) is a pipe that no program writes to"
     case .noTemporaryFolder(let error):
       "\(path): no folder for a temporary file: \(error); set TMPDIR to one with room"

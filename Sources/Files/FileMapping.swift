@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CGuard
 internal import Glibc
 public import Memory
+internal import Synchronization
 
 /// A whole file mapped for reading, or a buffer that stands for one.
 ///
@@ -17,7 +19,8 @@ public final class FileMapping: @unchecked Sendable {
   // `byteCount` bytes are readable at `base` until `deinit`, and nothing writes to them, which makes
   // sharing between threads sound.
   private let base: UnsafeRawPointer
-  private let isMapped: Bool
+  /// The mapping's number with the guard; `nil` for a copy in memory, which nothing can take away.
+  private let guarded: Int32?
 
   /// Maps a regular file or a block device.
   ///
@@ -40,10 +43,16 @@ public final class FileMapping: @unchecked Sendable {
     guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
       throw .system(path, .map(file.byteCount))
     }
+    let number = unsafe guard_add(mapped, file.byteCount)
+    guard number >= 0 else {
+      unsafe munmap(mapped, file.byteCount)
+      throw FileError(path, .system(.map(file.byteCount), SystemError(EMFILE)))
+    }
     self.name = path
     byteCount = file.byteCount
     unsafe base = UnsafeRawPointer(mapped)
-    isMapped = true
+    guarded = number
+    Self.names.withLock { $0[number] = path }
   }
 
   /// A copy of `bytes` under a name for messages.
@@ -61,16 +70,43 @@ public final class FileMapping: @unchecked Sendable {
     self.name = name
     byteCount = bytes.count
     unsafe base = UnsafeRawPointer(copy)
-    isMapped = false
+    guarded = nil
   }
 
   deinit {
     // Each kind of memory is returned the way it was got; no page outlives its owner.
-    if isMapped {
+    if let guarded {
+      guard_remove(guarded)
       unsafe munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
     } else {
       unsafe base.deallocate()
     }
+  }
+
+  /// Whether the system can read all of `length` bytes at `offset` now, which must be inside the file.
+  public func isReadable(at offset: Int, length: Int) -> Bool {
+    precondition(offset >= 0 && length >= 0 && length <= byteCount && offset <= byteCount - length)
+    guard let guarded else { return true }
+    // Nothing is believed of a file that has lost bytes unseen. The range was checked above.
+    if guard_lost(guarded) == 0, unsafe guard_probe(base + offset, length) == 1 { return true }
+    Self.unreadable.withLock { _ = $0.insert(name) }
+    return false
+  }
+
+  private static let unreadable = Mutex<Set<String>>([])
+
+  /// Files of which some part that was asked for could not be read, although it was there when the
+  /// file was opened.
+  public static var unreadableFiles: [String] { unreadable.withLock { $0.sorted() } }
+
+  private static let names = Mutex<[Int32: String]>([:])
+
+  /// A file whose bytes went missing while they were being looked at, in any mapping of this process;
+  /// what was read since may be zeros in place of them.
+  public static var lost: FileError? {
+    let number = guard_first_lost()
+    guard number >= 0 else { return nil }
+    return FileError(names.withLock { $0[number] } ?? "a file", .lostBytes)
   }
 
   /// Calls `body` with `length` bytes at `offset`, which must be inside the file.

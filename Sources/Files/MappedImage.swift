@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CGuard
 internal import Glibc
 
 /// One stretch of addresses put together from made bytes and parts of files, which are mapped and
@@ -25,6 +26,7 @@ public final class MappedImage {
   public static let pageSize = 4096
 
   public let byteCount: Int
+  private let guarded: Int32
   /// `byteCount` bytes are readable here for as long as the image lives. What no part covers is
   /// zero; behind the end of a file's last page nothing is.
   public let base: UnsafeMutableRawPointer
@@ -47,6 +49,8 @@ public final class MappedImage {
     // From here on `deinit` gives the mapping back, also when a part is refused.
     self.byteCount = byteCount
     unsafe self.base = base
+    // Bytes that go missing become zeros, and are told by `FileMapping.lost`.
+    guarded = unsafe guard_add(base, byteCount)
     // The head is at most the first page, which was just mapped for writing.
     unsafe base.copyMemory(from: head, byteCount: head.count)
     for part in parts where part.byteCount > 0 {
@@ -71,6 +75,7 @@ public final class MappedImage {
   }
 
   deinit {
+    guard_remove(guarded)
     // Mapped in `init` with this size, and given back once.
     unsafe _ = munmap(base, byteCount)
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CGuard
 internal import Glibc
 
 /// A file that appears whole or not at all.
@@ -82,9 +83,10 @@ public final class OutputFile {
       close(nameless)
     }
     let name = temporaryName(besides: target)
-    return (
-      unsafe open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666), .temporary(name)
-    )
+    let descriptor = unsafe open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    // A signal that ends the process must not leave it behind. The name is copied.
+    if descriptor >= 0 { unsafe guard_temporary(name) }
+    return (descriptor, .temporary(name))
   }
 
   private static func temporaryName(besides target: String) -> String {
@@ -120,6 +122,7 @@ public final class OutputFile {
     }
     isOpen = false
     let isClosed = close(output.descriptor) == 0
+    defer { guard_temporary(nil) }
     if isClosed, temporary.map({ unsafe rename($0, target) == 0 }) ?? true { return }
     let error = FileError.system(path, .write)
     if let temporary { unsafe _ = unlink(temporary) }
@@ -129,7 +132,9 @@ public final class OutputFile {
   deinit {
     guard isOpen else { return }
     close(output.descriptor)
-    if case .temporary(let name) = staging { unsafe _ = unlink(name) }
+    guard case .temporary(let name) = staging else { return }
+    unsafe _ = unlink(name)
+    guard_temporary(nil)
   }
 
   private static func resolved(_ path: String) -> String? {

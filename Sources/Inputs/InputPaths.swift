@@ -22,6 +22,8 @@ public struct InputPaths: Hashable, Sendable {
       switch FileKind.of(path) {
       case .folder: dumps.append(try Self.dump(in: path))
       // One file is a dump, whatever it is.
+      case .regular where paths.count == 1 && Self.companion(of: path) != nil:
+        dumps += [path, Self.companion(of: path)].compactMap(\.self)
       case .regular where paths.count > 1 && Self.signature(of: path) == .kernel:
         if let kernel { throw InputError(path, .severalKernels(kernel, path)) }
         kernel = path
@@ -40,6 +42,33 @@ public struct InputPaths: Hashable, Sendable {
   static func incomplete(_ path: String) -> String {
     "the name of \(path.split(separator: "/").last ?? "") says that saving the dump did not finish; "
       + "what was saved is read"
+  }
+
+  /// The file behind a name, which may have an address at its end.
+  public static func file(_ path: String) -> String { plain(path).path }
+
+  /// The name and the address of plain memory that was named as `FILE@ADDRESS`, hexadecimal as crash
+  /// takes it; no address for every other name, and where a file has the whole name.
+  static func plain(_ path: String) -> (path: String, address: UInt64?) {
+    guard FileKind.of(path) == nil, let sign = path.lastIndex(of: "@"), sign > path.startIndex
+    else {
+      return (path, nil)
+    }
+    var digits = path[path.index(after: sign)...]
+    if digits.lowercased().hasPrefix("0x") { digits = digits.dropFirst(2) }
+    guard let address = UInt64(digits, radix: 16), address < 1 << 52 else { return (path, nil) }
+    return (String(path[..<sign]), address)
+  }
+
+  /// The memory that lies beside a VMware machine's state, or the state beside its memory.
+  private static func companion(of path: String) -> String? {
+    let endings = [".vmss": [".vmem"], ".vmsn": [".vmem"], ".vmem": [".vmss", ".vmsn"]]
+    guard let (own, others) = endings.first(where: { path.lowercased().hasSuffix($0.key) }) else {
+      return nil
+    }
+    return others.map { String(path.dropLast(own.count)) + $0 }.first {
+      FileKind.of($0) == .regular
+    }
   }
 
   /// The one dump below a folder.

@@ -40,12 +40,20 @@ public struct InputSource {
   /// What is missing because a wrapper was cut or damaged, in sentences.
   public var obstacles: [String]
 
+  /// Where in physical memory the first byte is; `nil` for everything but plain memory.
+  public let address: UInt64?
+
   private let name: String
 
-  /// - Parameter path: a file, a pipe with a name, or `-`.
+  /// - Parameter given: a file, a pipe with a name, or `-`; with `@` and an address behind it, plain
+  ///   memory from there on.
   /// - Throws: `InputError` where no dump comes out.
-  public init(_ path: String, _ policy: Policy) throws(InputError) {
-    name = path
+  public init(_ given: String, _ policy: Policy) throws(InputError) {
+    let path: String
+    let plainAddress: UInt64?
+    (path, plainAddress) = InputPaths.plain(given)
+    address = plainAddress
+    name = given
     obstacles = []
     let input: ByteInput
     var plain: InputFile?
@@ -75,7 +83,9 @@ public struct InputSource {
       file = plain
       return
     }
-    var unpacker = Unpacker(name: path, policy: policy, input: input, size: plain?.byteCount)
+    var unpacker = Unpacker(
+      name: path, policy: policy, input: input, size: plain?.byteCount,
+      takesAnything: plainAddress != nil)
     file = try unpacker.unpack(stream)
     obstacles = unpacker.obstacles
   }

@@ -16,14 +16,18 @@ struct Unpacker {
   /// Where the packed bytes come from, and how many there are; `nil` for a pipe.
   let input: ByteInput
   let size: Int?
+  /// Whether the bytes are plain memory, which looks like nothing.
+  let takesAnything: Bool
   /// What is missing because a wrapper was cut or damaged, in sentences.
   private(set) var obstacles: [String] = []
 
-  init(name: String, policy: InputSource.Policy, input: ByteInput, size: Int?) {
+  init(name: String, policy: InputSource.Policy, input: ByteInput, size: Int?, takesAnything: Bool)
+  {
     self.name = name
     self.policy = policy
     self.input = input
     self.size = size
+    self.takesAnything = takesAnything
   }
 
   /// - Parameter stream: the packed bytes, of which none has been taken.
@@ -33,7 +37,8 @@ struct Unpacker {
       return try search(TarMembers(stream))
     }
     // What is no dump is unpacked just far enough to say what it is.
-    let isDump = DumpSignature(try stream.peek(DumpSignature.byteCount)) != nil
+    let signature = DumpSignature(try stream.peek(DumpSignature.byteCount))
+    let isDump = takesAnything || signature != nil
     return try spool(stream, isDump ? .max : Self.sample)
   }
 

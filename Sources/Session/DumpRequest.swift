@@ -49,7 +49,9 @@ public struct DumpRequest: Hashable, Sendable {
   }
 
   /// Every file that the request names.
-  public var inputs: [String] { files + [vmlinux, symbols].compactMap(\.self) }
+  public var inputs: [String] {
+    files.map(InputPaths.file) + [vmlinux, symbols].compactMap(\.self)
+  }
 
   /// The dump's name in messages.
   public var name: String { files.first ?? "" }

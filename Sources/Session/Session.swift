@@ -50,14 +50,14 @@ public struct Session {
     let policy = InputSource.Policy(
       limit: request.unpackLimit ?? InputSource.standardLimit, progress: progress.progress,
       detail: progress.detail, warning: progress.warning)
-    var files: [FileMapping] = []
+    var files: [(mapping: FileMapping, address: PhysicalAddress?)] = []
     var obstacles: [String] = []
     for path in request.files {
       do throws(InputError) {
         let source = try InputSource(path, policy)
         obstacles += source.obstacles
         if let obstacle = InputPaths.obstacle(of: path) { obstacles.append(obstacle) }
-        files.append(try source.mapping())
+        files.append((try source.mapping(), source.address.map { PhysicalAddress($0) }))
       } catch {
         throw SessionError(path, .input(error))
       }

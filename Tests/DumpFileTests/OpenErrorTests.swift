@@ -68,12 +68,14 @@ import Testing
     Case("an empty file", [[]], .notADump, "empty file"),
     Case("one byte", [[0x7f]], .notADump, "first bytes 7f"),
     Case("text", [Array("hello, world\n".utf8)], .notADump, "found text"),
-    Case("a gzip file", [[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0]], .notADump, "gzip", "gunzip"),
-    Case(
-      "an xz file", [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0, 4]], .notADump, "xz", "unxz"),
+    Case("bytes", [[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0]], .notADump, "1f 8b", "FILE@0"),
     Case("an executable", elf: { $0.type = 2 }, .notADump, "type 4", "type 2"),
     Case("another machine", elf: { $0.machine = 183 }, .unsupported, "62", "183"),
-    Case("a 32-bit core", elf: { $0.elfClass = 1 }, .unsupported, "64-bit", "class 1"),
+    Case("a core of no class", elf: { $0.elfClass = 3 }, .unsupported, "64-bit", "class 3"),
+    Case(
+      "a 32-bit core of another machine",
+      [ImageBuilder(MemoryImage.random(seed: 1)).narrowELF(machine: 40)],
+      .unsupported, "62", "40"),
     Case("a big-endian core", elf: { $0.encoding = 2 }, .unsupported, "little-endian"),
     Case("no program headers", elf: { $0.segments = [] }, .corrupt, "found none"),
     Case("only the ELF magic", [[0x7f, 0x45, 0x4c, 0x46]], .corrupt, "64 bytes", "found 4"),

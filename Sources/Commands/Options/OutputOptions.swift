@@ -22,6 +22,7 @@ struct DestinationOptions: ParsableArguments {
   ) throws {
     do {
       guard let output else {
+        try CommandFiles.checkInputs()
         try body(environment.standardOutput)
         return
       }

@@ -36,12 +36,18 @@ enum CommandFiles {
     try command { () throws(FileError) in try OutputFile.checkNewFile(path, keeping: inputs) }
   }
 
+  /// Refuses to go on where a file lost bytes while they were looked at.
+  static func checkInputs() throws(CommandFailure) {
+    if let lost = FileMapping.lost { throw CommandFailure(lost.description) }
+  }
+
   /// Lets `body` write the file at `path`, which appears whole or not at all; never over `inputs`.
   static func write(
     _ path: String, keeping inputs: [String], _ body: (any ByteSink) throws -> Void
   ) throws {
     let file = try command { () throws(FileError) in try OutputFile(path, keeping: inputs) }
     try body(DescriptorSink(file.output))
+    try checkInputs()
     try command { () throws(FileError) in try file.commit() }
   }
 

@@ -3,10 +3,18 @@
 internal import Files
 import Memory
 
-/// Bytes that should be in a dump lie beyond its end.
+/// Bytes that should be in a dump lie beyond its end, or cannot be read.
 struct Truncation: Error, Hashable, Sendable {
   /// Offset in the dump of the first byte asked for.
   var offset: UInt64
+  /// Whether they were there when the dump was opened.
+  var isUnreadable = false
+
+  var absence: Absence {
+    isUnreadable
+      ? .corrupt(fileOffset: offset, "the file became shorter, or the system cannot read it there")
+      : .truncated(fileOffset: offset)
+  }
 }
 
 /// The bytes of one dump file as its format sees them: mapped, and unflattened where necessary.
@@ -23,7 +31,7 @@ final class DumpBytes: Sendable {
     self.file = file
     let signature = FlattenedIndex.signature
     let isFlattened =
-      file.byteCount >= signature.count
+      file.byteCount >= signature.count && file.isReadable(at: 0, length: signature.count)
       && file.withBytes(at: 0, length: signature.count) { bytes in
         (try? bytes.copy(at: 0, count: signature.count)) == signature
       }
@@ -74,9 +82,12 @@ final class DumpBytes: Sendable {
       throw Truncation(offset: offset)
     }
     if let place = place(of: offset, length: length) {
+      guard file.isReadable(at: place, length: length) else {
+        throw Truncation(offset: offset, isUnreadable: true)
+      }
       return file.withBytes(at: place, length: length, body)
     }
-    let gathered = gather(at: offset, length: length)
+    let gathered = try gather(at: offset, length: length)
     // The array outlives the call, and its bytes are not changed meanwhile.
     return unsafe gathered.withUnsafeBytes { unsafe body($0.bytes) }
   }
@@ -105,9 +116,12 @@ final class DumpBytes: Sendable {
       throw Truncation(offset: offset)
     }
     if let place = place(of: offset, length: Page.size) {
+      guard file.isReadable(at: place, length: Page.size) else {
+        throw Truncation(offset: offset, isUnreadable: true)
+      }
       return file.page(at: place)
     }
-    return Page(gather(at: offset, length: Page.size))
+    return Page(try gather(at: offset, length: Page.size))
   }
 
   /// Where `length` bytes lie contiguously in the file, or `nil` if they are scattered.
@@ -121,7 +135,7 @@ final class DumpBytes: Sendable {
   }
 
   /// The bytes of several records, with zeros where no record wrote; all are known to be there.
-  private func gather(at offset: UInt64, length: Int) -> [UInt8] {
+  private func gather(at offset: UInt64, length: Int) throws(Truncation) -> [UInt8] {
     guard let flattened else { return [] }
     var result = [UInt8](repeating: 0, count: length)
     let end = offset + UInt64(length)
@@ -130,6 +144,9 @@ final class DumpBytes: Sendable {
       let first = max(extent.start, offset)
       let part = Int(min(extent.end, end) - first)
       guard let place = Int(exactly: extent.target(of: first)) else { continue }
+      guard file.isReadable(at: place, length: part) else {
+        throw Truncation(offset: first, isUnreadable: true)
+      }
       let bytes = file.withBytes(at: place, length: part) { bytes in
         (try? bytes.copy(at: 0, count: part)) ?? []
       }

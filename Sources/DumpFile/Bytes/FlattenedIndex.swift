@@ -33,7 +33,9 @@ struct FlattenedIndex: Sendable {
   /// - Throws: only for a type or version that is not known.
   init(_ file: FileMapping) throws(DumpError) {
     func word(_ offset: Int) -> Int64? {
-      guard offset <= file.byteCount - 8 else { return nil }
+      guard offset <= file.byteCount - 8, file.isReadable(at: offset, length: 8) else {
+        return nil
+      }
       // Eight bytes at `offset` are inside the file, so the load cannot fail.
       return file.withBytes(at: offset, length: 8) { bytes in
         (try? bytes.littleEndian(at: 0, as: Int64.self))?.byteSwapped

@@ -18,16 +18,22 @@ struct CoreHeaders: Sendable {
   let segments: [ELFSegment]
   /// Whether makedumpfile ran out of space.
   let isIncomplete: Bool
+  /// The guest's memory, where the file is Xen's and has sections in place of segments.
+  let xen: XenCore?
 
   init(_ bytes: DumpBytes) throws(DumpError) {
     let name = bytes.name
     let header: ELFHeader
     do {
-      header = try ELFHeader(bytes)
+      header = try ELFHeader(bytes, narrow: true)
     } catch {
       throw Self.failure(error, bytes)
     }
-    guard header.machine == ELFHeader.amd64 else {
+    // QEMU calls a machine whose first processor is not in long mode one of 32 bits, whatever its
+    // kernel is, and Xen's cores call it what the toolstack was built for.
+    guard
+      header.machine == ELFHeader.amd64 || header.isNarrow && header.machine == ELFHeader.i386
+    else {
       throw DumpError(
         name, .unsupported,
         "expected machine \(ELFHeader.amd64) (x86_64), found machine \(header.machine); "
@@ -44,7 +50,8 @@ struct CoreHeaders: Sendable {
     } catch {
       throw Self.failure(error, bytes)
     }
-    guard !segments.isEmpty else {
+    xen = segments.isEmpty ? try XenCore(header, bytes) : nil
+    guard !segments.isEmpty || xen != nil else {
       throw DumpError(name, .corrupt, "expected program headers, found none; copy the dump again")
     }
     isIncomplete = header.flags & Self.incompleteFlag != 0
@@ -61,8 +68,8 @@ struct CoreHeaders: Sendable {
     case .otherClass(let found):
       return DumpError(
         name, .unsupported,
-        "expected a 64-bit ELF core, found class \(found) "
-          + "(1 is 32-bit); only dumps of x86_64 machines are supported")
+        "expected a 64-bit ELF core, found class \(found); only dumps of x86_64 machines are supported"
+      )
     case .otherEncoding(let found):
       return DumpError(
         name, .unsupported,

@@ -25,7 +25,12 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
   /// What is wrong with the segments, in sentences.
   let obstacles: [String]
 
-  init(_ headers: CoreHeaders, _ bytes: DumpBytes) {
+  convenience init(_ headers: CoreHeaders, _ bytes: DumpBytes) {
+    self.init(headers.xen?.segments ?? headers.segments, bytes)
+  }
+
+  /// The `PT_LOAD` segments of any file that has, or is told to have, such.
+  init(_ segments: [ELFSegment], _ bytes: DumpBytes) {
     self.bytes = bytes
     var stored: [Extent] = []
     var described: [Range<UInt64>] = []
@@ -34,10 +39,11 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
     var oversized = Tally("stores more bytes than it has memory; all that are stored are used")
     var cut = Tally("reaches beyond the end of the file")
 
-    for (index, segment) in headers.segments.enumerated() where segment.type == ELFSegment.Kind.load
-    {
+    for (index, segment) in segments.enumerated() where segment.type == ELFSegment.Kind.load {
       let size = max(segment.memorySize, segment.fileSize)
       guard size > 0 else { continue }
+      // /proc/kcore has segments of memory without one physical place, such as vmalloc's.
+      guard segment.physical != .max || segment.virtual < Self.kernelHalf else { continue }
       let (end, overflow) = segment.physical.addingReportingOverflow(size)
       guard !overflow, end <= Self.physicalLimit else {
         dropped.add(index)
@@ -69,7 +75,7 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
   }
 
   /// The union of ranges, ascending and disjoint; ranges that touch become one.
-  private static func union(_ ranges: [Range<UInt64>]) -> [Range<UInt64>] {
+  static func union(_ ranges: [Range<UInt64>]) -> [Range<UInt64>] {
     var result: [Range<UInt64>] = []
     for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
       if let last = result.last, range.lowerBound <= last.upperBound {
@@ -108,8 +114,7 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
       do {
         return try bytes.page(at: offset)
       } catch {
-        throw MemoryError(
-          at: PhysicalAddress(frame << 12), .truncated(fileOffset: error.offset))
+        throw MemoryError(at: PhysicalAddress(frame << 12), error.absence)
       }
     case .parts(let parts):
       return try assemble(parts, frame)
@@ -205,8 +210,7 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
         // A part is at most a page long.
         result += try bytes.copy(at: part.target, length: Int(part.end - part.start))
       } catch {
-        throw MemoryError(
-          at: PhysicalAddress(part.start), .truncated(fileOffset: error.offset))
+        throw MemoryError(at: PhysicalAddress(part.start), error.absence)
       }
     }
     return Page(result)

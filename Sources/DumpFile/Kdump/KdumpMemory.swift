@@ -72,6 +72,8 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
       let page = try result.get()
       cache.insert(page, key)
       return page
+    } catch let error as Truncation {
+      throw self.error(frame, error.absence)
     } catch Codec.Failure.corrupt(let what) {
       throw self.error(frame, .corrupt(fileOffset: descriptor.offset, what))
     } catch Codec.Failure.unsupported(let what) {

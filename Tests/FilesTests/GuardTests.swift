@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+@testable import Files
+
+/// A file that loses bytes while it is mapped ends no process.
+struct GuardTests {
+  private func withFile<R>(_ count: Int, _ body: (String) throws -> R) throws -> R {
+    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
+    try Data(repeating: 7, count: count).write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try body(path)
+  }
+
+  @Test func `bytes that are gone are not readable, again and again`() throws {
+    try withFile(64 << 10) { path in
+      let mapping = try FileMapping(path)
+      #expect(mapping.isReadable(at: 0, length: 64 << 10))
+      #expect(unsafe truncate(path, 10_000) == 0)
+      for _ in 0..<3 {
+        #expect(mapping.isReadable(at: 0, length: 8192))
+        #expect(!mapping.isReadable(at: 0, length: 64 << 10))
+        #expect(!mapping.isReadable(at: 12_288, length: 1))
+        #expect(mapping.isReadable(at: 12_288, length: 0))
+      }
+      // It may come back.
+      #expect(unsafe truncate(path, 64 << 10) == 0)
+      #expect(mapping.isReadable(at: 0, length: 64 << 10))
+      #expect(FileMapping.lost == nil)
+      #expect(FileMapping.unreadableFiles.contains(path))
+    }
+  }
+
+  @Test func `many threads probe at once`() async throws {
+    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
+    try Data(repeating: 7, count: 1 << 20).write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let mapping = try FileMapping(path)
+    #expect(unsafe truncate(path, 1 << 19) == 0)
+    let isRight = await withTaskGroup(of: Bool.self) { group in
+      for _ in 0..<8 {
+        group.addTask {
+          (0..<256).allSatisfy {
+            mapping.isReadable(at: $0 << 12, length: 4096) == ($0 < 128)
+          }
+        }
+      }
+      return await group.allSatisfy { $0 }
+    }
+    #expect(isRight)
+  }
+}
