@@ -92,20 +92,21 @@ let package = Package(
     room(
       "Inheritance",
       ["Memory", "VTd", "KernelImage", "LinuxIOMMU", "TableCopy", "RemappingState", "Evidence"]),
+    room("Survey", ["Memory", "RemappingState", "Inheritance"]),
 
     room(
       "Report",
       [
         "Memory", "VTd", "RemappingState", "StateDiff", "Inheritance", "Carving", "Translation",
-        "Owners", "Faults", "History",
+        "Owners", "Faults", "History", "Survey",
       ]),
     room(
       "Commands",
       [
-        "Memory", "Files", "DumpFile", "KernelImage", "LinuxIOMMU", "RemappingState", "Audit",
-        "StateDiff",
+        "Memory", "Files", "DumpFile", "Inputs", "KernelImage", "LinuxIOMMU", "RemappingState",
+        "Audit", "StateDiff",
         "TableCopy", "Inheritance", "Evidence", "Session", "Translation", "Owners", "Faults",
-        "History", "Report", argumentParser,
+        "History", "Survey", "Report", argumentParser,
       ]),
     .target(name: "CStart"),
     .executableTarget(
@@ -193,5 +194,6 @@ let package = Package(
       ]),
     tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),
     tests("History", ["Memory", "RemappingState", "Report", "StateFixtures"]),
+    tests("Survey", ["Memory", "RemappingState", "Inheritance", "StateFixtures"]),
   ]
 )

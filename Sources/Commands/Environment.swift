@@ -11,11 +11,13 @@ public struct Environment {
   /// The process's environment variables.
   public var variables: [String: String]
   public var evidence: any EvidenceSource
+  /// The program itself, for verbs that run it again; `nil` where they must do all in one process.
+  public var program: String?
 
   public init(
     standardOutput: any ByteSink, standardError: any ByteSink, outputIsTerminal: Bool = false,
     errorIsTerminal: Bool = false, variables: [String: String] = [:],
-    evidence: any EvidenceSource = DumpReader()
+    evidence: any EvidenceSource = DumpReader(), program: String? = nil
   ) {
     self.standardOutput = standardOutput
     self.standardError = standardError
@@ -23,5 +25,6 @@ public struct Environment {
     self.errorIsTerminal = errorIsTerminal
     self.variables = variables
     self.evidence = evidence
+    self.program = program
   }
 }

@@ -21,8 +21,16 @@ extension Iommuscope {
       standardError: DescriptorSink(.standardError),
       outputIsTerminal: OutputDescriptor.standardOutput.isTerminal,
       errorIsTerminal: OutputDescriptor.standardError.isTerminal,
-      variables: variables(["NO_COLOR", "TERM"]))
+      variables: variables(["NO_COLOR", "TERM"]),
+      program: ownProgram)
     return run(arguments, in: environment).rawValue
+  }
+
+  /// This program's file, so that it can be run again; `nil` where /proc is not mounted.
+  private static var ownProgram: String? {
+    let path = "/proc/self/exe"
+    // The path is copied into a terminated string for the call.
+    return unsafe access(path, X_OK) == 0 ? path : nil
   }
 
   private static func variables(_ names: [String]) -> [String: String] {

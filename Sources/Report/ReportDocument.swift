@@ -32,6 +32,10 @@ extension ReportDocument: Document, DocumentRow {
 
   public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
 
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    try writeDocumentLines(to: sink)
+  }
+
   static var rowName: String { "report" }
   static var rowMeaning: String { "The state of the DMA remapping units in a crash dump." }
   static var blank: ReportDocument? {

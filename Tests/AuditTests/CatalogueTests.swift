@@ -18,6 +18,15 @@ struct CatalogueTests {
     try check("man/iommuscope-findings.7", Catalogue(rules).manual)
   }
 
+  @Test func theProgramKnowsTheTexts() throws {
+    try check("Sources/Audit/Audit+Texts.swift", Catalogue(rules).table)
+    #expect(Audit.texts.map(\.id) == Audit.rules.map { $0.id })
+    for (text, rule) in zip(Audit.texts, rules) {
+      #expect(text.paragraphs == rule.comment, "\(rule.id)")
+      #expect(text.severity.rawValue == rule.severity)
+    }
+  }
+
   @Test func everyRuleSaysWhereItComesFromAndHowBadItIs() {
     for rule in rules {
       #expect(rule.comment.last?.contains("Severity:") == true, "\(rule.id)")
@@ -162,6 +171,30 @@ struct Catalogue {
       }
     }
     return text + ".SH SEE ALSO\n.BR iommuscope (1)\n"
+  }
+
+  /// A table of the program.
+  var table: String {
+    var text = """
+      // SPDX-License-Identifier: Apache-2.0
+
+      public import RemappingState
+
+      extension Audit {
+        /// What the rules state, in their order; made of their own comments by
+        /// `\(CatalogueTests.command)`.
+        public static let texts: [RuleText] = [
+
+      """
+    for rule in rules {
+      text += "    RuleText(\n      \"\(rule.id)\", .\(rule.severity),\n      \"\"\"\n"
+      let paragraphs = rule.comment.map { paragraph in
+        Self.wrapped(paragraph.replacing("\\", with: "\\\\"), 92).split(separator: "\n")
+          .map { "      " + $0 }.joined(separator: "\n")
+      }
+      text += paragraphs.joined(separator: "\n\n") + "\n      \"\"\"),\n"
+    }
+    return text + "  ]\n}\n"
   }
 
   private static func roff(_ text: String) -> String {

@@ -40,6 +40,7 @@ struct CommandLineTests {
                                   are left.
           tables                  Raw entries of the tables, decoded field by field.
           carve                   Root tables found by their shape, with no symbols.
+          survey                  Many dumps, or folders of dumps: a line each, the worst first.
           extract                 A small ELF vmcore with only the pages that the analysis needs.
           schema                  The JSON Schema (draft 2020-12) of a document.
 
@@ -76,7 +77,7 @@ struct CommandLineTests {
                                   2T. (default: 64G)
 
         SHAPING THE RESULT:
-          --format <format>       Form of the result. (values: text, json; default: text)
+          --format <format>       Form of the result. (values: text, json, ndjson, sarif; default: text)
           --color <when>          Colour in text; auto colours on a terminal, unless NO_COLOR is set.
                                   (values: auto, always, never; default: auto)
           --sections <list>       Only these sections of the text, separated by commas, or all.
@@ -112,6 +113,7 @@ struct CommandLineTests {
     #expect(
       names.output.split(separator: "\n") == [
         "report", "inherit", "diff", "faults", "owners", "translate", "tables", "history", "carve",
+        "survey",
       ])
     for name in names.output.split(separator: "\n") {
       let schema = CommandRun("schema", String(name))

@@ -42,3 +42,9 @@ enum FaultKinds: ListLength {
   static let what: String = "Kinds of faults in the text"
   static let usual = 20
 }
+
+/// Lists that are shown whole.
+enum AllRows: ListLength {
+  static let what: String = "Rows of each list in the text"
+  static let usual = 0
+}

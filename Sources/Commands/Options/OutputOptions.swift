@@ -41,9 +41,9 @@ extension DestinationOptions {
 }
 
 /// What a result looks like.
-struct FormatOptions: ParsableArguments {
+struct FormatOptions<Format: FormatChoice>: ParsableArguments {
   @Option(help: ArgumentHelp("Form of the result.", valueName: "format"))
-  var format: OutputFormat = .text
+  var format: Format = .text
 
   @Option(
     help: ArgumentHelp(
@@ -55,9 +55,69 @@ struct FormatOptions: ParsableArguments {
   }
 }
 
-enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
+extension DestinationOptions {
+  /// Writes a document in the form that was asked for.
+  ///
+  /// - Parameters:
+  ///   - text: writes the text, with colour or without.
+  ///   - sarif: writes the results as SARIF, for verbs that offer it.
+  func write(
+    _ document: some Document, as form: FormatOptions<some FormatChoice>,
+    in environment: Environment, keeping inputs: [String],
+    text: (_ sink: any ByteSink, _ color: Bool) throws -> Void,
+    sarif: ((_ sink: any ByteSink) throws -> Void)? = nil
+  ) throws {
+    try write(in: environment, keeping: inputs) { sink in
+      switch form.format.output {
+      case .text: try text(sink, form.useColor(in: environment, toFile: output != nil))
+      case .json: try document.writeJSON(to: sink)
+      case .ndjson: try document.writeLines(to: sink)
+      case .sarif: try sarif?(sink)
+      }
+    }
+  }
+}
+
+/// Every form that a document can have.
+enum OutputFormat: String, CaseIterable {
   case text
   case json
+  /// A row a line.
+  case ndjson
+  case sarif
+}
+
+/// The forms that one verb offers, by the names of `OutputFormat`.
+protocol FormatChoice: ExpressibleByArgument, CaseIterable, Sendable {
+  static var text: Self { get }
+  var output: OutputFormat { get }
+}
+
+/// The forms that every document has.
+enum PlainFormat: String, FormatChoice {
+  case text, json, ndjson
+
+  var output: OutputFormat {
+    switch self {
+    case .text: .text
+    case .json: .json
+    case .ndjson: .ndjson
+    }
+  }
+}
+
+/// Those of documents with findings.
+enum FindingsFormat: String, FormatChoice {
+  case text, json, ndjson, sarif
+
+  var output: OutputFormat {
+    switch self {
+    case .text: .text
+    case .json: .json
+    case .ndjson: .ndjson
+    case .sarif: .sarif
+    }
+  }
 }
 
 enum ColorChoice: String, CaseIterable, ExpressibleByArgument {

@@ -30,7 +30,7 @@ struct CarveCommand: Verb {
 
   @OptionGroup var length: LengthOptions<Rows>
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
@@ -51,14 +51,11 @@ struct CarveCommand: Verb {
     let document = CarveDocument(
       dump: session.symbollessSummary,
       pages: session.dump.storedFrames.reduce(0) { $0 &+ UInt64($1.count) }, roots: roots)
-    try destination.write(in: environment, keeping: session.request.inputs) { sink in
-      switch form.format {
-      case .text:
-        let color = form.useColor(in: environment, toFile: destination.output != nil)
+    try destination.write(
+      document, as: form, in: environment, keeping: session.request.inputs,
+      text: { sink, color in
         try CarveText(limit: length.rows, color: color).write(document, to: sink)
-      case .json: try document.writeJSON(to: sink)
-      }
-    }
+      })
     return .done
   }
 }

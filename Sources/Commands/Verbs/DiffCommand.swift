@@ -34,7 +34,7 @@ struct DiffCommand: Verb {
 
   @OptionGroup(title: "Reading the dumps") var sides: SideOptions
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
 
   @OptionGroup(title: "Shaping the result") var length: LengthOptions<Rows>
 
@@ -66,14 +66,11 @@ struct DiffCommand: Verb {
     console.endProgress()
     let diff = StateDiff(from: before, to: after, options: comparison.options)
     let document = DiffDocument(old: before.state.dump, new: after.state.dump, diff: diff)
-    try destination.write(in: environment, keeping: oldRequest.inputs + newRequest.inputs) { sink in
-      switch form.format {
-      case .text:
-        let color = form.useColor(in: environment, toFile: destination.output != nil)
+    try destination.write(
+      document, as: form, in: environment, keeping: oldRequest.inputs + newRequest.inputs,
+      text: { sink, color in
         try DiffText(limit: length.rows, color: color, physical: physical).write(document, to: sink)
-      case .json: try document.writeJSON(to: sink)
-      }
-    }
+      })
     if let failOn {
       return diff.newSeverities.contains { failOn.covers($0) } ? .found : .done
     }

@@ -49,7 +49,7 @@ struct FaultsCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var root: RootOptions
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<FindingsFormat>
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
@@ -99,14 +99,12 @@ struct FaultsCommand: Verb {
       dump: evidence.state.dump, log: log, isGiven: isGiven, faults: faults,
       unitMessages: log.units.map { units.explain($0) })
     console.endProgress()
-    try destination.write(in: environment, keeping: request.inputs + files) { sink in
-      switch form.format {
-      case .text:
-        let color = form.useColor(in: environment, toFile: destination.output != nil)
+    try destination.write(
+      document, as: form, in: environment, keeping: request.inputs + files,
+      text: { sink, color in
         try FaultsText(limit: length.rows, color: color).write(document, to: sink)
-      case .json: try document.writeJSON(to: sink)
-      }
-    }
+      },
+      sarif: { sink in try SARIFLog(document).write(to: sink) })
     guard let failOn else { return .done }
     let severities = document.faults.map(\.severity) + document.unitMessages.map(\.severity)
     return severities.contains { failOn.covers($0) } ? .found : .done

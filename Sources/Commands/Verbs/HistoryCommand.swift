@@ -40,7 +40,7 @@ struct HistoryCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
@@ -63,14 +63,11 @@ struct HistoryCommand: Verb {
       selection: HistorySelection(
         device: device.map { .pci($0.function) }, last: last?.nanoseconds),
       names: names)
-    try destination.write(in: environment, keeping: request.inputs) { sink in
-      switch form.format {
-      case .text:
-        let color = form.useColor(in: environment, toFile: destination.output != nil)
+    try destination.write(
+      document, as: form, in: environment, keeping: request.inputs,
+      text: { sink, color in
         try HistoryText(limit: length.rows, color: color).write(document, to: sink)
-      case .json: try document.writeJSON(to: sink)
-      }
-    }
+      })
     return .done
   }
 }

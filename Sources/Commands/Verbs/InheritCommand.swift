@@ -82,7 +82,7 @@ struct InheritCommand: Verb {
     completion: .file())
   var image: String?
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
 
   @OptionGroup var length: LengthOptions<Rows>
 
@@ -134,17 +134,15 @@ struct InheritCommand: Verb {
     }
     console.endProgress()
     let document = InheritDocument(dump: state.dump, forecast: result.forecast)
-    try destination.write(in: environment, keeping: request.inputs) { sink in
-      switch form.format {
-      case .text:
+    try destination.write(
+      document, as: form, in: environment, keeping: request.inputs,
+      text: { sink, color in
         try InheritText(
           limit: length.rows,
-          color: form.useColor(in: environment, toFile: destination.output != nil),
+          color: color,
           isBrief: policy == nil
         ).write(document, to: sink)
-      case .json: try document.writeJSON(to: sink)
-      }
-    }
+      })
     for concern in result.forecast.outlook.concerns where concern.kind == .noWriter {
       console.warning(concern.text)
     }

@@ -34,7 +34,7 @@ struct OwnersCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var root: RootOptions
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
@@ -54,14 +54,11 @@ struct OwnersCommand: Verb {
           start: range.first, end: range.last, pages: Self.pages(range, classifier),
           reaches: index.reaches(range.first, range.last))
       })
-    try destination.write(in: environment, keeping: request.inputs) { sink in
-      switch form.format {
-      case .text:
-        let color = form.useColor(in: environment, toFile: destination.output != nil)
+    try destination.write(
+      document, as: form, in: environment, keeping: request.inputs,
+      text: { sink, color in
         try OwnersText(limit: length.rows, color: color).write(document, to: sink)
-      case .json: try document.writeJSON(to: sink)
-      }
-    }
+      })
     return .done
   }
 

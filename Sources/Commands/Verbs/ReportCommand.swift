@@ -36,7 +36,7 @@ struct ReportCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<FindingsFormat>
 
   @OptionGroup(title: "Shaping the result") var text: TextOptions
 
@@ -65,10 +65,9 @@ struct ReportCommand: Verb {
     }
     console.endProgress()
     warn(about: state, console)
-    try destination.write(in: environment, keeping: request.inputs) { sink in
-      switch form.format {
-      case .text:
-        let color = form.useColor(in: environment, toFile: destination.output != nil)
+    try destination.write(
+      document, as: form, in: environment, keeping: request.inputs,
+      text: { sink, color in
         if let view = document.deviceView {
           try DeviceText(
             view, name: view.pciID.flatMap { PCINames.name(of: $0) }, limit: length.rows,
@@ -79,9 +78,10 @@ struct ReportCommand: Verb {
             sections: text.sections.sections, limit: length.rows, color: color
           ).write(document, to: sink)
         }
-      case .json: try document.writeJSON(to: sink)
-      }
-    }
+      },
+      sarif: { sink in
+        try SARIFLog(document, rules: Audit.texts).write(to: sink)
+      })
     guard let failOn = judgement.failOn else { return .done }
     return document.findings.contains { failOn.covers($0.severity) } ? .found : .done
   }

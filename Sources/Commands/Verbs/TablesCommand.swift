@@ -91,6 +91,7 @@ struct TablesCommand: Verb {
         try TablesText(limit: length.rows, color: color).write(
           document(evidence), to: sink)
       case .json: try document(evidence).writeJSON(to: sink)
+      case .ndjson: try document(evidence).writeLines(to: sink)
       }
     }
     return .done
@@ -132,6 +133,7 @@ struct TablesCommand: Verb {
 enum TablesFormat: String, CaseIterable, ExpressibleByArgument {
   case text
   case json
+  case ndjson
   case debugfs
 }
 

@@ -39,7 +39,7 @@ struct TranslateCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var root: RootOptions
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
@@ -62,14 +62,11 @@ struct TranslateCommand: Verb {
       translations: operands.values().map {
         translator.translate(device.function, pasid: pasid, iova: $0.address)
       })
-    try destination.write(in: environment, keeping: request.inputs) { sink in
-      switch form.format {
-      case .text:
-        let color = form.useColor(in: environment, toFile: destination.output != nil)
+    try destination.write(
+      document, as: form, in: environment, keeping: request.inputs,
+      text: { sink, color in
         try TranslateText(color: color).write(document, to: sink)
-      case .json: try document.writeJSON(to: sink)
-      }
-    }
+      })
     return document.translations.allSatisfy(\.outcome.reachesMemory) ? .done : .found
   }
 }

@@ -62,3 +62,31 @@ public struct UnjudgedRule: Hashable, Sendable {
     self.reason = reason
   }
 }
+
+/// What a rule of the audit states, for people who read its findings.
+public struct RuleText: Hashable, Sendable {
+  /// Stable id of the rule.
+  public var id: String
+  /// The worst that its findings can be.
+  public var severity: Finding.Severity
+  /// The statement, what it means, and last its source with its severity.
+  public var paragraphs: [String]
+
+  /// - Parameter text: paragraphs, with an empty line between them.
+  public init(_ id: String, _ severity: Finding.Severity, _ text: String) {
+    self.id = id
+    self.severity = severity
+    var paragraphs: [String] = []
+    var lines: [Substring] = []
+    let all: [Substring] = text.split(separator: "\n", omittingEmptySubsequences: false)
+    for line in all + [""] {
+      if line.isEmpty {
+        if !lines.isEmpty { paragraphs.append(lines.joined(separator: " ")) }
+        lines.removeAll()
+      } else {
+        lines.append(line)
+      }
+    }
+    self.paragraphs = paragraphs
+  }
+}

@@ -23,6 +23,10 @@ extension DiffDocument: Document, DocumentRow {
 
   public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
 
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    try writeDocumentLines(to: sink)
+  }
+
   static var rowName: String { "diff" }
   static var rowMeaning: String {
     "How one state of a machine's DMA remapping units became another."

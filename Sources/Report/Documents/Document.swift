@@ -7,6 +7,10 @@ public protocol Document: Hashable, Sendable {
 
   /// Writes the document, which ends with a line feed; the same value gives the same bytes.
   func writeJSON(to sink: any ByteSink) throws(OutputError)
+
+  /// Writes the same as lines of JSON: what the document says of itself, each row of its lists, and an
+  /// end that tells how many there were.
+  func writeLines(to sink: any ByteSink) throws(OutputError)
 }
 
 extension Document {
@@ -23,6 +27,14 @@ extension DocumentRow {
     let writer = JSONWriter(sink)
     write(to: writer)
     try writer.finish()
+  }
+
+  /// The row as a document of lines.
+  func writeDocumentLines(to sink: any ByteSink) throws(OutputError) {
+    let lines = LineWriter(sink)
+    lines.head(self)
+    writeLists(to: lines, at: .top)
+    try lines.finish()
   }
 
   /// Reads a document that is such a row and nothing else.
@@ -60,6 +72,7 @@ public struct DocumentOutline: Sendable {
       ReportDocument.outline, InheritDocument.outline, DiffDocument.outline,
       FaultsDocument.outline, OwnersDocument.outline, TranslateDocument.outline,
       TablesDocument.outline, HistoryDocument.outline, CarveDocument.outline,
+      SurveyDocument.outline,
     ]
   }
 }

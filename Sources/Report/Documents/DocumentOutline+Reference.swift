@@ -102,6 +102,15 @@ public enum DocumentReference {
       + " never missing and values never guessed: null is unknown or not applicable, [] is known to be"
       + " empty. Every end is inclusive. Text from the dump is escaped so that it cannot steer a"
       + " terminal.",
+    "`--format ndjson` prints the same as lines, one object each, written as they are made. The first"
+      + " has `list` \"document\" and what is left of the document without its lists of rows; a list"
+      + " that is unknown stays there as null. Then comes a line for each row: `list` is the place of"
+      + " its list in the document with dots between the keys (\"units\", \"findings\"), `row` its"
+      + " number among the rows of that place, and the row's own members follow. Rows whose lists"
+      + " grow with memory have these as lines too, behind their own: \"domains.mapping.runs\","
+      + " \"domains.iova.allocated\", \"policies.devices\" and others, where `of` is the number of the"
+      + " row that they are part of. The last line has `list` \"end\" and in `lines` how many came"
+      + " before it; an output without it was cut.",
   ]
 
   private static let promise = [
@@ -111,6 +120,10 @@ public enum DocumentReference {
       + " and kinds of findings. A reader passes by keys that it does not know. A key that was added"
       + " later is marked with the program's version that brought it; iommuscope reads older documents"
       + " of the same version, which lack it.",
+    "Lines follow their document: their lists and keys are covered by its version. Lists that are part"
+      + " of a row may become lines of their own only with the next version.",
+    "SARIF logs keep to version 2.1.0 of that standard. The ids of rules and the form of the"
+      + " fingerprints `ruleAndSubject/v1` stay.",
     "Within a version no key goes, changes its name, type, unit or meaning, or may become null where"
       + " it could not; no list changes its order. Any of these brings the next version (`/2`).",
     "A schema closes its objects and lists its words as they are in the program that prints it; an"

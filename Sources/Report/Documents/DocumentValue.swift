@@ -13,6 +13,18 @@ protocol DocumentValue {
 
   /// The form of the type; rows that it holds are entered into the catalogue.
   static func form(_ refinement: FormRefinement, in catalogue: FormCatalogue) -> Form
+
+  /// What becomes of the type where a document is written as lines.
+  static var lineKind: LineKind { get }
+
+  /// Whether the value is written as `null`.
+  var isNull: Bool { get }
+
+  /// Writes the members of an object, without its braces.
+  func writeMembers(to writer: JSONWriter)
+
+  /// Writes the lists inside that become lines.
+  func writeLists(to lines: LineWriter, at place: LinePlace)
 }
 
 /// An object whose fields are stated one by one.
@@ -26,19 +38,29 @@ protocol DocumentRow: DocumentValue {
   /// A row to be filled by a reader; `nil` for rows that are only written.
   static var blank: Self? { get }
 
+  /// Whether lists of the row grow with memory, not with the machine: such rows have a line of their
+  /// own where a document is written as lines, wherever they stand.
+  static var isLong: Bool { get }
+
   /// States every field: its name, where it is, what it means.
   static func describe<Fields: FieldVisitor>(_ fields: inout Fields) where Fields.Row == Self
 }
 
 extension DocumentRow {
   static var blank: Self? { nil }
+  static var isLong: Bool { false }
 
   @inline(__always)
   func write(to writer: JSONWriter) {
-    var fields = RowWriter(row: self, writer: writer)
     writer.openObject()
-    Self.describe(&fields)
+    writeMembers(to: writer)
     writer.close()
+  }
+
+  @inline(__always)
+  func writeMembers(to writer: JSONWriter) {
+    var fields = RowWriter(row: self, writer: writer)
+    Self.describe(&fields)
   }
 
   static func read(from reader: JSONReader) throws(JSONReadingError) -> Self {

@@ -54,8 +54,10 @@ struct RowWriter<Row>: FieldVisitor {
     _ name: StaticString, _ path: WritableKeyPath<Row, Value>, _ meaning: StaticString,
     form: @autoclosure () -> FormRefinement, since: StaticString?
   ) {
+    let value = row[keyPath: path]
+    if writer.leavesOut(Value.lineKind), !value.isNull { return }
     writer.key(name)
-    row[keyPath: path].write(to: writer)
+    value.write(to: writer)
   }
 
   @inline(__always)
@@ -63,8 +65,10 @@ struct RowWriter<Row>: FieldVisitor {
     _ name: StaticString, _ path: KeyPath<Row, Value>, _ meaning: StaticString,
     form: @autoclosure () -> FormRefinement
   ) {
+    let value = row[keyPath: path]
+    if writer.leavesOut(Value.lineKind), !value.isNull { return }
     writer.key(name)
-    row[keyPath: path].write(to: writer)
+    value.write(to: writer)
   }
 
   mutating func constant(_ name: StaticString, _ text: StaticString, _ meaning: StaticString) {

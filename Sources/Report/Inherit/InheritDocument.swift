@@ -21,6 +21,10 @@ extension InheritDocument: Document, DocumentRow {
 
   public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
 
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    try writeDocumentLines(to: sink)
+  }
+
   static var rowName: String { "inherit" }
   static var rowMeaning: String {
     "What a crash kernel would find after its IOMMU start-up. T1 is the driver's start-up, T2 the new"

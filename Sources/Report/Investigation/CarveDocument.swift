@@ -60,6 +60,10 @@ extension CarveDocument: Document, DocumentRow {
 
   public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
 
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    try writeDocumentLines(to: sink)
+  }
+
   static var rowName: String { "carve" }
   static var rowMeaning: String { "Pages of a dump that look like root tables." }
 

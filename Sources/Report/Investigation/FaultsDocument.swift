@@ -68,6 +68,10 @@ extension FaultsDocument: Document, DocumentRow {
 
   public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
 
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    try writeDocumentLines(to: sink)
+  }
+
   static var rowName: String { "faults" }
   static var rowMeaning: String {
     "What a log or a text tells of remapping units, held against everything that the dump knows."

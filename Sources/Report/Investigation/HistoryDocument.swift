@@ -44,6 +44,10 @@ extension HistoryDocument: Document, DocumentRow {
 
   public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
 
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    try writeDocumentLines(to: sink)
+  }
+
   static var rowName: String { "history" }
   static var rowMeaning: String { "What the units were told before the crash." }
 

@@ -60,6 +60,10 @@ extension OwnersDocument: Document, DocumentRow {
 
   public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
 
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    try writeDocumentLines(to: sink)
+  }
+
   static var rowName: String { "owners" }
   static var rowMeaning: String {
     "Which devices can reach physical addresses, and what the pages are."

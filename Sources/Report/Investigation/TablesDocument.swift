@@ -27,6 +27,10 @@ extension TablesDocument: Document, DocumentRow {
 
   public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
 
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    try writeDocumentLines(to: sink)
+  }
+
   static var rowName: String { "tables" }
   static var rowMeaning: String { "Raw entries of the tables, decoded field by field." }
 

@@ -24,6 +24,10 @@ extension TranslateDocument: Document, DocumentRow {
 
   public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
 
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    try writeDocumentLines(to: sink)
+  }
+
   static var rowName: String { "translate" }
   static var rowMeaning: String { "Where addresses of a device lead, level by level." }
 

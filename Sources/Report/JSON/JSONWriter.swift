@@ -8,6 +8,8 @@
 /// A container is written as if it stayed on one line, and taken back where it does not: only the
 /// tokens of the one container that is not decided yet are kept, never more than a line of them.
 /// An error of the sink is kept until `finish`.
+///
+/// As lines, everything is written without white space and without the lists that become lines.
 final class JSONWriter {
   private static let lineWidth = 100
 
@@ -44,7 +46,21 @@ final class JSONWriter {
     var end: Int
   }
 
-  init(_ sink: any ByteSink) {
+  /// What is written, and how.
+  enum Style: Equatable {
+    /// A whole document for people to look into.
+    case document
+    /// What is left of a document once its lists have become lines.
+    case head
+    /// A row of a list.
+    case line
+  }
+
+  @safe @exclusivity(unchecked) var style: Style
+  private var isCompact: Bool { style != .document }
+
+  init(_ sink: any ByteSink, style: Style = .document) {
+    self.style = style
     output = JSONBytes(sink)
     frames.reserveCapacity(32)
     tokens.reserveCapacity(Self.lineWidth)
@@ -60,12 +76,42 @@ final class JSONWriter {
     if let failure = output.failure { throw failure }
   }
 
+  /// Whether a member of this kind has lines of its own.
+  @inline(__always)
+  func leavesOut(_ kind: LineKind) -> Bool {
+    switch style {
+    case .document: false
+    case .head: kind == .rows || kind == .longRows
+    case .line: kind == .longRows
+    }
+  }
+
+  /// Ends a line, behind the last container.
+  func endLine() {
+    output.append(UInt8(ascii: "\n"))
+    needsComma = false
+    makeRoom()
+  }
+
+  /// Hands everything to the sink, between two lines.
+  func flush() throws(OutputError) {
+    output.flush(keepingFrom: output.count)
+    if let failure = output.failure { throw failure }
+  }
+
   // MARK: Containers
 
   func openObject() { open(isObject: true) }
   func openArray() { open(isObject: false) }
 
   private func open(isObject: Bool) {
+    if isCompact {
+      if needsComma { output.append(UInt8(ascii: ",")) }
+      output.append(UInt8(ascii: isObject ? "{" : "["))
+      frames.append(Frame(isObject: isObject))
+      needsComma = false
+      return
+    }
     guard pendingDepth > 0 else {
       beginContainer(isObject: isObject)
       return
@@ -90,6 +136,12 @@ final class JSONWriter {
 
   /// Ends the innermost container.
   func close() {
+    if isCompact {
+      guard let frame = frames.popLast() else { return }
+      output.append(UInt8(ascii: frame.isObject ? "}" : "]"))
+      needsComma = true
+      return
+    }
     guard pendingDepth > 0 else {
       guard let frame = frames.popLast() else { return }
       if frame.count > 0 { newLine() }
@@ -158,6 +210,12 @@ final class JSONWriter {
   /// Writes a scalar, which `body` appends.
   @inline(__always)
   private func scalar(_ body: (JSONWriter) -> Void) {
+    if isCompact {
+      if needsComma { output.append(UInt8(ascii: ",")) }
+      body(self)
+      needsComma = true
+      return
+    }
     guard pendingDepth > 0 else {
       let start = output.count
       body(self)
@@ -178,6 +236,10 @@ final class JSONWriter {
   /// Makes place for a key; returns where it begins.
   @inline(__always)
   private func beginKey() -> Int {
+    if isCompact {
+      if needsComma { output.append(UInt8(ascii: ",")) }
+      return output.count
+    }
     if pendingDepth > 0 {
       separate()
     } else if let last = frames.indices.last {
@@ -190,6 +252,11 @@ final class JSONWriter {
 
   @inline(__always)
   private func endKey(_ start: Int) {
+    if isCompact {
+      output.append(UInt8(ascii: ":"))
+      needsComma = false
+      return
+    }
     let end = output.count
     output.append(": ")
     guard pendingDepth > 0 else { return }

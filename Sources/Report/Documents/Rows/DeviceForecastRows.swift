@@ -5,6 +5,7 @@ internal import Memory
 
 extension DeviceForecast: DocumentRow {
   static var rowName: String { "device" }
+  static var isLong: Bool { true }
   static var rowMeaning: String { "What becomes of one device's old transfers." }
 
   static func describe<Fields: FieldVisitor>(

@@ -62,10 +62,18 @@ extension RowDifference: DocumentValue, DocumentRow where Row: DocumentRow {
 }
 
 extension Change: DocumentValue {
+  static var lineKind: LineKind { .row }
+
   func write(to writer: JSONWriter) {
+    writer.openObject()
+    writeMembers(to: writer)
+    writer.close()
+  }
+
+  func writeMembers(to writer: JSONWriter) {
     switch self {
-    case .field(let change): change.write(to: writer)
-    case .mapping(let change): change.write(to: writer)
+    case .field(let change): change.writeMembers(to: writer)
+    case .mapping(let change): change.writeMembers(to: writer)
     }
   }
 

@@ -62,6 +62,7 @@ extension Mapping: DocumentRow {
 
 extension Run: DocumentRow {
   static var rowName: String { "run" }
+  static var isLong: Bool { true }
   static var rowMeaning: String {
     "Leaves that are contiguous in I/O virtual and in physical address, with the same access."
   }
@@ -130,6 +131,7 @@ extension IOVASpace: DocumentRow {
 
 extension IOVARange: DocumentRow {
   static var rowName: String { "iovaRange" }
+  static var isLong: Bool { true }
   static var rowMeaning: String { "A node of the allocator." }
   static var blank: IOVARange? {
     IOVARange(start: IOVirtualAddress(0), end: IOVirtualAddress(0), state: .live)
@@ -157,6 +159,7 @@ extension IOVARange.State: DocumentChoice {
 
 extension AddressRange: DocumentRow {
   static var rowName: String { "addressRange" }
+  static var isLong: Bool { true }
   static var rowMeaning: String { "A range of I/O virtual addresses." }
   static var blank: AddressRange? {
     AddressRange(start: IOVirtualAddress(0), end: IOVirtualAddress(0))

@@ -61,6 +61,7 @@ extension UnitEntries: DocumentRow {
 
 extension UnitEntries.Row: DocumentRow {
   static var rowName: String { "unitEntry" }
+  static var isLong: Bool { true }
   static var rowMeaning: String { "An entry on the way to a context." }
 
   static func describe<Fields: FieldVisitor>(
@@ -75,6 +76,7 @@ extension UnitEntries.Row: DocumentRow {
 
 extension UnitEntries.InterruptRow: DocumentRow {
   static var rowName: String { "interruptEntry" }
+  static var isLong: Bool { true }
   static var rowMeaning: String { "An entry of the interrupt-remapping table." }
 
   static func describe<Fields: FieldVisitor>(

@@ -199,5 +199,32 @@ extension FaultExplanation.CrashKernelOutlook.Moment: DocumentRow {
 }
 
 extension FaultExplanation.Rule: DocumentChoice {
-  var meaning: StaticString { "" }
+  var meaning: StaticString {
+    switch self {
+    case .otherHypervisor: "the message is of a remapping unit that is not VT-d's own driver's."
+    case .noUnit: "no remapping unit of the dump serves the device."
+    case .crashKernel: "the crash kernel's start-up explains it: requests from before the panic."
+    case .beyondWidth: "the address has more bits than the unit, or the table, translates."
+    case .interruptWindow: "the address lies where writes are interrupts, not memory."
+    case .pasid: "the request came with a PASID that has no entry, or came without one."
+    case .noContext: "the unit found no root or context entry for the source id."
+    case .badEntry: "an entry on the way is corrupt or out of reach."
+    case .reservedRegion: "the address lies in a region that firmware reserved for a device."
+    case .noPermission: "the page is mapped without the right that was asked for."
+    case .staleTLB: "the address waits in a flush queue: the IOTLB held it for some requests."
+    case .unmappedInUse: "the driver gave the address back before the device stopped."
+    case .overrun: "the address lies just behind or in front of a live buffer."
+    case .revoked: "the allocator says in use, and the entry was cleared under running transfers."
+    case .nullPointer: "the address is 0 or little more, and nothing is mapped there."
+    case .peerToPeer: "as a physical address the number is another device's registers."
+    case .truncated: "a live address whose upper bits got lost: the DMA mask is too wide."
+    case .noDriver: "no driver is bound to the device."
+    case .physicalAddress: "the number is the physical address of a page mapped elsewhere."
+    case .unmanaged: "the domain is VFIO's or another owner's, whose addresses are its own choice."
+    case .neverMapped: "the allocator does not know the address, and no other rule tells more."
+    case .mappedNow: "the tables let the request through now."
+    case .interrupt: "an interrupt request was refused."
+    case .unknown: "no rule fits, or the dump does not hold what would tell."
+    }
+  }
 }

@@ -61,6 +61,7 @@ extension Fate: DocumentChoice {
 
 extension UnitForecast: DocumentRow {
   static var rowName: String { "unit" }
+  static var isLong: Bool { true }
   static var rowMeaning: String { "What becomes of one unit's tables." }
 
   static func describe<Fields: FieldVisitor>(

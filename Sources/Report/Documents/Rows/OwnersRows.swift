@@ -20,6 +20,7 @@ extension OwnersDocument.Answer: DocumentRow {
 
 extension OwnersDocument.Pages: DocumentRow {
   static var rowName: String { "pages" }
+  static var isLong: Bool { true }
   static var rowMeaning: String { "Neighbouring pages of one kind." }
 
   static func describe<Fields: FieldVisitor>(
@@ -56,6 +57,7 @@ extension PageState.Kind: DocumentChoice {
 
 extension Reach: DocumentRow {
   static var rowName: String { "reach" }
+  static var isLong: Bool { true }
   static var rowMeaning: String {
     "A way to a piece of physical memory that the tables hold for devices."
   }

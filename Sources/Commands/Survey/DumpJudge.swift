@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Audit
+import Evidence
+import Inheritance
+import Memory
+import RemappingState
+import Session
+import Survey
+
+/// Judges one dump for a survey.
+enum DumpJudge {
+  /// The dump's row; a dump that cannot be read has one too.
+  ///
+  /// - Parameters:
+  ///   - files: the dump, or all files of a split one.
+  ///   - input: what to read them with.
+  static func row(
+    _ files: [String], _ input: InputOptions, progress: any SessionProgress
+  ) -> SurveyedDump {
+    let parts = files.count > 1 ? files : []
+    let name = files.first ?? ""
+    do {
+      let request = try input.request(files)
+      let session = try Session(request, progress: progress)
+      guard let kernel = try? session.kernel(asking: VerbNeeds.symbols) else {
+        let evidence = try session.evidence(below: [], asking: VerbNeeds.symbols)
+        return SurveyedDump(
+          file: name, parts: parts, state: evidence.state,
+          findings: Audit.findings(of: evidence.state), forecast: nil)
+      }
+      var evidence = session.evidence(from: kernel)
+      KernelAccount.add(to: &evidence.state, from: kernel)
+      let findings = Audit.findings(of: evidence.state)
+      var facts = MachineFacts(reading: kernel, memory: session.memory)
+      facts.commandLine = session.crashCommandLine(in: facts.crashKernelMemory).map {
+        CrashCommandLine($0)
+      }
+      let forecast = Forecaster(
+        evidence.state, memory: session.memory, facts: facts,
+        options: ForecastOptions(policies: [.linux]),
+        errors: Set(findings.filter { $0.severity == .error }.compactMap(\.device))
+      ).forecast()
+      return SurveyedDump(
+        file: name, parts: parts, state: evidence.state, findings: findings,
+        forecast: forecast)
+    } catch {
+      return SurveyedDump(
+        file: name, parts: parts, failure: .init(.notRead, error.description))
+    }
+  }
+}
