@@ -20,7 +20,7 @@ SAMPLES = $(wildcard samples/*.vmcore)
 export PRESERVED = 0000:00:02.0,0000:01:00.0
 
 .PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
-  mutants install install-data package deps-package package-check clean
+  mutants install install-data package deps-package package-check fleet clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -80,6 +80,16 @@ laboratory: build
 # Damaged copies of the samples end in words, never in a signal; SEED= repeats a run.
 mutants: build
 	@scripts/mutate-samples $(RELEASE) 60 $(SAMPLES)
+
+# The Python package for fleets: lint, types, and a run on several workers of which one is killed.
+FLEET = .build/fleet-venv
+fleet: build
+	@test -x $(FLEET)/bin/pytest || python3 -m venv $(FLEET)
+	@$(FLEET)/bin/pip install --quiet --editable 'integrations/fleet[test]'
+	cd integrations/fleet && ../../$(FLEET)/bin/ruff format --check src tests
+	cd integrations/fleet && ../../$(FLEET)/bin/ruff check src tests
+	cd integrations/fleet && ../../$(FLEET)/bin/mypy src tests
+	cd integrations/fleet && ../../$(FLEET)/bin/pytest -q -s
 
 # What the packages hold: the Swift runtime is linked in, so that any machine can run it.
 $(STATIC): $(shell find Sources -name '*.swift') Package.swift
