@@ -381,12 +381,15 @@ extension Audit {
       """
       No page is writable for devices of two groups.
 
-      Linux maps whole pages, so small buffers of two drivers may share one; identity domains and
-      fixed regions are left out, and so are guests that were given several devices with one
-      address space.
+      Linux maps whole pages, so buffers that are smaller than a page may share one: network
+      drivers take receive buffers out of the fragments of one page. Such pages are left out where
+      the dump shows them for what they are, with several references or in a slab; a page that one
+      owner alone holds, and one that nothing is known of, are told. Identity domains and fixed
+      regions are left out, and so are guests that were given several devices with one address
+      space.
 
-      Source: `iommu_dma_map_phys`. Severity: info; isolation between the groups ends at such a
-      page.
+      Source: `iommu_dma_map_phys`; `page_frag_alloc_align`. Severity: info; isolation between the
+      groups ends at such a page.
       """),
     RuleText(
       "domain.table-cycle", .error,

@@ -201,7 +201,9 @@ extension FaultExplanation.CrashKernelOutlook.Moment: DocumentRow {
 extension FaultExplanation.Rule: DocumentChoice {
   var meaning: StaticString {
     switch self {
-    case .otherHypervisor: "the message is of a remapping unit that is not VT-d's own driver's."
+    case .otherHypervisor: "Xen wrote the line: the tables that refused it are not in a dump of Linux."
+    case .unreachable: "the unit read as all ones: what it reported is no fault of a device."
+    case .otherMachine: "the line is of another machine than the dump."
     case .noUnit: "no remapping unit of the dump serves the device."
     case .crashKernel: "the crash kernel's start-up explains it: requests from before the panic."
     case .beyondWidth: "the address has more bits than the unit, or the table, translates."
@@ -221,7 +223,7 @@ extension FaultExplanation.Rule: DocumentChoice {
     case .noDriver: "no driver is bound to the device."
     case .physicalAddress: "the number is the physical address of a page mapped elsewhere."
     case .unmanaged: "the domain is VFIO's or another owner's, whose addresses are its own choice."
-    case .neverMapped: "the allocator does not know the address, and no other rule tells more."
+    case .notInAllocator: "the allocator does not know the address, and no other rule tells more."
     case .mappedNow: "the tables let the request through now."
     case .interrupt: "an interrupt request was refused."
     case .unknown: "no rule fits, or the dump does not hold what would tell."
