@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Memory
 import RemappingState
 import Report
 import StateFixtures
@@ -82,6 +83,28 @@ struct DiffCommandTests {
     #expect(try status([], [warning], "error") == .done)
     #expect(try status([], [warning], "warning") == .found)
     #expect(try status([warning], [error], "error") == .found)
+  }
+
+  @Test func moreOfTheSameFaultsIsNewToo() throws {
+    func side(_ reads: Int, _ others: Int) -> RemappingState {
+      var state = RemappingState.sample
+      state.faults = FaultSummary(
+        devices: [.init(device: PCIFunction(bus: 0, devfn: 0x20), reads: reads)],
+        messages: [.init(kind: .failure, count: others)])
+      return state
+    }
+    let finding = Finding(rule: "log.faults", severity: .error, message: "refused")
+    func status(_ new: RemappingState, _ threshold: String) throws -> Outcome {
+      CommandRun(
+        "diff", try report(side(2, 1), findings: [finding]), try report(new, findings: [finding]),
+        "--fail-on", threshold
+      ).status
+    }
+    #expect(try status(side(2, 1), "warning") == .done)
+    #expect(try status(side(1, 1), "warning") == .done)
+    #expect(try status(side(3, 1), "error") == .found)
+    #expect(try status(side(2, 2), "error") == .done)
+    #expect(try status(side(2, 2), "warning") == .found)
   }
 
   @Test func movedRangesAreFolded() throws {

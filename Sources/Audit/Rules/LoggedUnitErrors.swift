@@ -14,17 +14,7 @@ struct LoggedUnitErrors: AuditRule {
 
   func check(_ state: RemappingState) -> [Finding] {
     (state.faults?.messages ?? []).map { row in
-      finding(.told(row), severity: row.kind.isGrave ? .error : .warning)
-    }
-  }
-}
-
-extension FaultSummary.UnitTrouble.Kind {
-  fileprivate var isGrave: Bool {
-    switch self {
-    case .queueError, .completionError, .timeOut, .malfunction, .lockup, .unreachable, .alreadySet:
-      true
-    case .pageRequest, .failure, .firmware: false
+      finding(.told(row), severity: row.kind.severity)
     }
   }
 }

@@ -72,7 +72,12 @@ struct DiffCommand: Verb {
         try DiffText(limit: length.rows, color: color, physical: physical).write(document, to: sink)
       })
     if let failOn {
-      return diff.newSeverities.contains { failOn.covers($0) } ? .found : .done
+      // More of what the old log had already is new as well, though the finding is the same.
+      var severities = Set(diff.newSeverities)
+      if let old = before.state.faults, let new = after.state.faults {
+        severities.formUnion(new.worsened(since: old))
+      }
+      return severities.contains { failOn.covers($0) } ? .found : .done
     }
     return diff.isEmpty ? .done : .found
   }

@@ -62,12 +62,40 @@ public struct FaultSummary: Hashable, Sendable {
       case failure
       /// The driver complains of firmware's tables.
       case firmware
+
+      /// Error where a unit stopped or was not reached, warning where the driver complains.
+      public var severity: Finding.Severity {
+        switch self {
+        case .queueError, .completionError, .timeOut, .malfunction, .lockup, .unreachable,
+          .alreadySet:
+          .error
+        case .pageRequest, .failure, .firmware: .warning
+        }
+      }
     }
 
     public init(kind: Kind, count: Int) {
       self.kind = kind
       self.count = count
     }
+  }
+
+  /// How grave what this log has more of than an earlier one is; refused requests are errors.
+  public func worsened(since older: FaultSummary) -> Set<Finding.Severity> {
+    var found: Set<Finding.Severity> = []
+    let requests = Dictionary(
+      older.devices.map { ($0.device, $0.count) }, uniquingKeysWith: { max($0, $1) })
+    if devices.contains(where: { $0.count > requests[$0.device] ?? 0 })
+      || suppressed > older.suppressed
+    {
+      found.insert(.error)
+    }
+    let troubles = Dictionary(
+      older.messages.map { ($0.kind, $0.count) }, uniquingKeysWith: { max($0, $1) })
+    for row in messages where row.count > troubles[row.kind] ?? 0 {
+      found.insert(row.kind.severity)
+    }
+    return found
   }
 
   /// Requests that were refused.
