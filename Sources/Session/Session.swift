@@ -91,18 +91,19 @@ public struct Session {
   /// - Parameters:
   ///   - kernel: whose symbols go into the new dump's note.
   ///   - path: of the new file.
-  /// - Returns: what travels in it.
+  ///   - compressed: packed as gzip(1) would.
+  /// - Returns: what travels in it, and its size in bytes.
   @discardableResult
   public func writeExtract(
-    of kernel: KernelEvidence, to path: String
-  ) throws(SessionError) -> ExtractManifest {
+    of kernel: KernelEvidence, to path: String, compressed: Bool = false
+  ) throws(SessionError) -> (manifest: ExtractManifest, size: UInt64) {
     progress.progress("writing \(path)")
     do {
       let writer = ExtractWriter(
         dump, frames: (recorder?.record ?? []).lazy.map(\.frame),
         symbols: kernel.image.symbols.addresses, purposes: recorder?.firstPurposes ?? [:])
-      try writer.write(to: path)
-      return writer.manifest
+      let size = try writer.write(to: path, compressed: compressed)
+      return (writer.manifest, size)
     } catch {
       throw SessionError(path, .dump(error))
     }

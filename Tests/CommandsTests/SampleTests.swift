@@ -145,6 +145,31 @@ struct SampleTests {
     }
   }
 
+  @Test(arguments: ["6.1-legacy.vmcore", "7.3-scalable.vmcore"])
+  func aCompressedExtractIsASmallerOneOfTheSame(_ name: String) throws {
+    try Self.withFile([]) { path in
+      let plain = Self.run(["extract", Self.sample(name), "--output", path + "-plain"])
+      let packed = path + ".gz"
+      let run = Self.run(["extract", Self.sample(name), "--compress", "--output", packed])
+      #expect(plain.status == .done && run.status == .done)
+      #expect(run.output.contains("compressed") && !plain.output.contains("compressed"))
+      let bytes = try Data(contentsOf: URL(filePath: packed))
+      #expect(bytes.starts(with: [0x1f, 0x8b]))
+      let whole = try Data(contentsOf: URL(filePath: path + "-plain")).count
+      #expect(bytes.count * 2 < whole)
+      // The size that is printed is the file's.
+      #expect(run.output.contains("\(bytes.count) bytes"))
+      let again = path + "-again.gz"
+      _ = Self.run(["extract", Self.sample(name), "--compress", "--output", again])
+      #expect(try Data(contentsOf: URL(filePath: again)) == bytes)
+      let report = Self.run(["report", packed, "--format", "json"])
+      let original = Self.run(["report", Self.sample(name), "--format", "json"])
+      #expect(
+        report.output.replacing(packed, with: "X")
+          == original.output.replacing(Self.sample(name), with: "X"))
+    }
+  }
+
   @Test(arguments: [("6.1-legacy.vmcore", ""), ("7.3-scalable.vmcore", ",scalable")])
   func theImageOfACopyIsReadLikeADump(_ name: String, _ mode: String) throws {
     try Self.withFile([]) { path in

@@ -15,7 +15,7 @@ struct ExtractCommand: Verb {
     usage: "iommuscope extract <dump> ... --output <file> [<options>]",
     discussion: """
       The report of the new dump is the same as the original's. What travels in it is printed, by \
-      kind and size; most of it is the kernel's symbols and types, which gzip shrinks to a third.
+      kind and size; most of it is the kernel's symbols and types, which --compress shrinks to a third.
       """)
 
   @Argument(
@@ -33,6 +33,9 @@ struct ExtractCommand: Verb {
     completion: .file())
   var output: String
 
+  @Flag(help: "Pack the new dump as gzip would; every verb reads it as it is.")
+  var compress = false
+
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
@@ -41,12 +44,13 @@ struct ExtractCommand: Verb {
     let session = try Session(request, recording: true, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
     VerbNeeds.read(session.evidence(from: kernel), kernel, in: session)
-    let manifest = try session.writeExtract(of: kernel, to: output)
+    let (manifest, size) = try session.writeExtract(of: kernel, to: output, compressed: compress)
     console.endProgress()
     if !messages.quiet {
       try DestinationOptions.toStandardOutput(in: environment) { sink in
         try ExtractText().write(
-          output, manifest.rows.map { .init(meaning: $0.purpose.meaning, pages: $0.pages) },
+          output, size: size, isCompressed: compress,
+          manifest.rows.map { .init(meaning: $0.purpose.meaning, pages: $0.pages) },
           to: sink)
       }
     }

@@ -113,25 +113,41 @@ public struct ExtractWriter: Sendable {
 
   /// Writes the file whole or not at all; an older file of that name, even the original dump, stays
   /// as it is until the new one is complete.
-  public func write(to path: String) throws(DumpError) {
+  ///
+  /// - Parameter compressed: packed as gzip(1) would.
+  /// - Returns: the file's size in bytes.
+  @discardableResult
+  public func write(to path: String, compressed: Bool = false) throws(DumpError) -> UInt64 {
     let file: OutputFile
     do {
       file = try OutputFile(path, keeping: [])
     } catch {
       throw DumpError(error)
     }
-    try emit(path) { (part: [UInt8]) throws(DumpError) in
+    var size: UInt64 = 0
+    func write(_ part: [UInt8]) throws(DumpError) {
+      size += UInt64(part.count)
       do throws(FileError) {
         try file.output.write(part)
       } catch {
         throw DumpError(error)
       }
     }
+    if compressed {
+      guard let encoder = GzipEncoder() else {
+        throw DumpError(path, .unsupported, "zlib has no memory to pack with; write it unpacked")
+      }
+      try emit(path) { (part: [UInt8]) throws(DumpError) in try encoder.take(part, write) }
+      try encoder.finish(write)
+    } else {
+      try emit(path, write)
+    }
     do {
       try file.commit()
     } catch {
       throw DumpError(error)
     }
+    return size
   }
 
   /// Hands the file to `sink` front to back.

@@ -15,12 +15,13 @@ public struct ExtractText {
   public init() {}
 
   public func write(
-    _ path: String, _ rows: [Row], to sink: any ByteSink
+    _ path: String, size: UInt64, isCompressed: Bool, _ rows: [Row], to sink: any ByteSink
   ) throws(OutputError) {
     let page = TextPage(sink, limit: nil, color: false)
     let total = rows.reduce(0) { $0 + $1.pages }
     try page.heading(
-      "\(path): \(Quantity.count(total, "page")) of memory, \(Quantity.bytes(UInt64(total) << 12))")
+      "\(path): \(Quantity.bytes(size))\(isCompressed ? ", compressed" : ""), with "
+        + "\(Quantity.count(total, "page")) of memory, \(Quantity.bytes(UInt64(total) << 12))")
     try page.table(
       [.right("pages"), .right("size"), .left("what they hold")], count: rows.count, what: "kinds"
     ) { index in
