@@ -33,7 +33,23 @@ struct SummaryText {
       "missing or odd", count == 0 ? "nothing" : Quantity.count(count, "observation"))
     for handover in state.handovers { try write(handover, to: page) }
     try page.field("verdict", verdict, labelStyle: verdictStyle)
+    for finding in gravest {
+      var place = finding.rule
+      if let subject = finding.device?.description ?? finding.unit { place += ", \(subject)" }
+      try page.field(
+        "  " + finding.severity.rawValue, "\(place): \(finding.message)",
+        labelStyle: finding.severity.style)
+    }
   }
+
+  /// Errors and warnings that a reader should not have to look for; faults have a line of their own.
+  private var gravest: some Sequence<Finding> {
+    [Finding.Severity.error, .warning].flatMap { severity in
+      document.findings.filter { $0.severity == severity && $0.rule != Self.faultRule }
+    }.prefix(3)
+  }
+
+  private static let faultRule = "log.faults"
 
   /// A live update, and which domains it hands over.
   private func write(_ handover: Handover, to page: TextPage) throws(OutputError) {
