@@ -29,7 +29,7 @@ struct ManualExampleTests {
     var examples: [Example] = []
     var isOpen = false
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      if line.hasPrefix(".fi") { isOpen = false }
+      if line.hasPrefix(".fi") || line.hasPrefix(".Ed") { isOpen = false }
       guard !line.hasPrefix(".") else { continue }
       let plain = line.replacing("\\-", with: "-").replacing("\\(aq", with: "'")
         .replacing("\\e", with: "\\")
@@ -67,19 +67,32 @@ struct ManualExampleTests {
   }
 
   @Test func thereAreSome() {
-    for page in ["iommuscope-report.1", "iommuscope-diff.1"] {
+    for verb in [
+      "report", "diff", "faults", "owners", "translate", "tables", "carve", "history", "inherit",
+      "extract",
+    ] {
+      let page = "iommuscope-\(verb).1"
       #expect(Self.examples.contains { $0.page == page }, "\(page)")
     }
   }
 
   @Test(arguments: examples)
-  func runs(_ example: Example) {
-    let words = Self.words(example.command).dropFirst().map { word in
-      word.hasPrefix("samples/") ? SampleTests.root + word : word
+  func runs(_ example: Example) throws {
+    // What an example writes goes to a folder of its own.
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let words = Self.words(example.command)
+    let moved = words.indices.dropFirst().map { index in
+      if words[index].hasPrefix("samples/") { return SampleTests.root + words[index] }
+      let isNew =
+        ["--output", "--image"].contains(words[index - 1]) && !words[index].hasPrefix("/")
+      return isNew ? folder.appending(path: words[index]).path() : words[index]
     }
-    let run = SampleTests.run(Array(words))
+    let run = SampleTests.run(moved)
     #expect(run.status == .done || run.status == .found, "\(run.errors)")
-    let output = Self.folded(run.output.replacing(SampleTests.root, with: ""))
+    let output = Self.folded(
+      run.output.replacing(SampleTests.root, with: "").replacing(folder.path() + "/", with: ""))
     for line in example.expected { #expect(output.contains(line), "\(line)") }
   }
 }
