@@ -201,7 +201,8 @@ extension FaultExplanation.CrashKernelOutlook.Moment: DocumentRow {
 extension FaultExplanation.Rule: DocumentChoice {
   var meaning: StaticString {
     switch self {
-    case .otherHypervisor: "Xen wrote the line: the tables that refused it are not in a dump of Linux."
+    case .otherHypervisor:
+      "Xen wrote the line: the tables that refused it are not in a dump of Linux."
     case .unreachable: "the unit read as all ones: what it reported is no fault of a device."
     case .otherMachine: "the line is of another machine than the dump."
     case .noUnit: "no remapping unit of the dump serves the device."
