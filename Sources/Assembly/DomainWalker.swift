@@ -15,13 +15,11 @@ struct DomainWalker {
   /// Memory that the dump describes.
   let memoryRanges: AddressRanges
   /// Whose table each table page is.
-  private(set) var tables = TableRegistry()
+  private(set) var tables = TableInventory()
   private var results: [Key: Result] = [:]
-  /// What is left of the work for all spaces together: few pages can stand for any number of spaces
-  /// that share them.
-  private var budget: WalkBudget
-  /// Runs that may still be kept, likewise.
-  private var runs: Int
+  /// The run that pays for all spaces together: few pages can stand for any number of spaces that
+  /// share them.
+  private let work: WorkBudget
   private(set) var observations: [Observation] = []
 
   private struct Key: Hashable {
@@ -31,18 +29,9 @@ struct DomainWalker {
     var extendedCapability: HexWord?
   }
 
-  /// - Parameters:
-  ///   - budget: for all spaces: by default tables for 4 TiB in pages of 4 KiB, and revisits, of which
-  ///     an honest machine has none.
-  ///   - runs: how many to keep of all spaces; 16 Mi are 512 MiB of memory.
-  init(
-    _ memory: any PhysicalMemory,
-    budget: WalkBudget = WalkBudget(tables: 1 << 21, lookups: 1 << 26),
-    runs: Int = 1 << 24
-  ) {
+  init(_ memory: any PhysicalMemory, work: WorkBudget) {
     self.memory = memory
-    self.budget = budget
-    self.runs = runs
+    self.work = work
     memoryRanges = AddressRanges(
       memory.memoryFrames.lazy.filter { !$0.isEmpty }.map {
         ($0.lowerBound << 12)...(($0.upperBound - 1) << 12 | 0xfff)
@@ -55,25 +44,29 @@ struct DomainWalker {
   ///   - unit: whose capabilities say which bits are reserved; `nil` if unknown.
   ///   - domainID: for observations only.
   ///   - kernelObject: rows with the same one are one domain, and share their tables.
+  ///   - unitName: for cuts, where the unit's capabilities are not known.
   ///   - isOwn: whether the tables are the domain's alone; a process's are not.
   mutating func walk(
     _ space: AddressSpace, unit: Unit?, domainID: UInt32?, kernelObject: KernelAddress? = nil,
-    isOwn: Bool = true
+    isOwn: Bool = true, unitName: String? = nil
   ) -> Result {
     let key = Key(
       space: space, capability: unit?.capability, extendedCapability: unit?.extendedCapability)
     if let known = results[key] { return known }
-    var visitor = TableCollector(runLimit: min(runs, RunCollector.defaultRunLimit))
+    var visitor = MappingCollector(memory: memoryRanges, runLimit: work.left(.runs))
     let statistics = PageTableWalk(
-      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, budget: budget
+      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, work: work
     ).run(&visitor)
-    let collector = visitor.runs
-    budget = statistics.remaining
-    runs -= collector.runs.count
+    work.spend(.runs, visitor.runs.count)
+    let name = domainID.map { "domain-id \($0)" } ?? "a domain without an id"
+    work.note(statistics, "the walk of \(name)", unit: unit?.name ?? unitName)
+    if visitor.runsDropped > 0 {
+      work.cut(.runs, "the keeping of what \(name) maps", unit: unit?.name ?? unitName)
+    }
     if isOwn {
       tables.add(
         visitor.tables,
-        of: TableRegistry.Owner(
+        of: TableInventory.Owner(
           domain: TableOwner(unit: unit?.name, domainID: domainID, kernelObject: kernelObject),
           root: space.root.table))
     }
@@ -81,31 +74,25 @@ struct DomainWalker {
       tables: statistics.tables, unreadable: statistics.unreadable,
       assumedEmpty: statistics.assumedZero, cycles: statistics.cycles,
       aliases: statistics.aliases, reservedBits: statistics.reservedBits,
-      budgetExhausted: !statistics.exhausted.isEmpty || collector.runsDropped > 0)
-    for run in collector.runs {
-      let target = run.physical.rawValue
-      for gap in memoryRanges.gaps(in: target...max(target, target &+ run.length &- 1)) {
-        summary.bytesOutsideMemory += gap.upperBound - gap.lowerBound + 1
-      }
-    }
-    note(collector, space: space, unit: unit, domainID: domainID)
+      budgetExhausted: !statistics.exhausted.isEmpty || visitor.runsDropped > 0)
+    summary.bytesOutsideMemory = visitor.bytesOutsideMemory
+    note(visitor.obstacles, space: space, unit: unit, domainID: domainID)
     let result = Result(
-      mapping: Mapping(
-        leaves: collector.leaves, bytes: collector.bytes, runs: collector.runs.map { Run($0) }),
+      mapping: Mapping(leaves: visitor.leaves, bytes: visitor.bytes, runs: visitor.runs),
       summary: summary)
     results[key] = result
     return result
   }
 
   private mutating func note(
-    _ collector: RunCollector, space: AddressSpace, unit: Unit?, domainID: UInt32?
+    _ collector: ObstacleCollector, space: AddressSpace, unit: Unit?, domainID: UInt32?
   ) {
     // A few of a kind show what is wrong; their number is in the last one's count.
     let shown = 8
     var seen: [PagingObstacle.Category: Int] = [:]
     for obstacle in collector.obstacles {
       let category = obstacle.kind.category
-      let total = collector.obstacleCounts[category] ?? 1
+      let total = collector.counts[category] ?? 1
       let number = seen[category, default: 0] + 1
       seen[category] = number
       guard number <= shown else { continue }
@@ -115,14 +102,6 @@ struct DomainWalker {
       if number == shown { observation.count = total - shown + 1 }
       observations.append(observation)
     }
-  }
-}
-
-extension Run {
-  init(_ run: MappedRun) {
-    self.init(
-      iova: run.iova, length: HexWord(run.length), physical: run.physical,
-      access: run.access == .all ? .readWrite : run.access == .write ? .write : .read)
   }
 }
 

@@ -4,6 +4,7 @@ internal import Algorithms
 internal import LinuxIOMMU
 internal import Memory
 internal import RemappingState
+internal import VTd
 
 /// Looks at what domains map: pages that are tables, and pages that are free.
 ///
@@ -11,30 +12,39 @@ internal import RemappingState
 /// tables map all of memory, and a process's tables map what the process may touch. A guest's pages
 /// are not looked up one by one: there may be terabytes of them.
 struct TargetInspector {
-  let tables: TableRegistry
+  let tables: TableInventory
   let pages: LinuxPages?
   /// Ranges that are mapped for firmware.
   let fixed: AddressRanges
   /// Memory that the dump describes; nothing else has a `struct page` worth looking at.
   let memory: AddressRanges
+  /// The run that pays for the looking up: tables of a hostile dump can map the same memory over and
+  /// over.
+  let work: WorkBudget
   private(set) var observations: [Observation] = []
 
-  /// Pages that are looked up in one state; one costs a few reads of the dump.
-  private static let pageLimit = 1 << 20
-  /// Steps of all loops over runs and pages of one state: tables of a hostile dump can map the same
-  /// memory over and over.
-  private var stepsLeft = 1 << 23
+  /// Steps of all loops over runs and pages that are left to take.
+  private var stepsLeft = 0
+  /// Steps that the looking up of a page takes.
+  private static let stepsOfPage = 16
 
-  init(tables: TableRegistry, pages: LinuxPages?, fixed: AddressRanges, memory: AddressRanges) {
+  init(
+    tables: TableInventory, pages: LinuxPages?, fixed: AddressRanges, memory: AddressRanges,
+    work: WorkBudget
+  ) {
     self.tables = tables
     self.pages = pages
     self.fixed = fixed
     self.memory = memory
+    self.work = work
   }
 
   mutating func inspect(_ domains: [Domain]) {
-    let frames = tables.frames
-    var known: [UInt64: Bool] = [:]
+    let frames = FrameIndex(tables.frames)
+    let steps = work.left(.entries)
+    stepsLeft = steps
+    defer { work.spend(.entries, steps - max(0, stepsLeft)) }
+    var known = PageVerdicts()
     var seen: Set<PhysicalAddress> = []
     for domain in domains {
       guard [.dma, .dmaFQ, .unmanaged, .unknown].contains(domain.type),
@@ -46,6 +56,7 @@ struct TargetInspector {
       if domain.type != .unmanaged { inspectPages(domain, runs, &known) }
     }
     if stepsLeft <= 0 {
+      work.cut(.entries, "the looking up of what is mapped")
       observations.append(
         Observation(
           .budget, structure: .targets,
@@ -53,86 +64,140 @@ struct TargetInspector {
     }
   }
 
-  private mutating func inspectTables(_ domain: Domain, _ runs: [Run], _ frames: [UInt64]) {
+  /// What was found in one domain: how much, and where the first of it is.
+  private struct Found {
     var count = 0
-    var first: Observation?
-    for run in runs where stepsLeft > 0 && !isFixed(run) {
-      stepsLeft -= 1
-      let last = run.targets.upperBound >> 12
-      let lowest = run.targets.lowerBound >> 12
-      var index = frames.partitioningIndex { $0 >= lowest }
-      while index < frames.count, frames[index] <= last, stepsLeft > 0 {
-        stepsLeft -= 1
-        count += 1
-        let frame = frames[index]
-        if first == nil, let page = tables.page(frame) {
-          let offset = (frame << 12) &- run.targets.lowerBound
-          first = Observation(
-            .mapsTable, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
-            structure: .tablePage(page), address: HexWord(frame << 12),
-            detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
-              + run.access.rawValue)
-        }
-        index += 1
-      }
+    /// The run and the frame.
+    var first: (run: Run, frame: UInt64)?
+
+    mutating func add(_ run: Run, _ frame: UInt64) {
+      if count == 0 { first = (run, frame) }
+      count += 1
     }
-    if var first {
-      first.count = count
-      observations.append(first)
+
+    /// An observation about all of it, named by the first.
+    func observation(
+      _ kind: Observation.Kind, _ structure: Structure, in domain: Domain
+    ) -> Observation? {
+      guard let (run, frame) = first else { return nil }
+      let offset = (frame << 12) &- run.targets.lowerBound
+      var observation = Observation(
+        kind, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
+        structure: structure, address: HexWord(frame << 12),
+        detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
+          + run.access.rawValue)
+      observation.count = count
+      return observation
     }
   }
 
+  private mutating func inspectTables(_ domain: Domain, _ runs: [Run], _ frames: FrameIndex) {
+    let fixed = fixed
+    var steps = stepsLeft
+    var found = Found()
+    for run in runs {
+      guard steps > 0 else { break }
+      if Self.isFixed(run, fixed) { continue }
+      steps -= 1
+      let targets = run.targets
+      let last = targets.upperBound >> 12
+      var index = frames.first(atLeast: targets.lowerBound >> 12)
+      while index < frames.sorted.count, frames.sorted[index] <= last, steps > 0 {
+        steps -= 1
+        found.add(run, frames.sorted[index])
+        index += 1
+      }
+    }
+    stepsLeft = steps
+    guard let frame = found.first?.frame, let page = tables.page(frame),
+      let observation = found.observation(.mapsTable, .tablePage(page), in: domain)
+    else { return }
+    observations.append(observation)
+  }
+
   private mutating func inspectPages(
-    _ domain: Domain, _ runs: [Run], _ known: inout [UInt64: Bool]
+    _ domain: Domain, _ runs: [Run], _ known: inout PageVerdicts
   ) {
     guard let pages else { return }
-    var count = 0
-    var first: Observation?
-    walk: for run in runs where stepsLeft > 0 && !isFixed(run) {
-      stepsLeft -= 1
-      for part in memory.parts(of: run.targets) {
+    let fixed = fixed
+    var steps = stepsLeft
+    var found = Found()
+    var locator = RangeLocator(memory)
+    walk: for run in runs {
+      guard steps > 0 else { break }
+      if Self.isFixed(run, fixed) { continue }
+      steps -= 1
+      let place = locator.place(of: run.targets)
+      if place == .outside { continue }
+      // Most runs lie in one range of memory, and need no list of parts.
+      let parts = place == .inside ? [] : memory.parts(of: run.targets)
+      for number in 0..<max(1, parts.count) {
+        let part = parts.isEmpty ? run.targets : parts[number]
         for frame in part.lowerBound >> 12...part.upperBound >> 12 {
-          stepsLeft -= 1
-          guard stepsLeft > 0 else { break walk }
+          steps -= 1
+          guard steps > 0 else { break walk }
           let isFree: Bool
           if let answer = known[frame] {
             isFree = answer
           } else {
-            guard known.count < Self.pageLimit else {
-              observations.append(
-                Observation(
-                  .budget, unit: domain.unit, domainID: domain.domainID, structure: .structPage,
-                  detail:
-                    "more than \(Self.pageLimit) pages are mapped; whether the rest is free was"
-                    + " not looked up"))
-              break walk
-            }
+            steps -= Self.stepsOfPage
             isFree = pages.isFree(frame) ?? false
             known[frame] = isFree
           }
-          guard isFree else { continue }
-          count += 1
-          if first == nil {
-            let offset = (frame << 12) &- run.targets.lowerBound
-            first = Observation(
-              .freePage, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
-              structure: .freePage, address: HexWord(frame << 12),
-              detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
-                + run.access.rawValue)
-          }
+          if isFree { found.add(run, frame) }
         }
       }
     }
-    if var first {
-      first.count = count
-      observations.append(first)
+    stepsLeft = steps
+    if let observation = found.observation(.freePage, .freePage, in: domain) {
+      observations.append(observation)
     }
   }
 
-  private func isFixed(_ run: Run) -> Bool {
+  private static func isFixed(_ run: Run, _ fixed: AddressRanges) -> Bool {
     // What an ISA bridge gets is fixed even where the bridge's own structure could not be read.
     run.iova.rawValue == run.physical.rawValue
-      && (fixed.gaps(in: run.addresses).isEmpty
-        || Regions.isaWindow.contains(run.addresses.upperBound))
+      && (fixed.covers(run.addresses) || Regions.isaWindow.contains(run.addresses.upperBound))
+  }
+}
+
+/// What is known of pages, two bits for each.
+private struct PageVerdicts {
+  private struct Chunk {
+    var known: UInt64 = 0
+    var free: UInt64 = 0
+  }
+
+  /// Of 64 pages each.
+  private var chunks: [Chunk] = []
+  /// Which chunk is that of a page, by its frame without the lowest six bits.
+  private var numbers: [UInt64: Int] = [:]
+  /// The chunk that was asked for last: neighbours are asked for one after another.
+  private var last: (key: UInt64, number: Int)?
+
+  private mutating func number(_ key: UInt64) -> Int {
+    if let last, last.key == key { return last.number }
+    let number = numbers[key] ?? chunks.count
+    if number == chunks.count {
+      chunks.append(Chunk())
+      numbers[key] = number
+    }
+    last = (key, number)
+    return number
+  }
+
+  subscript(frame: UInt64) -> Bool? {
+    mutating get {
+      let chunk = chunks[number(frame >> 6)]
+      guard chunk.known >> (frame & 63) & 1 != 0 else { return nil }
+      return chunk.free >> (frame & 63) & 1 != 0
+    }
+    set {
+      guard let newValue else { return }
+      let number = number(frame >> 6)
+      let bit: UInt64 = 1 << (frame & 63)
+      chunks[number].known |= bit
+      if newValue { chunks[number].free |= bit }
+    }
   }
 }

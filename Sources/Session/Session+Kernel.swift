@@ -19,6 +19,8 @@ extension Session {
   /// - Parameter names: every symbol that will be looked for in the image; the others are left out.
   public func kernel(asking names: Set<String>) throws(SessionError) -> KernelEvidence {
     let image = try image(asking: names)
+    begin(.log)
+    image.readLog()
     begin(.structures)
     progress.progress("reading the kernel's structures")
     do {
@@ -53,7 +55,7 @@ extension Session {
     begin(.types)
     let types = try types(info: info, symbols: symbols, reader: reader, &search)
     if let remark { progress.warning(remark) }
-    return KernelImage(info: info, reader: reader, symbols: symbols, types: types)
+    return KernelImage(info: info, reader: reader, symbols: symbols, types: types, work: work)
   }
 
   /// The text of the kernel's note about itself; empty if there is none.
