@@ -36,6 +36,13 @@ struct ReportCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Registers of the units, read beside the dump: a report that capture --registers wrote, or "
+        + "QEMU's offsets and values.", valueName: "file"),
+    completion: .file())
+  var registers: String?
+
   @OptionGroup(title: "Shaping the result") var form: FormatOptions<FindingsFormat>
 
   @OptionGroup(title: "Shaping the result") var text: TextOptions
@@ -52,6 +59,9 @@ struct ReportCommand: Verb {
     let request = try input.request(dumps)
     var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
     KernelAccount.add(to: &evidence.state, from: evidence.kernel)
+    if let registers {
+      evidence.state.registers = try RegisterFile.registers(registers, of: evidence.state.units)
+    }
     let state = evidence.state
     var document = ReportDocument(
       state: state, findings: Audit.findings(of: state), notJudged: Audit.unjudged(on: state))
@@ -66,7 +76,8 @@ struct ReportCommand: Verb {
     console.endProgress()
     warn(about: state, console)
     try destination.write(
-      document, as: form, in: environment, keeping: request.inputs,
+      document, as: form, in: environment,
+      keeping: request.inputs + [registers].compactMap(\.self),
       text: { sink, color in
         if let view = document.deviceView {
           try DeviceText(

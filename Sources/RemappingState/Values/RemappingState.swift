@@ -35,13 +35,15 @@ public struct RemappingState: Hashable, Sendable {
   public var faults: FaultSummary?
   /// How the units came up; `nil` where neither command line nor log was read.
   public var startUp: StartUp?
+  /// Registers of the units, read beside the dump; `nil` where nobody gave any.
+  public var registers: [UnitRegisters]?
 
   public init(
     dump: DumpSummary, units: [Unit] = [], contexts: [Context] = [], domains: [Domain] = [],
     devices: [Device] = [], reservedRegions: [ReservedRegion] = [],
     observations: [Observation] = [], memoryMap: [MemoryRegion] = [],
     handovers: [Handover] = [],
-    faults: FaultSummary? = nil, startUp: StartUp? = nil
+    faults: FaultSummary? = nil, startUp: StartUp? = nil, registers: [UnitRegisters]? = nil
   ) {
     self.dump = dump
     self.units = units
@@ -54,5 +56,6 @@ public struct RemappingState: Hashable, Sendable {
     self.handovers = handovers
     self.faults = faults
     self.startUp = startUp
+    self.registers = registers
   }
 }
