@@ -29,7 +29,7 @@ public enum DeviceMemory {
     // The result is checked; nothing else points into it.
     guard
       let base = unsafe mmap(
-        nil, length, PROT_READ, MAP_SHARED, descriptor, off_t(bitPattern: start)),
+        nil, length, PROT_READ, MAP_SHARED, descriptor, off_t(truncatingIfNeeded: start)),
       unsafe base != MAP_FAILED
     else { throw .system(path, .map(length)) }
     defer { unsafe _ = munmap(base, length) }
@@ -40,8 +40,4 @@ public enum DeviceMemory {
     }
     return words
   }
-}
-
-extension off_t {
-  fileprivate init(bitPattern word: UInt64) { self = off_t(truncatingIfNeeded: word) }
 }

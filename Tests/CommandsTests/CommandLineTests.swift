@@ -97,6 +97,8 @@ struct CommandLineTests {
         OPTIONS:
           --device <sbdf>         Only this device, and whatever has to do with it: 0000:03:00.0, or its
                                   Linux name.
+          --registers <file>      Registers of the units, read beside the dump: a report that capture
+                                  --registers wrote, or QEMU's offsets and values.
           --version               Show the version.
           -h, --help              Show help information.
 

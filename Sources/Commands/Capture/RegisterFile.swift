@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Files
+internal import Memory
 internal import RemappingState
 internal import Report
 internal import VTd

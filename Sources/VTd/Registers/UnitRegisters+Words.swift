@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Memory
+internal import Memory
 public import RemappingState
 
 /// Where registers are, in bytes from a unit's register base.
