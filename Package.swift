@@ -103,7 +103,8 @@ let package = Package(
     room(
       "Commands",
       [
-        "Memory", "Files", "DumpFile", "Inputs", "KernelImage", "LinuxIOMMU", "RemappingState",
+        "Memory", "Files", "VTd", "DumpFile", "Inputs", "KernelImage", "LinuxIOMMU",
+        "RemappingState",
         "Audit", "StateDiff",
         "TableCopy", "Inheritance", "Evidence", "Session", "Translation", "Owners", "Faults",
         "History", "Survey", "Report", "CSandbox", argumentParser,

@@ -16,6 +16,7 @@ struct RootCommand: ParsableCommand {
     subcommands: [
       ReportCommand.self, InheritCommand.self, DiffCommand.self, TranslateCommand.self,
       OwnersCommand.self, FaultsCommand.self, HistoryCommand.self, TablesCommand.self,
-      CarveCommand.self, SurveyCommand.self, ExtractCommand.self, SchemaCommand.self,
+      CarveCommand.self, SurveyCommand.self, ExtractCommand.self, CaptureCommand.self,
+      SchemaCommand.self,
     ])
 }

@@ -79,6 +79,10 @@ extension ReportDocument: Document, DocumentRow {
       "startUp", \.state.startUp,
       "How the units came up; null where neither command line nor log was read.", since: "0.1.0")
     fields.field(
+      "registers", \.state.registers,
+      "Registers of the units, read beside the dump (--registers); null where nobody gave any.",
+      since: "0.1.0")
+    fields.field(
       "notJudged", \.notJudged,
       "Rules that could not be judged, so that the lack of a finding says nothing.",
       since: "0.1.0")

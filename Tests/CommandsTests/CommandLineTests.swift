@@ -42,6 +42,7 @@ struct CommandLineTests {
           carve                   Root tables found by their shape, with no symbols.
           survey                  Many dumps, or folders of dumps: a line each, the worst first.
           extract                 A small ELF vmcore with only the pages that the analysis needs.
+          capture                 In a crash kernel: the state of remapping, saved before the dump is.
           schema                  The JSON Schema (draft 2020-12) of a document.
 
           See 'iommuscope help <subcommand>' for detailed help.
@@ -105,6 +106,8 @@ struct CommandLineTests {
         OPTIONS:
           --device <sbdf>         Only this device, and whatever has to do with it: 0000:03:00.0, or its
                                   Linux name.
+          --registers <file>      Registers of the units, read beside the dump: a report that capture
+                                  --registers wrote, or QEMU's offsets and values.
           --version               Show the version.
           -h, --help              Show help information.
 

@@ -36,6 +36,13 @@ struct ReportCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Registers of the units, read beside the dump: a report that capture --registers wrote, or "
+        + "QEMU's offsets and values.", valueName: "file"),
+    completion: .file())
+  var registers: String?
+
   @OptionGroup(title: "Shaping the result") var form: FormatOptions<FindingsFormat>
 
   @OptionGroup(title: "Shaping the result") var text: TextOptions
@@ -53,6 +60,9 @@ struct ReportCommand: Verb {
     var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
     KernelAccount.add(to: &evidence.state, from: evidence.kernel)
     evidence.state.cuts = evidence.cuts
+    if let registers {
+      evidence.state.registers = try RegisterFile.registers(registers, of: evidence.state.units)
+    }
     var state = evidence.state
     var document = ReportDocument(
       state: state, findings: Audit.findings(of: state), notJudged: Audit.unjudged(on: state))
@@ -69,8 +79,10 @@ struct ReportCommand: Verb {
     console.endProgress()
     warn(about: state, console)
     try destination.write(
-      document, as: form, in: environment, keeping: request.inputs,
-      paidBy: evidence.work, text: { sink, color in
+      document, as: form, in: environment,
+      keeping: request.inputs + [registers].compactMap(\.self),
+      paidBy: evidence.work,
+      text: { sink, color in
         if let view = document.deviceView {
           try DeviceText(
             view, name: view.pciID.flatMap { PCINames.name(of: $0) }, limit: length.rows,

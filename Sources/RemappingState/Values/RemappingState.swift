@@ -39,13 +39,16 @@ public struct RemappingState: Hashable, Sendable {
   public var startUp: StartUp?
   /// Where the work behind this state ended early; empty where all was looked at.
   public var cuts: [Cut]
+  /// Registers of the units, read beside the dump; `nil` where nobody gave any.
+  public var registers: [UnitRegisters]?
 
   public init(
     dump: DumpSummary, units: [Unit] = [], contexts: [Context] = [], domains: [Domain] = [],
     devices: [Device] = [], reservedRegions: [ReservedRegion] = [],
     observations: [Observation] = [], memoryMap: [MemoryRegion] = [],
     handovers: [Handover] = [],
-    faults: FaultSummary? = nil, startUp: StartUp? = nil, cuts: [Cut] = []
+    faults: FaultSummary? = nil, startUp: StartUp? = nil, cuts: [Cut] = [],
+    registers: [UnitRegisters]? = nil
   ) {
     self.dump = dump
     self.units = units
@@ -59,5 +62,6 @@ public struct RemappingState: Hashable, Sendable {
     self.faults = faults
     self.startUp = startUp
     self.cuts = cuts
+    self.registers = registers
   }
 }

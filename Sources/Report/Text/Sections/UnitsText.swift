@@ -16,6 +16,14 @@ struct UnitsText {
       try write(unit, to: page)
     }
     try page.cut(state.units.count, "units", indent: 2)
+    for registers in state.registers ?? [] where registers.unit == nil {
+      try page.blank()
+      try page.paragraph(
+        "registers of a unit that is not known here", indent: 2, hanging: 2, style: .bold)
+      for (label, value) in RegistersText(registers: registers, unit: nil).fields {
+        try page.field(label, value, indent: 4)
+      }
+    }
     guard let log = state.startUp?.log, !log.isEmpty else { return }
     try page.blank()
     try page.paragraph("how they came up, in the kernel's words:", indent: 2, style: .bold)
@@ -60,6 +68,11 @@ struct UnitsText {
     }
     if !unit.copiedContexts.isEmpty {
       try field("copied contexts", page.list(unit.copiedContexts.map(\.description)))
+    }
+    for registers in state.registers ?? [] where registers.unit == unit.name {
+      for (label, value) in RegistersText(registers: registers, unit: unit).fields {
+        try field(label, value)
+      }
     }
   }
 
