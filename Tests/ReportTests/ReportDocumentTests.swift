@@ -45,8 +45,8 @@ struct ReportDocumentTests {
     #expect(
       top == [
         "schema", "tool", "dump", "units", "contexts", "domains", "devices", "reservedRegions",
-        "findings", "observations", "memoryMap", "handovers", "faults", "startUp", "notJudged",
-        "cuts", "deviceView",
+        "findings", "observations", "memoryMap", "handovers",
+        "translationCaches", "faults", "startUp", "notJudged", "cuts", "deviceView",
       ])
   }
 
