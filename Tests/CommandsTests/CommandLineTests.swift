@@ -100,8 +100,8 @@ struct CommandLineTests {
         MESSAGES:
           -q, --quiet             No warnings and no progress; errors stay.
           -v, --verbose           Say what is being done.
-          --sandbox/--no-sandbox  Give up what reading a dump does not need (seccomp, Landlock); on where it
-                                  works.
+          --sandbox/--no-sandbox  Give up what reading a dump does not need (seccomp, Landlock); on where
+                                  it works.
 
         OPTIONS:
           --device <sbdf>         Only this device, and whatever has to do with it: 0000:03:00.0, or its

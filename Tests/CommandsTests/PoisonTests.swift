@@ -121,7 +121,11 @@ struct PoisonTests {
   }
 
   /// Every string of a report that may be any text, found by trying.
-  private static func poisoned(_ text: String) throws -> (report: [UInt8], count: Int) {
+  ///
+  /// - Parameter only: the places to try; by default all.
+  private static func poisoned(
+    _ text: String, only: Set<String>? = nil
+  ) throws -> (report: [UInt8], count: Int) {
     let sink = MemorySink()
     let state = RemappingState.sample
     try ReportDocument(
@@ -150,7 +154,7 @@ struct PoisonTests {
       }
     }
     var accepted: Set<String> = []
-    for path in paths(clean, "").sorted() {
+    for path in (only ?? paths(clean, "")).sorted() {
       let changed = replace(clean, "", in: [path])
       let bytes = Array(try JSONSerialization.data(withJSONObject: changed))
       if (try? ReportReader.document(bytes)) != nil { accepted.insert(path) }
@@ -184,7 +188,10 @@ struct PoisonTests {
   }
 
   @Test func `a mebibyte in place of a name costs no more than its length`() throws {
-    let (report, _) = try Self.poisoned(String(repeating: "\u{1b}x ", count: 1 << 18))
+    let (report, count) = try Self.poisoned(
+      String(repeating: "\u{1b}x ", count: 1 << 18),
+      only: ["/dump/panic", "/dump/release", "/findings/*/message"])
+    #expect(count == 3)
     let clock = ContinuousClock()
     let took = try clock.measure {
       let document = try ReportReader.document(report)

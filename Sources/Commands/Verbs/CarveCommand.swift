@@ -59,7 +59,8 @@ struct CarveCommand: Verb {
       cuts: session.work.cuts)
     try destination.write(
       document, as: form, in: environment, keeping: session.request.inputs,
-      paidBy: session.work, text: { sink, color in
+      paidBy: session.work,
+      text: { sink, color in
         try CarveText(limit: length.rows, color: color).write(document, to: sink)
       })
     return .done

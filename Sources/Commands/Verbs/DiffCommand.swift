@@ -73,7 +73,8 @@ struct DiffCommand: Verb {
       cuts: Self.joined([before.state.cuts, after.state.cuts, oldRequest.work.cuts]))
     try destination.write(
       document, as: form, in: environment, keeping: oldRequest.inputs + newRequest.inputs,
-      paidBy: oldRequest.work, text: { sink, color in
+      paidBy: oldRequest.work,
+      text: { sink, color in
         try DiffText(limit: length.rows, color: color, physical: physical).write(document, to: sink)
       })
     if let failOn {

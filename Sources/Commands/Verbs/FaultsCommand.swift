@@ -101,7 +101,8 @@ struct FaultsCommand: Verb {
     console.endProgress()
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs + files,
-      paidBy: evidence.work, text: { sink, color in
+      paidBy: evidence.work,
+      text: { sink, color in
         try FaultsText(limit: length.rows, color: color).write(document, to: sink)
       },
       sarif: { sink in try SARIFLog(document).write(to: sink) })

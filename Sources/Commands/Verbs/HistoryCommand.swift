@@ -65,7 +65,8 @@ struct HistoryCommand: Verb {
       names: names, cuts: evidence.cuts)
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs,
-      paidBy: evidence.work, text: { sink, color in
+      paidBy: evidence.work,
+      text: { sink, color in
         try HistoryText(limit: length.rows, color: color).write(document, to: sink)
       })
     return .done

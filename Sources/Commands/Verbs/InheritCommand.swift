@@ -138,7 +138,8 @@ struct InheritCommand: Verb {
       dump: state.dump, forecast: result.forecast, cuts: session.work.cuts)
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs,
-      paidBy: session.work, text: { sink, color in
+      paidBy: session.work,
+      text: { sink, color in
         try InheritText(
           limit: length.rows,
           color: color,

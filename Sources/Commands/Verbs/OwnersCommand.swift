@@ -72,7 +72,8 @@ struct OwnersCommand: Verb {
       }, cuts: evidence.cuts)
     try destination.write(
       document, as: form, in: environment,
-      keeping: request.inputs + files.addresses.filter { $0 != "-" }, paidBy: evidence.work,
+      keeping: request.inputs + files.addresses.filter { $0 != "-" },
+      paidBy: evidence.work,
       text: { sink, color in
         try OwnersText(limit: length.rows, color: color).write(document, to: sink)
       })

@@ -64,7 +64,8 @@ struct TranslateCommand: Verb {
       }, cuts: evidence.cuts)
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs,
-      paidBy: evidence.work, text: { sink, color in
+      paidBy: evidence.work,
+      text: { sink, color in
         try TranslateText(color: color).write(document, to: sink)
       })
     return document.translations.allSatisfy(\.outcome.reachesMemory) ? .done : .found
