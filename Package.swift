@@ -106,8 +106,9 @@ let package = Package(
         "Memory", "Files", "DumpFile", "Inputs", "KernelImage", "LinuxIOMMU", "RemappingState",
         "Audit", "StateDiff",
         "TableCopy", "Inheritance", "Evidence", "Session", "Translation", "Owners", "Faults",
-        "History", "Survey", "Report", argumentParser,
+        "History", "Survey", "Report", "CSandbox", argumentParser,
       ]),
+    .target(name: "CSandbox"),
     .target(name: "CStart"),
     .executableTarget(
       name: "iommuscope", dependencies: ["Commands", "CStart"], swiftSettings: strict),
@@ -147,7 +148,10 @@ let package = Package(
       ]),
     tests("RemappingState", ["Memory", "MemoryFixtures", "TableFixtures"]),
     tests(
-      "Assembly", ["Memory", "MemoryFixtures", "RemappingState", "LinuxIOMMU", "DumpFixtures"]),
+      "Assembly",
+      [
+        "Memory", "MemoryFixtures", "RemappingState", "LinuxIOMMU", "DumpFixtures", "TableFixtures",
+      ]),
     tests("Audit", ["Memory", "RemappingState", "StateFixtures"]),
     tests("StateDiff", ["Memory", "MemoryFixtures", "RemappingState", "StateFixtures"]),
     tests(
@@ -169,7 +173,8 @@ let package = Package(
     tests(
       "Commands",
       [
-        "Audit", "DumpFile", "DumpFixtures", "Evidence", "Files", "Memory", "MemoryFixtures",
+        "CSandbox", "Audit", "DumpFile", "DumpFixtures", "Evidence", "Files", "Memory",
+        "MemoryFixtures",
         "RemappingState",
         "Report", "Session",
         "StateDiff", "StateFixtures", argumentParser,
@@ -185,7 +190,10 @@ let package = Package(
       ]),
     tests(
       "Translation",
-      ["Memory", "MemoryFixtures", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures"]),
+      [
+        "Memory", "MemoryFixtures", "VTd", "RemappingState", "Assembly", "Evidence", "DumpFixtures",
+        "TableFixtures",
+      ]),
     tests(
       "Session",
       [
@@ -193,7 +201,9 @@ let package = Package(
         "KernelFixtures",
       ]),
     tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),
-    tests("History", ["Memory", "RemappingState", "Report", "StateFixtures"]),
+    tests(
+      "History",
+      ["Memory", "RemappingState", "Report", "StateFixtures", "KernelFixtures", "KernelImage"]),
     tests("Survey", ["Memory", "RemappingState", "Inheritance", "StateFixtures"]),
   ]
 )

@@ -66,16 +66,21 @@ extension Assembler {
 
   /// The fixed regions of the machine, with the worst that any device's tables make of each.
   func reservedRegions(_ devices: [Device]) -> [ReservedRegion] {
-    let rows = Dictionary(
-      devices.map { ($0.device, $0.reservedRegions) }, uniquingKeysWith: { $0 + $1 })
+    // Every device may have every region.
+    var coverages: [OwnedRegion: [ReservedRegion.Coverage?]] = [:]
+    for device in devices {
+      for row in device.reservedRegions {
+        let key = OwnedRegion(
+          device: device.device, kind: row.kind, base: row.base, end: row.end)
+        coverages[key, default: []].append(row.mapped)
+      }
+    }
     return regions.all.map { region, owners in
       let base = IOVirtualAddress(region.range.lowerBound)
       let end = IOVirtualAddress(region.range.upperBound)
       let mapped = owners.flatMap { owner in
-        (rows[owner] ?? []).filter {
-          $0.kind == region.kind && $0.base == base && $0.end == end
-        }
-      }.map(\.mapped)
+        coverages[OwnedRegion(device: owner, kind: region.kind, base: base, end: end)] ?? []
+      }
       // One device whose coverage is unknown leaves the worst unknown, unless another is absent.
       let known = mapped.compactMap { $0 }
       let worst = known.max()
@@ -84,6 +89,13 @@ extension Assembler {
         mapped: region.kind == .msi || (known.count < mapped.count && worst != .absent)
           ? nil : worst)
     }
+  }
+
+  private struct OwnedRegion: Hashable {
+    var device: DeviceName
+    var kind: ReservedRegion.Kind
+    var base: IOVirtualAddress
+    var end: IOVirtualAddress
   }
 
   private func hexDigits(_ value: UInt16) -> String {

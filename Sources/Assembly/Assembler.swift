@@ -19,26 +19,28 @@ struct Assembler {
   let regions: Regions
   let fixed: AddressRanges
   let index: KernelIndex
+  let work: WorkBudget
   var walker: DomainWalker
   var tables: TableReader
   var observations: [Observation] = []
 
-  init(memory: any PhysicalMemory, kernel: LinuxIOMMU, pages: LinuxPages? = nil) {
+  init(memory: any PhysicalMemory, kernel: LinuxIOMMU, pages: LinuxPages? = nil, work: WorkBudget) {
     self.memory = memory
     self.pages = pages
     self.kernel = kernel
     regions = Regions(kernel)
     fixed = regions.fixed
     index = KernelIndex(kernel)
-    walker = DomainWalker(memory)
-    tables = TableReader(memory)
+    self.work = work
+    walker = DomainWalker(memory, work: work)
+    tables = TableReader(memory, work)
   }
 
   mutating func assemble(_ dump: DumpSummary) -> RemappingState {
     let sorted = kernel.units.sorted {
       ($0.segment, $0.registerBase) < ($1.segment, $1.registerBase)
     }
-    var tables = TableReader(memory)
+    var tables = TableReader(memory, work)
     let units = sorted.map { unit(from: $0) }
     var contexts: [Context] = []
     for unit in units { contexts += tables.contexts(of: unit) }
@@ -53,7 +55,8 @@ struct Assembler {
       dump: dump, units: units, contexts: contexts, domains: domains, devices: devices,
       reservedRegions: regions,
       observations: kernel.problems.map(Observation.init) + observations + walker.observations,
-      memoryMap: MemoryRegion.regions(kernel.memoryMap), handovers: handovers(units))
+      memoryMap: MemoryRegion.regions(kernel.memoryMap), handovers: handovers(units),
+      cuts: work.cuts)
     state.sharedPages = sharedPages(state)
     return state
   }
@@ -64,6 +67,7 @@ struct Assembler {
   /// Memory that two groups may write, but for pages that are handed out in pieces.
   private func sharedPages(_ state: RemappingState) -> SharedPages.Search {
     var search = SharedPages.search(state)
+    if !search.isComplete { work.cut(.entries, "the search for pages that domains share") }
     guard let pages else { return search }
     var left = Self.sharedPageLimit
     search.places.removeAll { place in
@@ -93,7 +97,7 @@ struct Assembler {
         .table(context.pasid == nil ? .contextTable : .pasidTable, unit: context.unit))
     }
     var inspector = TargetInspector(
-      tables: tables, pages: pages, fixed: fixed, memory: walker.memoryRanges)
+      tables: tables, pages: pages, fixed: fixed, memory: walker.memoryRanges, work: work)
     inspector.inspect(domains)
     observations += tables.observations + inspector.observations
   }
@@ -162,7 +166,8 @@ struct Assembler {
 extension Observation {
   init(_ problem: LinuxProblem) {
     self.init(
-      problem.absence == nil ? .malformed : .unreadable, unit: problem.unit,
+      problem.cause == .budget ? .budget : problem.absence == nil ? .malformed : .unreadable,
+      unit: problem.unit,
       device: problem.device, structure: .kernel(problem.structure, number: problem.number),
       address: problem.address.map { HexWord($0.rawValue) }, cause: problem.cause,
       detail: problem.message)

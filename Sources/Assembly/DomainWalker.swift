@@ -17,11 +17,9 @@ struct DomainWalker {
   /// Whose table each table page is.
   private(set) var tables = TableRegistry()
   private var results: [Key: Result] = [:]
-  /// What is left of the work for all spaces together: few pages can stand for any number of spaces
-  /// that share them.
-  private var budget: WalkBudget
-  /// Runs that may still be kept, likewise.
-  private var runs: Int
+  /// The run that pays for all spaces together: few pages can stand for any number of spaces that
+  /// share them.
+  private let work: WorkBudget
   private(set) var observations: [Observation] = []
 
   private struct Key: Hashable {
@@ -31,18 +29,9 @@ struct DomainWalker {
     var extendedCapability: HexWord?
   }
 
-  /// - Parameters:
-  ///   - budget: for all spaces: by default tables for 4 TiB in pages of 4 KiB, and revisits, of which
-  ///     an honest machine has none.
-  ///   - runs: how many to keep of all spaces; 16 Mi are 512 MiB of memory.
-  init(
-    _ memory: any PhysicalMemory,
-    budget: WalkBudget = WalkBudget(tables: 1 << 21, lookups: 1 << 26),
-    runs: Int = 1 << 24
-  ) {
+  init(_ memory: any PhysicalMemory, work: WorkBudget) {
     self.memory = memory
-    self.budget = budget
-    self.runs = runs
+    self.work = work
     memoryRanges = AddressRanges(
       memory.memoryFrames.lazy.filter { !$0.isEmpty }.map {
         ($0.lowerBound << 12)...(($0.upperBound - 1) << 12 | 0xfff)
@@ -55,21 +44,26 @@ struct DomainWalker {
   ///   - unit: whose capabilities say which bits are reserved; `nil` if unknown.
   ///   - domainID: for observations only.
   ///   - kernelObject: rows with the same one are one domain, and share their tables.
+  ///   - unitName: for cuts, where the unit's capabilities are not known.
   ///   - isOwn: whether the tables are the domain's alone; a process's are not.
   mutating func walk(
     _ space: AddressSpace, unit: Unit?, domainID: UInt32?, kernelObject: KernelAddress? = nil,
-    isOwn: Bool = true
+    isOwn: Bool = true, unitName: String? = nil
   ) -> Result {
     let key = Key(
       space: space, capability: unit?.capability, extendedCapability: unit?.extendedCapability)
     if let known = results[key] { return known }
-    var visitor = TableCollector(runLimit: min(runs, RunCollector.defaultRunLimit))
+    var visitor = TableCollector(runLimit: work.left(.runs))
     let statistics = PageTableWalk(
-      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, budget: budget
+      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, work: work
     ).run(&visitor)
     let collector = visitor.runs
-    budget = statistics.remaining
-    runs -= collector.runs.count
+    work.spend(.runs, collector.runs.count)
+    let name = domainID.map { "domain-id \($0)" } ?? "a domain without an id"
+    work.note(statistics, "the walk of \(name)", unit: unit?.name ?? unitName)
+    if collector.runsDropped > 0 {
+      work.cut(.runs, "the keeping of what \(name) maps", unit: unit?.name ?? unitName)
+    }
     if isOwn {
       tables.add(
         visitor.tables,

@@ -12,11 +12,12 @@ extension RemappingState {
   ///   - memory: where the tables are.
   ///   - kernel: what the kernel believed; where the root pointers come from.
   ///   - pages: tells which pages the kernel held for free; `nil` if it cannot be told.
+  ///   - work: the run that pays for it.
   public init(
     _ dump: DumpSummary, memory: any PhysicalMemory, kernel: LinuxIOMMU,
-    pages: LinuxPages? = nil
+    pages: LinuxPages? = nil, work: WorkBudget = WorkBudget()
   ) {
-    var assembler = Assembler(memory: memory, kernel: kernel, pages: pages)
+    var assembler = Assembler(memory: memory, kernel: kernel, pages: pages, work: work)
     self = assembler.assemble(dump)
   }
 }

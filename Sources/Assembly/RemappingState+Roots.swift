@@ -15,7 +15,11 @@ extension RemappingState {
   ///   - dump: what the report says about the dump itself.
   ///   - memory: where the tables are.
   ///   - roots: by rank; their order is that of the units.
-  public init(_ dump: DumpSummary, memory: any PhysicalMemory, roots: [RootTable]) {
+  ///   - work: the run that pays for it.
+  public init(
+    _ dump: DumpSummary, memory: any PhysicalMemory, roots: [RootTable],
+    work: WorkBudget = WorkBudget()
+  ) {
     let units = roots.enumerated().map { index, root in
       Unit(
         name: "\(root.origin.rawValue)\(index)", segment: 0, registerBase: PhysicalAddress(0),
@@ -24,9 +28,9 @@ extension RemappingState {
         domainIDs: DomainIDs(supported: 0, used: nil))
     }
     var contexts: [Context] = []
-    var tables = TableReader(memory)
+    var tables = TableReader(memory, work)
     for unit in units { contexts += tables.contexts(of: unit) }
-    var walker = DomainWalker(memory)
+    var walker = DomainWalker(memory, work: work)
     var domains: [Domain] = []
     var rows: [DomainKey: Int] = [:]
     for context in contexts where context.translation != .none {
@@ -47,7 +51,8 @@ extension RemappingState {
       case .passThrough, .none: break
       }
       if let space = tables.space(of: context) {
-        let result = walker.walk(space, unit: nil, domainID: context.domainID)
+        let result = walker.walk(
+          space, unit: nil, domainID: context.domainID, unitName: context.unit)
         domain.mapping = result.mapping
         domain.walk = result.summary
         // Nothing tells which ranges are fixed ones.
@@ -66,6 +71,6 @@ extension RemappingState {
     self.init(
       dump: dump, units: units, contexts: contexts,
       domains: domains.sorted { order($0) < order($1) },
-      observations: tables.observations + walker.observations)
+      observations: tables.observations + walker.observations, cuts: work.cuts)
   }
 }

@@ -7,6 +7,7 @@ internal import VTd
 /// Reads the contexts of units as the hardware would, and keeps what was met on the way.
 struct TableReader {
   let memory: any PhysicalMemory
+  let work: WorkBudget
   private(set) var observations: [Observation] = []
   /// The tables behind each context that was read.
   private var spaces: [Place: AddressSpace] = [:]
@@ -17,8 +18,9 @@ struct TableReader {
     var pasid: UInt32?
   }
 
-  init(_ memory: any PhysicalMemory) {
+  init(_ memory: any PhysicalMemory, _ work: WorkBudget) {
     self.memory = memory
+    self.work = work
   }
 
   /// The tables that requests of a context are looked up in; `nil` if nothing is translated.
@@ -29,8 +31,11 @@ struct TableReader {
     guard let root = unit.rootTable else { return [] }
     let reading = TranslationTables(
       memory: memory, rootTable: root, mode: unit.tableMode,
-      unit: UnitCapabilities(unit)
+      unit: UnitCapabilities(unit), work: work
     ).read()
+    if let part = reading.exhausted {
+      work.cut(part.work, "the reading of root, context and PASID tables", unit: unit.name)
+    }
     for obstacle in reading.obstacles { observations.append(Observation(obstacle, unit: unit)) }
     if reading.obstaclesDropped > 0 {
       observations.append(

@@ -17,24 +17,33 @@ struct TargetInspector {
   let fixed: AddressRanges
   /// Memory that the dump describes; nothing else has a `struct page` worth looking at.
   let memory: AddressRanges
+  /// The run that pays for the looking up: tables of a hostile dump can map the same memory over and
+  /// over.
+  let work: WorkBudget
   private(set) var observations: [Observation] = []
 
-  /// Pages that are looked up in one state; one costs a few reads of the dump.
-  private static let pageLimit = 1 << 20
-  /// Steps of all loops over runs and pages of one state: tables of a hostile dump can map the same
-  /// memory over and over.
-  private var stepsLeft = 1 << 23
+  /// Steps of all loops over runs and pages that are left to take.
+  private var stepsLeft = 0
+  /// Steps that the looking up of a page takes.
+  private static let stepsOfPage = 16
 
-  init(tables: TableRegistry, pages: LinuxPages?, fixed: AddressRanges, memory: AddressRanges) {
+  init(
+    tables: TableRegistry, pages: LinuxPages?, fixed: AddressRanges, memory: AddressRanges,
+    work: WorkBudget
+  ) {
     self.tables = tables
     self.pages = pages
     self.fixed = fixed
     self.memory = memory
+    self.work = work
   }
 
   mutating func inspect(_ domains: [Domain]) {
     let frames = tables.frames
-    var known: [UInt64: Bool] = [:]
+    let steps = work.left(.entries)
+    stepsLeft = steps
+    defer { work.spend(.entries, steps - max(0, stepsLeft)) }
+    var known = PageVerdicts()
     var seen: Set<PhysicalAddress> = []
     for domain in domains {
       guard [.dma, .dmaFQ, .unmanaged, .unknown].contains(domain.type),
@@ -46,6 +55,7 @@ struct TargetInspector {
       if domain.type != .unmanaged { inspectPages(domain, runs, &known) }
     }
     if stepsLeft <= 0 {
+      work.cut(.entries, "the looking up of what is mapped")
       observations.append(
         Observation(
           .budget, structure: .targets,
@@ -83,7 +93,7 @@ struct TargetInspector {
   }
 
   private mutating func inspectPages(
-    _ domain: Domain, _ runs: [Run], _ known: inout [UInt64: Bool]
+    _ domain: Domain, _ runs: [Run], _ known: inout PageVerdicts
   ) {
     guard let pages else { return }
     var count = 0
@@ -98,15 +108,7 @@ struct TargetInspector {
           if let answer = known[frame] {
             isFree = answer
           } else {
-            guard known.count < Self.pageLimit else {
-              observations.append(
-                Observation(
-                  .budget, unit: domain.unit, domainID: domain.domainID, structure: .structPage,
-                  detail:
-                    "more than \(Self.pageLimit) pages are mapped; whether the rest is free was"
-                    + " not looked up"))
-              break walk
-            }
+            stepsLeft -= Self.stepsOfPage
             isFree = pages.isFree(frame) ?? false
             known[frame] = isFree
           }
@@ -134,5 +136,31 @@ struct TargetInspector {
     run.iova.rawValue == run.physical.rawValue
       && (fixed.gaps(in: run.addresses).isEmpty
         || Regions.isaWindow.contains(run.addresses.upperBound))
+  }
+}
+
+/// What is known of pages, two bits for each.
+private struct PageVerdicts {
+  private struct Chunk {
+    var known: UInt64 = 0
+    var free: UInt64 = 0
+  }
+
+  /// By frames of 64 pages.
+  private var chunks: [UInt64: Chunk] = [:]
+
+  subscript(frame: UInt64) -> Bool? {
+    get {
+      guard let chunk = chunks[frame >> 6], chunk.known >> (frame & 63) & 1 != 0 else {
+        return nil
+      }
+      return chunk.free >> (frame & 63) & 1 != 0
+    }
+    set {
+      guard let newValue else { return }
+      let bit: UInt64 = 1 << (frame & 63)
+      chunks[frame >> 6, default: Chunk()].known |= bit
+      if newValue { chunks[frame >> 6, default: Chunk()].free |= bit }
+    }
   }
 }

@@ -33,7 +33,9 @@ extension RemappingState {
   func reasonForLack(of need: AuditNeed) -> String? {
     switch need {
     case .kernel:
-      return dump.typesFrom == nil ? "the kernel's structures could not be read" : nil
+      if dump.typesFrom == nil { return "the kernel's structures could not be read" }
+      return cuts.contains { $0.what == .objects }
+        ? "the kernel's structures were not read to their end, the run's limit was reached" : nil
     case .contexts:
       guard !units.isEmpty else { return "no remapping unit is known" }
       let names = units.map(\.name).filter { !contextsAreComplete(on: $0) }
@@ -60,7 +62,7 @@ extension RemappingState {
       return memoryMap.contains { $0.kind == .kernelText }
         ? nil : "the map of memory does not say where the kernel's code is"
     case .pageDescriptors:
-      let lost = observations.first { $0.structure == .structPage }
+      let lost = observations.first { $0.structure == .structPage || $0.structure == .targets }
       return lost.map { "not all page descriptors were looked up: \($0.detail)" }
     case .interruptTables:
       let names = units.filter { ($0.interruptRemapping?.unreadablePages ?? 0) > 0 }.map(\.name)

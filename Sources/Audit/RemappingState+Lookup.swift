@@ -8,36 +8,10 @@ extension RemappingState {
   /// hardware's tables with.
   var hasKernel: Bool { dump.typesFrom != nil && !devices.isEmpty }
 
-  /// The type of the domain that the kernel attached `device` to; `nil` where it cannot be told.
-  func domainType(of device: Device) -> DomainType? {
-    kernelDomain(of: device)?.type
-  }
-
-  /// The row of the domain that the kernel attached `device` to, on the device's unit if possible.
-  func kernelDomain(of device: Device) -> Domain? {
-    guard let object = device.domain else { return nil }
-    let rows = domains.filter { $0.kernelObject == object }
-    return rows.first { $0.unit == device.unit } ?? rows.first
-  }
-
-  /// The context that requests of `function` without PASID take on `unit`.
-  func context(of function: PCIFunction, on unit: String) -> Context? {
-    contexts.first {
-      $0.unit == unit && $0.device == function && $0.servesRequestsWithoutPASID
-        && !$0.isWithoutPASIDEntry
-    }
-  }
-
   /// Whether every root, context and PASID table of `unit` was read, so that an entry that was not
   /// found really is not there.
   func contextsAreComplete(on unit: String) -> Bool {
-    !observations.contains { observation in
-      guard observation.unit == nil || observation.unit == unit else { return false }
-      guard [.unreadable, .assumedZero, .budget, .cycle].contains(observation.kind) else {
-        return false
-      }
-      return observation.isContextStructure
-    }
+    !observations.contains { ($0.unit == nil || $0.unit == unit) && $0.hidesContexts }
   }
 
   /// Whether every PCI device was found, so that a source id of none of them really is nobody's.

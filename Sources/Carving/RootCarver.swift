@@ -22,19 +22,20 @@ public struct RootCarver {
   public var memory: any PhysicalMemory
   /// Candidates with a lower score are not returned.
   public var threshold = 50
-  /// At most this many roots are returned, best first; a machine has a dozen units.
-  public var limit = 256
+  /// The run that pays for the looking.
+  public let work: WorkBudget
 
-  /// At most this many pages with the shape of a root are looked into.
-  ///
-  /// Real dumps have a handful; in one that was made to cost time the rest is passed by.
-  public var candidateLimit = 1 << 14
+  /// At most this many roots are returned, best first; a machine has a dozen units.
+  private static let limit = 512
+  /// Each root may name all others that share tables with it.
+  private static let rowsOfRoot = 1024
 
   /// Ranges of memory, in frames, sorted and joined.
   private let ranges: [Range<UInt64>]
 
-  public init(memory: any PhysicalMemory) {
+  public init(memory: any PhysicalMemory, work: WorkBudget = WorkBudget()) {
     self.memory = memory
+    self.work = work
     var joined: [Range<UInt64>] = []
     for range in memory.memoryFrames.sorted(by: { $0.lowerBound < $1.lowerBound })
     where !range.isEmpty {
@@ -47,7 +48,8 @@ public struct RootCarver {
     ranges = joined
   }
 
-  /// Looks at every page of `frames`.
+  /// Looks at every page of `frames`, and then into those with the shape of a root: the ones that
+  /// cost least first, so that pages that were made to cost time do not hide a real one.
   ///
   /// - Parameters:
   ///   - frames: those that the dump holds, in frames.
@@ -56,47 +58,74 @@ public struct RootCarver {
   public func roots(
     in frames: some Sequence<Range<UInt64>>, progress: (UInt64) -> Void = { _ in }
   ) -> [CarvedRoot] {
-    var found: [CarvedRoot] = []
+    var candidates: [(present: Int, frame: UInt64)] = []
     var seen: UInt64 = 0
-    var candidates = 0
-    for range in frames {
-      for frame in range {
-        seen &+= 1
-        if seen & 0xffff == 0 { progress(seen) }
-        guard let page = try? memory.page(frame), hasShape(page) else { continue }
-        candidates += 1
-        guard candidates <= candidateLimit else { break }
-        if let root = candidate(page, at: PhysicalAddress(frame << 12)) { found.append(root) }
-        if found.count > 2 * limit { found = best(found) }
+    for frame in frames.joined() {
+      seen &+= 1
+      if seen & 0xffff == 0 { progress(seen) }
+      guard let page = try? memory.page(frame), let present = shape(page) else { continue }
+      guard work.spend(.runs) else {
+        work.cut(.runs, "the search for root tables at page \(PhysicalAddress(frame << 12))")
+        break
+      }
+      candidates.append((present, frame))
+    }
+    candidates.sort { ($0.present, $0.frame) < ($1.present, $1.frame) }
+    let limit = min(Self.limit, max(1, work.left(.runs) / Self.rowsOfRoot))
+    var found: [CarvedRoot] = []
+    var passedBy = 0
+    var memo = CarvingMemo()
+    for (index, candidate) in candidates.enumerated() {
+      guard let page = try? memory.page(candidate.frame) else { continue }
+      let root = self.candidate(page, at: PhysicalAddress(candidate.frame << 12), &memo)
+      guard work.left(.entries) > 0 else {
+        work.cut(
+          .entries,
+          "the look into \(candidates.count - index) of \(candidates.count) pages with the shape of a"
+            + " root table")
+        break
+      }
+      guard let root else { continue }
+      found.append(root)
+      if found.count > 2 * limit {
+        passedBy += found.count - limit
+        found = best(found, limit)
       }
     }
-    return best(found).sorted { $0.address < $1.address }
+    passedBy += max(0, found.count - limit)
+    if passedBy > 0 {
+      work.cut(
+        .runs, "the listing of root tables, \(passedBy) with the lowest scores are left out,")
+    }
+    return best(found, limit).sorted { $0.address < $1.address }
   }
 
-  private func best(_ roots: [CarvedRoot]) -> [CarvedRoot] {
+  private func best(_ roots: [CarvedRoot], _ limit: Int) -> [CarvedRoot] {
     Array(roots.sorted { ($1.score, $0.address) < ($0.score, $1.address) }.prefix(limit))
   }
 
   /// What can be said about one page; `nil` if it is no root table.
   public func root(at address: PhysicalAddress) -> CarvedRoot? {
-    guard let page = try? memory.page(address.frame), hasShape(page) else { return nil }
-    return candidate(page, at: address.pageBase)
+    guard let page = try? memory.page(address.frame), shape(page) != nil else { return nil }
+    var memo = CarvingMemo()
+    return candidate(page, at: address.pageBase, &memo)
   }
 
   // MARK: The page itself
 
-  /// Whether every word is zero or a pointer into memory with its present bit.
+  /// How many words are a pointer into memory with its present bit; `nil` if another one is not zero,
+  /// or all are.
   ///
   /// Almost every page fails in its first words.
-  private func hasShape(_ page: Page) -> Bool {
+  private func shape(_ page: Page) -> Int? {
     var present = 0
     for index in 0..<Page.wordCount {
       let word = page[word: index]
       if word == 0 { continue }
-      guard word & 0xfff == 1, isMemory(word) else { return false }
+      guard word & 0xfff == 1, isMemory(word) else { return nil }
       present += 1
     }
-    return present > 0
+    return present > 0 ? present : nil
   }
 
   private func isMemory(_ word: UInt64) -> Bool {
@@ -106,12 +135,16 @@ public struct RootCarver {
     return index < ranges.count && ranges[index].contains(frame)
   }
 
-  private func candidate(_ page: Page, at address: PhysicalAddress) -> CarvedRoot? {
+  private func candidate(
+    _ page: Page, at address: PhysicalAddress, _ memo: inout CarvingMemo
+  ) -> CarvedRoot? {
     // A legacy root has nothing in the upper halves.
     let hasUpper = (0..<256).contains { page[word: 2 * $0 + 1] != 0 }
     var results: [CarvedRoot] = []
-    if !hasUpper, let legacy = read(page, at: address, mode: .legacy) { results.append(legacy) }
-    if let scalable = read(page, at: address, mode: .scalable) { results.append(scalable) }
+    if !hasUpper, let legacy = read(page, at: address, mode: .legacy, &memo) {
+      results.append(legacy)
+    }
+    if let scalable = read(page, at: address, mode: .scalable, &memo) { results.append(scalable) }
     return results.filter { $0.score >= threshold }.max { $0.score < $1.score }
   }
 
@@ -131,13 +164,23 @@ public struct RootCarver {
     var unreadTables = 0
     /// Context entries, with what they lead to, that are neither zero nor sound.
     var damaged = 0
+
+    /// Adds what a context table, or a half of one, holds.
+    mutating func add(_ facts: CarvingMemo.ContextFacts, bus: UInt8, upper: Bool) {
+      contextTables += 1
+      missing += facts.missing
+      sourceIDs += facts.slots.map { UInt16(bus) << 8 | UInt16($0) | (upper ? 0x80 : 0) }
+      domainIDs.formUnion(facts.domainIDs)
+      tables.formUnion(facts.tables)
+      passThrough += facts.passThrough
+      pasidEntries += facts.pasidEntries
+      copied += facts.copied
+      damaged += facts.damaged
+    }
   }
 
-  /// From so many damaged entries on, a page is not looked at further.
-  private static let damageLimit = 64
-
   private func read(
-    _ page: Page, at address: PhysicalAddress, mode: TableMode
+    _ page: Page, at address: PhysicalAddress, mode: TableMode, _ memo: inout CarvingMemo
   ) -> CarvedRoot? {
     var tally = Tally()
     var buses: [UInt8] = []
@@ -149,76 +192,95 @@ public struct RootCarver {
         // A table that points to itself is none.
         guard table != address else { return nil }
         if buses.last != UInt8(bus) { buses.append(UInt8(bus)) }
-        guard let contexts = try? memory.page(table.frame) else {
-          tally.missing += 1
-          continue
+        switch contexts(table, mode: mode, &memo) {
+        case .missing: tally.missing += 1
+        case .foreign: return nil
+        case .table(let facts):
+          // What is known already is only added up.
+          work.spend(.entries, facts.slots.count)
+          tally.add(facts, bus: UInt8(bus), upper: mode == .scalable && half == 1)
+          guard tally.damaged < CarvingMemo.damageLimit, work.left(.entries) > 0 else {
+            return nil
+          }
         }
-        let isSound =
-          mode == .legacy
-          ? legacyContexts(contexts, bus: UInt8(bus), &tally)
-          : scalableContexts(contexts, bus: UInt8(bus), half: half, &tally)
-        guard isSound else { return nil }
-        tally.contextTables += 1
       }
     }
     guard tally.contextTables > 0, !tally.sourceIDs.isEmpty else { return nil }
     guard tally.damaged * 2 < tally.sourceIDs.count || tally.damaged == 0 else { return nil }
-    guard checkTables(&tally, mode: mode) else { return nil }
+    countTables(&tally, &memo)
     return result(tally, buses: buses, address: address, mode: mode)
   }
 
-  private func legacyContexts(_ page: Page, bus: UInt8, _ tally: inout Tally) -> Bool {
-    for devfn in 0..<256 {
-      let low = page[word: 2 * devfn]
-      let high = page[word: 2 * devfn + 1]
+  /// What a context table holds, looked at once however many roots lead to it.
+  private func contexts(
+    _ table: PhysicalAddress, mode: TableMode, _ memo: inout CarvingMemo
+  ) -> CarvingMemo.ContextTable {
+    let key = CarvingMemo.Key(frame: table.frame, isLegacy: mode == .legacy)
+    if let known = memo.contexts[key] { return known }
+    work.spend(.entries, Page.wordCount)
+    var result = CarvingMemo.ContextTable.missing
+    if let page = try? memory.page(table.frame) {
+      let facts = mode == .legacy ? legacyContexts(page) : scalableContexts(page)
+      let isSound = facts?.tables.allSatisfy { topTable($0, &memo) != .foreign } ?? false
+      result = isSound ? facts.map { .table($0) } ?? .foreign : .foreign
+    }
+    memo.contexts[key] = result
+    return result
+  }
+
+  private func legacyContexts(_ page: Page) -> CarvingMemo.ContextFacts? {
+    var facts = CarvingMemo.ContextFacts()
+    for devfn: UInt8 in 0...255 {
+      let low = page[word: 2 * Int(devfn)]
+      let high = page[word: 2 * Int(devfn) + 1]
       if low == 0, high == 0 { continue }
       let entry = ContextEntry(words: [low, high])
       let translates = [.secondStage, .secondStageDeviceTLB].contains(entry.translationType)
       // Bits without the present one are no damage of Linux's tables but another kind of page.
-      guard entry.isPresent else { return false }
+      guard entry.isPresent else { return nil }
       guard entry.reservedBits(.permissive).isEmpty, (1...3).contains(entry.addressWidth),
         translates ? isMemory(low) : entry.translationType == .passThrough
       else {
-        tally.damaged += 1
-        guard tally.damaged < Self.damageLimit else { return false }
+        guard facts.countDamage() else { return nil }
         continue
       }
       if translates {
-        tally.tables.insert(entry.secondStageTable)
+        facts.tables.insert(entry.secondStageTable)
       } else {
-        tally.passThrough += 1
+        facts.passThrough += 1
       }
-      if high & 0x8 != 0 { tally.copied += 1 }
-      tally.sourceIDs.append(UInt16(bus) << 8 | UInt16(devfn))
-      tally.domainIDs.insert(entry.domainID)
+      if high & 0x8 != 0 { facts.copied += 1 }
+      facts.slots.append(devfn)
+      facts.domainIDs.insert(entry.domainID)
     }
-    return true
+    return facts
   }
 
-  private func scalableContexts(
-    _ page: Page, bus: UInt8, half: Int, _ tally: inout Tally
-  ) -> Bool {
-    for slot in 0..<128 {
-      let words = (0..<4).map { page[word: 4 * slot + $0] }
+  private func scalableContexts(_ page: Page) -> CarvingMemo.ContextFacts? {
+    var facts = CarvingMemo.ContextFacts()
+    for slot: UInt8 in 0..<128 {
+      let words = (0..<4).map { page[word: 4 * Int(slot) + $0] }
       if words == [0, 0, 0, 0] { continue }
       let entry = ScalableContextEntry(words: words)
-      guard entry.isPresent else { return false }
+      guard entry.isPresent else { return nil }
       guard entry.reservedBits(.permissive).isEmpty, isMemory(words[0]),
-        directory(of: entry, &tally)
+        directory(of: entry, &facts)
       else {
-        tally.damaged += 1
-        guard tally.damaged < Self.damageLimit else { return false }
+        guard facts.countDamage() else { return nil }
         continue
       }
-      tally.sourceIDs.append(UInt16(bus) << 8 | UInt16(half << 7 | slot))
+      facts.slots.append(slot)
     }
-    return true
+    return facts
   }
 
   /// The first page of the directory stands for all of it: 32,768 PASIDs.
-  private func directory(of context: ScalableContextEntry, _ tally: inout Tally) -> Bool {
+  private func directory(
+    of context: ScalableContextEntry, _ facts: inout CarvingMemo.ContextFacts
+  ) -> Bool {
+    work.spend(.entries, Page.wordCount)
     guard let page = try? memory.page(context.pasidDirectory.frame) else {
-      tally.missing += 1
+      facts.missing += 1
       return true
     }
     var present = 0
@@ -230,16 +292,17 @@ public struct RootCarver {
       present += 1
       // One table of 64 PASIDs is enough to know the kind; hostile directories cost nothing more.
       guard present <= 4 else { continue }
+      work.spend(.entries, Page.wordCount)
       guard let table = try? memory.page(entry.pasidTable.frame) else {
-        tally.missing += 1
+        facts.missing += 1
         continue
       }
-      guard pasidTable(table, &tally) else { return false }
+      guard pasidTable(table, &facts) else { return false }
     }
     return present > 0
   }
 
-  private func pasidTable(_ page: Page, _ tally: inout Tally) -> Bool {
+  private func pasidTable(_ page: Page, _ facts: inout CarvingMemo.ContextFacts) -> Bool {
     for index in 0..<64 {
       let entry = PASIDEntry(page: page, word: 8 * index)
       guard entry.isPresent else {
@@ -251,35 +314,48 @@ public struct RootCarver {
       switch entry.translationType {
       case .firstStage, .nested:
         guard isMemory(entry.firstStageTable.rawValue) else { return false }
-        if entry.translationType == .firstStage { tally.tables.insert(entry.firstStageTable) }
+        if entry.translationType == .firstStage { facts.tables.insert(entry.firstStageTable) }
       case .secondStage:
         guard isMemory(entry.secondStageTable.rawValue), (3...5).contains(entry.secondStageLevels)
         else { return false }
-        tally.tables.insert(entry.secondStageTable)
-      case .passThrough: tally.passThrough += 1
+        facts.tables.insert(entry.secondStageTable)
+      case .passThrough: facts.passThrough += 1
       default: return false
       }
-      tally.pasidEntries += 1
-      tally.domainIDs.insert(entry.domainID)
+      facts.pasidEntries += 1
+      facts.domainIDs.insert(entry.domainID)
     }
     return true
   }
 
-  /// The top page tables: their entries are zero or point into memory.
-  private func checkTables(_ tally: inout Tally, mode: TableMode) -> Bool {
+  /// How many of the top page tables are in the dump.
+  private func countTables(_ tally: inout Tally, _ memo: inout CarvingMemo) {
     for table in tally.tables {
-      guard let page = try? memory.page(table.frame) else {
+      if topTable(table, &memo) == .missing {
         tally.unreadTables += 1
-        continue
+      } else {
+        tally.soundTables += 1
       }
-      for index in 0..<Page.wordCount {
-        let word = page[word: index]
-        // A top table's entries point to tables: never to pages above memory.
-        if word & 3 != 0, !isMemory(word & 0xf_ffff_ffff_f000) { return false }
-      }
-      tally.soundTables += 1
     }
-    return true
+  }
+
+  /// A top page table: its entries are zero or point into memory.
+  private func topTable(
+    _ table: PhysicalAddress, _ memo: inout CarvingMemo
+  ) -> CarvingMemo.TopTable {
+    if let known = memo.tables[table.frame] { return known }
+    work.spend(.entries, Page.wordCount)
+    var result = CarvingMemo.TopTable.missing
+    if let page = try? memory.page(table.frame) {
+      // A top table's entries point to tables: never to pages above memory.
+      let isForeign = (0..<Page.wordCount).contains { index in
+        let word = page[word: index]
+        return word & 3 != 0 && !isMemory(word & 0xf_ffff_ffff_f000)
+      }
+      result = isForeign ? .foreign : .sound
+    }
+    memo.tables[table.frame] = result
+    return result
   }
 
   private func result(

@@ -37,7 +37,7 @@ public final class Console: SessionProgress {
   /// What is being done right now; replaces itself, and only a terminal sees it.
   public func progress(_ message: String) {
     guard isTerminal, !isQuiet else { return }
-    let text = String(PlainText.escaped(message).prefix(78))
+    let text = String(Escaping.terminal(message).prefix(78))
     write("\r" + text + String(repeating: " ", count: max(0, progressWidth - text.utf8.count)))
     progressWidth = text.utf8.count
   }
@@ -51,7 +51,7 @@ public final class Console: SessionProgress {
 
   private func line(_ message: String) {
     endProgress()
-    write(PlainText.escaped(message) + "\n")
+    write(Escaping.terminal(message) + "\n")
   }
 
   private func write(_ text: String) {

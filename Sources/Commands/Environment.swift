@@ -13,11 +13,14 @@ public struct Environment {
   public var evidence: any EvidenceSource
   /// The program itself, for verbs that run it again; `nil` where they must do all in one process.
   public var program: String?
+  /// Confines the process to what a command line needs, and says how; `nil` where it cannot.
+  public var confine: ([String]) -> String?
 
   public init(
     standardOutput: any ByteSink, standardError: any ByteSink, outputIsTerminal: Bool = false,
     errorIsTerminal: Bool = false, variables: [String: String] = [:],
-    evidence: any EvidenceSource = DumpReader(), program: String? = nil
+    evidence: any EvidenceSource = DumpReader(), program: String? = nil,
+    confine: @escaping ([String]) -> String? = { _ in nil }
   ) {
     self.standardOutput = standardOutput
     self.standardError = standardError
@@ -26,5 +29,6 @@ public struct Environment {
     self.variables = variables
     self.evidence = evidence
     self.program = program
+    self.confine = confine
   }
 }

@@ -28,6 +28,13 @@ public enum Iommuscope {
       }
       console = verb.messages.console(in: environment)
       defer { console.endProgress() }
+      if verb.messages.sandbox ?? true, !verb.runsPrograms {
+        let means = environment.confine(arguments)
+        if let means { console.detail("confined: \(means)") }
+        guard means != nil || verb.messages.sandbox != true else {
+          throw CommandFailure("this kernel does not let the process confine itself (--no-sandbox)")
+        }
+      }
       let outcome = try verb.run(in: environment, console: console)
       // What was written before the loss was noticed cannot be taken back; the status can.
       try CommandFiles.checkInputs()
@@ -56,8 +63,11 @@ public enum Iommuscope {
     with error: any Error, in environment: Environment, console: Console
   ) -> Outcome {
     let message = RootCommand.fullMessage(for: error, columns: columns)
+    // A message of wrong usage repeats what was given, or names of the dump.
     let text = Array(
-      ((message == LibraryVersions.own ? LibraryVersions.text : message) + "\n").utf8)
+      Escaping.terminalLines(
+        (message == LibraryVersions.own ? LibraryVersions.text : message) + "\n"
+      ).utf8)
     switch RootCommand.exitCode(for: error) {
     case .success:
       do {

@@ -22,7 +22,12 @@ extension Iommuscope {
       outputIsTerminal: OutputDescriptor.standardOutput.isTerminal,
       errorIsTerminal: OutputDescriptor.standardError.isTerminal,
       variables: variables(["NO_COLOR", "TERM"]),
-      program: ownProgram)
+      program: ownProgram,
+      confine: { arguments in
+        let places = variables(["LD_LIBRARY_PATH", "TMPDIR"])
+        return Sandbox.confine(
+          arguments, searchPath: places["LD_LIBRARY_PATH"], temporary: places["TMPDIR"])
+      })
     return run(arguments, in: environment).rawValue
   }
 

@@ -6,5 +6,12 @@ import ArgumentParser
 protocol Verb: ParsableCommand {
   var messages: MessageOptions { get }
 
+  /// Whether the verb runs other programs, which a confined process cannot; those confine themselves.
+  var runsPrograms: Bool { get }
+
   func run(in environment: Environment, console: Console) throws -> Outcome
+}
+
+extension Verb {
+  var runsPrograms: Bool { false }
 }

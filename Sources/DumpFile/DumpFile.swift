@@ -100,6 +100,9 @@ public struct DumpFile: Sendable {
     }
   }
 
+  /// Lets a run pay for the pages that are decompressed from now on.
+  public func charge(_ work: WorkBudget) { (memory as? KdumpMemory)?.charge(work) }
+
   init(_ files: [DumpBytes]) throws(DumpError) {
     guard let first = files.first else {
       throw DumpError("", .notADump, "expected the path of a dump, found none")

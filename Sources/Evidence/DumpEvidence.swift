@@ -11,18 +11,29 @@ public import VTd
 /// The state names root tables, devices and domains; the memory is asked again for single entries,
 /// because a state carries runs and not entries.
 public struct DumpEvidence {
-  public var state: RemappingState
+  public var state: RemappingState {
+    didSet { lazyIndex = LazyEvidenceIndex() }
+  }
   public var memory: any PhysicalMemory
   /// `nil` where the kernel's structures were not, or could not be, read.
   public var kernel: KernelEvidence?
+  /// The run that pays for what is read.
+  public let work: WorkBudget
+  private var lazyIndex = LazyEvidenceIndex()
+  private var index: EvidenceIndex { lazyIndex.index(of: state) }
 
   public init(
-    state: RemappingState, memory: any PhysicalMemory, kernel: KernelEvidence? = nil
+    state: RemappingState, memory: any PhysicalMemory, kernel: KernelEvidence? = nil,
+    work: WorkBudget = WorkBudget()
   ) {
     self.state = state
     self.memory = memory
     self.kernel = kernel
+    self.work = work
   }
+
+  /// Where work ended early, for the state and since then.
+  public var cuts: [Cut] { state.cuts + work.cuts.filter { !state.cuts.contains($0) } }
 
   /// The unit of that name.
   public func unit(_ name: String) -> Unit? {
@@ -35,14 +46,10 @@ public struct DumpEvidence {
   /// then every unit of the segment that has a root table: where nothing else tells, any of them
   /// may be the one.
   public func units(of device: PCIFunction) -> [Unit] {
-    if let context = state.contexts.first(where: { $0.device == device }),
-      let unit = unit(context.unit)
-    {
+    if let name = index.unitOfContext[device], let unit = unit(name) {
       return [unit]
     }
-    if let name = state.devices.first(where: { $0.device == .pci(device) })?.unit,
-      let unit = unit(name)
-    {
+    if let name = self.device(device)?.unit, let unit = unit(name) {
       return [unit]
     }
     let segment = state.units.filter { $0.segment == device.segment && $0.rootTable != nil }
@@ -57,7 +64,7 @@ public struct DumpEvidence {
     unit.rootTable.map {
       TranslationTables(
         memory: memory, rootTable: $0, mode: unit.tableMode,
-        unit: unit.yardstick)
+        unit: unit.yardstick, work: work)
     }
   }
 
@@ -65,20 +72,20 @@ public struct DumpEvidence {
   public func walk(_ path: ContextPath, unit: Unit) -> PageTableWalk? {
     path.addressSpace.map {
       PageTableWalk(
-        memory: memory, space: $0, unit: unit.isHardwareKnown ? unit.yardstick : nil)
+        memory: memory, space: $0, unit: unit.isHardwareKnown ? unit.yardstick : nil,
+        work: work)
     }
   }
 
   /// The domain row that a path belongs to.
   public func domain(_ path: ContextPath, unit: Unit) -> Domain? {
-    state.domains.first {
-      $0.unit == unit.name && $0.domainID == path.domainID.map(UInt32.init)
-        && $0.table == path.table
-    }
+    index.domains[
+      DomainKey(unit: unit.name, domainID: path.domainID.map(UInt32.init), table: path.table)
+    ].map { state.domains[$0] }
   }
 
   public func device(_ function: PCIFunction) -> Device? {
-    state.devices.first { $0.device == .pci(function) }
+    index.devices[function].map { state.devices[$0] }
   }
 }
 

@@ -222,15 +222,14 @@ struct FaultLogBuilder {
   mutating func finish() {
     for (fault, words, time) in pending { add(fault, words, time) }
     pending = []
-    // Joined by a key that is cheap to compare; few kinds of messages remain.
-    var kinds: [UnitMessage: [Int]] = [:]
+    var rows: [UnitRecord.Statement: Int] = [:]
     for part in parts {
-      if let row = kinds[part.message]?.first(where: { units[$0].isLike(part) }) {
+      if let row = rows[part.statement] {
         units[row].count += 1
         units[row].last = part.last ?? units[row].last
         units[row].isCleared = units[row].isCleared || part.isCleared
       } else {
-        kinds[part.message, default: []].append(units.count)
+        rows[part.statement] = units.count
         units.append(part)
       }
     }

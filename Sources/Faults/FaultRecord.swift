@@ -62,10 +62,19 @@ public struct UnitRecord: Hashable, Sendable {
     self.last = last
   }
 
-  /// Whether another record says the same.
-  func isLike(_ other: UnitRecord) -> Bool {
-    guard !message.isToldByText || text == other.text else { return false }
-    return message == other.message && unit == other.unit && descriptors == other.descriptors
-      && tables == other.tables && fault == other.fault
+  /// What records that say the same have in common.
+  struct Statement: Hashable {
+    var message: UnitMessage
+    var unit: String?
+    var descriptors: [UnitMessage.DescriptorPlace: [UInt64]]
+    var tables: [UnitMessage.TableLine]
+    var fault: FaultLine?
+    var text: String?
+  }
+
+  var statement: Statement {
+    Statement(
+      message: message, unit: unit, descriptors: descriptors, tables: tables, fault: fault,
+      text: message.isToldByText ? text : nil)
   }
 }

@@ -182,7 +182,9 @@ public struct TraceRing {
     try readPage(reader, from: try reader.count("read", limit: 1 << 20), cpu)
     guard reader.address != commit.address else { return }
     var link = try headPage(of: buffer)
-    for _ in 0..<(1 << 20) {
+    var seen: Set<KernelAddress> = []
+    // A page is met once on the way to the one that is written now.
+    while seen.insert(link).inserted {
       let page = try image.container("buffer_page", of: "list", at: link)
       try readPage(page, from: 0, cpu)
       if page.address == commit.address { return }
@@ -196,11 +198,12 @@ public struct TraceRing {
   private func headPage(of buffer: KernelObject) throws(KernelError) -> KernelAddress {
     let start = try buffer.pointer("pages")
     var link = start
-    for _ in 0..<(1 << 20) {
+    var seen: Set<KernelAddress> = []
+    while seen.insert(link).inserted {
+      try image.spend(at: link)
       let next: UInt64 = try image.reader.littleEndian(at: link)
       if next & 3 != 0 { return KernelAddress(next & ~3) }
       link = KernelAddress(next)
-      if link == start { break }
     }
     // No mark while a writer moves it; the pointer is the next best.
     guard let page = try buffer.target("head_page", as: "buffer_page") else {
@@ -212,10 +215,13 @@ public struct TraceRing {
   private mutating func readPage(
     _ page: KernelObject, from start: Int, _ cpu: Int
   ) throws(KernelError) {
+    try image.spend(at: page.address)
     guard let data = try page.target("page", as: "buffer_data_page") else { return }
     let committed = Int(try data.unsigned("commit") & 0xf_ffff)
     let place = try data.address(of: "data")
     guard committed > 0, committed <= 1 << 17 else { return }
+    // An event has at least 8 bytes; eight of them cost about as much as an object.
+    try image.spend(committed / 64, at: place)
     let bytes = try image.reader.bytes(at: place, count: committed)
     var time = try data.unsigned("time_stamp")
     var offset = 0
@@ -244,11 +250,11 @@ public struct TraceRing {
         guard let word, word >= 4 else { return }
         time = time &+ delta
         length = 4 + Int(word)
-        if offset >= start { take(bytes, offset + 8, Int(word) - 4, time, cpu) }
+        if offset >= start { try take(bytes, offset + 8, Int(word) - 4, time, cpu) }
       default:
         time = time &+ delta
         length = 4 + Int(kind) * 4
-        if offset >= start { take(bytes, offset + 4, Int(kind) * 4, time, cpu) }
+        if offset >= start { try take(bytes, offset + 4, Int(kind) * 4, time, cpu) }
       }
       offset += (length + 3) & ~3
     }
@@ -258,7 +264,7 @@ public struct TraceRing {
 
   private mutating func take(
     _ bytes: [UInt8], _ offset: Int, _ length: Int, _ time: UInt64, _ cpu: Int
-  ) {
+  ) throws(KernelError) {
     guard length >= 8, offset + length <= bytes.count else { return }
     let record = Array(bytes[offset..<offset + length])
     guard let type: UInt16 = try? record.littleEndian(at: 0),
@@ -271,6 +277,11 @@ public struct TraceRing {
     if format == nil { covered.others += 1 }
     coverage = covered
     guard let format else { return }
+    // An event takes about as much memory as eight runs.
+    guard image.work.spend(.runs, 8) else {
+      image.work.cut(.runs, "the keeping of trace events of CPU \(cpu)")
+      throw KernelError(.budget)
+    }
     var event = TraceEvent(
       time: time, cpu: cpu, process: process, system: format.system, name: format.name,
       text: Self.text(format, record))

@@ -256,15 +256,13 @@ extension Forecaster {
     _ switched: inout SwitchedUnit, _ proof: UnitForecast.Proof?
   ) {
     guard let root = copy.rootTable else { return }
-    let old = TranslationTables(
-      memory: memory, rootTable: source.rootTable, mode: source.mode, unit: source.capabilities
-    ).read(budget: budget.contexts)
-    let new = TranslationTables(
+    let old = source.read(budget)
+    let new = UnitTables(
       memory: copy.isInPlace
         ? EditedMemory(copier.edits, over: memory) : ArenaOverlay(copier.arena, over: memory),
       rootTable: root, mode: source.mode,
-      unit: source.capabilities
-    ).read(budget: budget.contexts)
+      capabilities: source.capabilities
+    ).read(budget)
     for entry in new.roots {
       switched.presentHalves.insert(Int(entry.bus) << 1 | (entry.half ?? 0))
     }

@@ -19,6 +19,8 @@ public struct KernelError: Error, Hashable, Sendable, CustomStringConvertible {
     case types(TypeError)
     /// The object contradicts itself.
     case malformed(String)
+    /// The run has read all the objects that it may read.
+    case budget
   }
 
   /// Where it was met; `nil` where no address is involved.
@@ -44,6 +46,7 @@ public struct KernelError: Error, Hashable, Sendable, CustomStringConvertible {
       "struct \(structure) member \(member) is no \(expected)"
     case .types(let error): "type information: \(error)"
     case .malformed(let what): "\(what)\(place)"
+    case .budget: "the run's limit of kernel objects is reached\(place), the rest is not read"
     }
   }
 

@@ -9,16 +9,28 @@ public final class KernelImage {
   public let reader: KernelReader
   public let symbols: SymbolTable
   public let types: any TypeSource
+  /// The run that pays for what is read.
+  public let work: WorkBudget
   private var layouts: [String: StructLayout?] = [:]
   private var members: [MemberKey: Member?] = [:]
 
   public init(
-    info: VMCoreInfo, reader: KernelReader, symbols: SymbolTable, types: any TypeSource
+    info: VMCoreInfo, reader: KernelReader, symbols: SymbolTable, types: any TypeSource,
+    work: WorkBudget = WorkBudget()
   ) {
     self.info = info
     self.reader = reader
     self.symbols = symbols
     self.types = types
+    self.work = work
+  }
+
+  /// Takes `count` objects from what the run may read.
+  public func spend(_ count: Int = 1, at address: KernelAddress? = nil) throws(KernelError) {
+    guard work.spend(.objects, count) else {
+      work.cut(.objects, "the reading of the kernel's structures")
+      throw KernelError(at: address, .budget)
+    }
   }
 
   // MARK: Symbols

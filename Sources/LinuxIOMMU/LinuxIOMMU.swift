@@ -99,8 +99,6 @@ final class ProblemLog {
 
   private var noted: [LinuxProblem] = []
   private var passedBy = 0
-  /// What the readers may still do; shared by all of them.
-  let budget = ReadingBudget()
 
   /// The problems in the order they were met; the last one counts what there was no room for.
   var problems: [LinuxProblem] {
@@ -159,24 +157,7 @@ extension Cause {
       case .nullPointer: .nullPointer
       case .noSymbol, .noStructure, .noMember, .shape, .types: .unknownShape
       case .malformed: .contradiction
+      case .budget: .budget
       }
-  }
-}
-
-/// Bounds the work on a hostile dump, where few bytes can stand for any number of objects: lists
-/// that share their tails, pointers that all lead to one array.
-///
-/// Sixty-seven million elements are more than the busiest host has and are read in about a minute.
-final class ReadingBudget {
-  private var left = 1 << 26
-
-  /// Takes `count` elements.
-  func spend(_ count: Int, at address: KernelAddress? = nil) throws(KernelError) {
-    guard count <= left else {
-      left = 0
-      throw KernelError(
-        at: address, .malformed("more objects than a kernel can have, the rest is not read"))
-    }
-    left -= max(0, count)
   }
 }

@@ -18,6 +18,8 @@ public enum Absence: Hashable, Sendable {
   case corrupt(fileOffset: UInt64, String)
   /// The page needs something that this machine lacks, such as a codec's library.
   case unsupported(String)
+  /// The run has decompressed all the pages that it may.
+  case budget
   /// The operating system failed to deliver the bytes.
   case system(errno: Int32)
 }
@@ -31,6 +33,7 @@ extension Absence: CustomStringConvertible {
     case .truncated(let offset): "cut off, the file ends before offset \(offset.hexadecimal)"
     case .corrupt(let offset, let what): "corrupt at file offset \(offset.hexadecimal): \(what)"
     case .unsupported(let what): what
+    case .budget: "not read, the run has decompressed all the pages that it may"
     case .system(let errno): "not readable, system error \(errno)"
     }
   }

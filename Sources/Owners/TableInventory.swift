@@ -34,6 +34,9 @@ enum TableInventory {
       guard let tables = evidence.tables(of: unit) else { continue }
       add(tables.rootTable, "\(unit.name) root table")
       let reading = tables.read()
+      if let part = reading.exhausted {
+        evidence.work.cut(part.work, "the search for context tables", unit: unit.name)
+      }
       for root in reading.roots { add(root.contextTable, "\(unit.name) context table") }
       for entry in reading.directoryEntries {
         add(entry.directory, "\(unit.name) PASID directory")
@@ -45,8 +48,9 @@ enum TableInventory {
           continue
         }
         var collector = LevelCollector()
-        walk.run(&collector)
+        let statistics = walk.run(&collector)
         let owner = path.domainID.map { "domain-id \($0)" } ?? "no domain-id"
+        evidence.work.note(statistics, "the search for tables of \(owner)", unit: unit.name)
         for (frame, level) in collector.levels {
           add(PhysicalAddress(frame << 12), "\(unit.name) page table, level \(level), \(owner)")
         }

@@ -10,6 +10,8 @@ public protocol ByteSink: AnyObject {
 public enum OutputError: Error, Hashable, Sendable {
   /// Nobody reads any more, such as `head` after its last line. Not a fault of ours.
   case closed
+  /// The result is as long as it may be; see `WorkPart.output`.
+  case spent
   /// The operating system refused the bytes; the text says where and why.
   case failed(String)
 }
@@ -18,6 +20,7 @@ extension OutputError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .closed: "the reader of the output has gone"
+    case .spent: "the result is as long as it may be"
     case .failed(let what): what
     }
   }

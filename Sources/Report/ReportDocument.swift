@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Memory
 public import Owners
 public import RemappingState
 
@@ -81,6 +82,7 @@ extension ReportDocument: Document, DocumentRow {
       "notJudged", \.notJudged,
       "Rules that could not be judged, so that the lack of a finding says nothing.",
       since: "0.1.0")
+    fields.field("cuts", \.state.cuts, Cut.meaning, since: "0.1.0")
     fields.field(
       "deviceView", \.deviceView,
       "With --device: what the device is and what it can reach; null in a report of everything.",

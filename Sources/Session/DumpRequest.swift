@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Inputs
+public import Memory
 
 /// Which dump to read, and what to read it with.
-public struct DumpRequest: Hashable, Sendable {
+public struct DumpRequest: Sendable {
   /// The dump's file, or all files of a split one, as they were given.
   public var files: [String]
   /// A `vmlinux` with symbols, DWARF or both.
@@ -13,16 +14,19 @@ public struct DumpRequest: Hashable, Sendable {
   public var types: TypePreference
   /// Bytes that a packed dump may unpack to; `nil` for the usual limit.
   public var unpackLimit: Int?
+  /// The run that pays for what is read.
+  public var work: WorkBudget
 
   public init(
     files: [String], vmlinux: String? = nil, symbols: String? = nil, types: TypePreference = .auto,
-    unpackLimit: Int? = nil
+    unpackLimit: Int? = nil, work: WorkBudget = WorkBudget(WorkLimits())
   ) {
     self.files = files
     self.vmlinux = vmlinux
     self.symbols = symbols
     self.types = types
     self.unpackLimit = unpackLimit
+    self.work = work
   }
 
   /// The request with the dump of a folder in place of the folder, and a kernel among the files taken

@@ -47,7 +47,9 @@ extension Session {
     }
     let reader = KernelReader(memory, space)
     try? reader.adoptDirectMap(from: symbols)
-    let second = KernelImage(info: info, reader: reader, symbols: symbols, types: image.types)
+    let second = KernelImage(
+      info: info, reader: reader, symbols: symbols, types: image.types,
+      work: work)
     guard let structures = try? LinuxIOMMU(reading: second) else { return nil }
     return CrashKernel(release: info.release, kernel: KernelEvidence(second, structures))
   }

@@ -53,15 +53,15 @@ extension Session {
     progress.progress("walking the tables")
     let state = RemappingState(
       summary(of: kernel.image), memory: memory, kernel: kernel.structures,
-      pages: LinuxPages(kernel.image))
-    return DumpEvidence(state: withObstacles(state), memory: memory, kernel: kernel)
+      pages: LinuxPages(kernel.image), work: work)
+    return DumpEvidence(state: withObstacles(state), memory: memory, kernel: kernel, work: work)
   }
 
   /// The state that root tables alone tell.
   private func evidence(below roots: [RootTable]) -> DumpEvidence {
     progress.progress("walking the tables")
-    let state = RemappingState(symbollessSummary, memory: memory, roots: roots)
-    return DumpEvidence(state: withObstacles(state), memory: memory)
+    let state = RemappingState(symbollessSummary, memory: memory, roots: roots, work: work)
+    return DumpEvidence(state: withObstacles(state), memory: memory, work: work)
   }
 
   /// What the file lacks comes first.

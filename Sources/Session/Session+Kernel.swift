@@ -53,7 +53,7 @@ extension Session {
     begin(.types)
     let types = try types(info: info, symbols: symbols, reader: reader, &search)
     if let remark { progress.warning(remark) }
-    return KernelImage(info: info, reader: reader, symbols: symbols, types: types)
+    return KernelImage(info: info, reader: reader, symbols: symbols, types: types, work: work)
   }
 
   /// The text of the kernel's note about itself; empty if there is none.

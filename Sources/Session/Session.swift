@@ -41,6 +41,8 @@ public struct Session {
     dump = try Self.dump(of: request, progress)
     recorder = recording ? RecordingMemory(dump.memory) : nil
     memory = recorder ?? dump.memory
+    dump.charge(request.work)
+    request.work.grant(pages: storedPages)
   }
 
   /// Opens the request's files, unpacked where they are packed.
@@ -71,11 +73,24 @@ public struct Session {
     }
   }
 
+  /// What the whole run may do, of which everything that is read takes its part.
+  public var work: WorkBudget { request.work }
+
+  /// Pages that the files store, as far as they count for what the run may do.
+  private var storedPages: Int {
+    var pages: UInt64 = 0
+    for range in dump.storedFrames {
+      pages += UInt64(range.count)
+      if pages >= UInt64(WorkLimits.widestDump) { break }
+    }
+    return Int(clamping: pages)
+  }
+
   /// The root tables among the pages that the files hold, found by their shape.
   ///
   /// - Parameter threshold: the lowest score, 0 to 100, that counts.
   public func carvedRoots(threshold: Int = 50) -> [CarvedRoot] {
-    var carver = RootCarver(memory: memory)
+    var carver = RootCarver(memory: memory, work: work)
     carver.threshold = threshold
     progress.progress("looking for root tables")
     return carver.roots(in: dump.storedFrames) { pages in

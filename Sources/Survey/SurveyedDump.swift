@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Inheritance
+public import Memory
 public import RemappingState
 
 /// One dump among many: what matters of it in a row, or why there is nothing to say.
@@ -33,6 +34,8 @@ public struct SurveyedDump: Hashable, Sendable {
   public var crashKernel: CrashKernelVerdict?
   /// Structures and pages that could not be read.
   public var gaps: Int?
+  /// Where work on it ended early; empty where all was looked at.
+  public var cuts: [Cut] = []
 
   /// Why a dump could not be judged.
   public struct Failure: Hashable, Sendable {
@@ -198,6 +201,7 @@ extension SurveyedDump {
     rules = Self.rules(findings)
     faults = state.faults.map { $0.count.addingClamped($0.suppressed) }
     drivers = Self.drivers(state, findings)
+    cuts = state.cuts
     gaps = state.observations.reduce(0) { sum, observation in
       observation.kind == .unreadable ? sum.addingClamped(observation.count) : sum
     }

@@ -41,10 +41,10 @@ public struct CopyVerifier {
       proof.differences.append(.init(what: "no root table was copied"))
       return proof
     }
-    let old = original.read(budget.contexts)
-    let new = TranslationTables(
-      memory: arena, rootTable: root, mode: original.mode, unit: original.capabilities
-    ).read(budget: budget.contexts)
+    let old = original.read(budget)
+    let new = UnitTables(
+      memory: arena, rootTable: root, mode: original.mode, capabilities: original.capabilities
+    ).read(budget)
     var newPaths: [PathKey: ContextPath] = [:]
     for path in new.paths { newPaths[PathKey(path)] = path }
     for path in old.paths {
@@ -108,7 +108,8 @@ public struct CopyVerifier {
     limits.revisits = min(limits.revisits, revisits)
     var first = Witness()
     let statistics = PageTableWalk(
-      memory: original.memory, space: old, unit: original.capabilities, budget: limits
+      memory: original.memory, space: old, unit: original.capabilities, budget: limits,
+      work: budget.work
     ).run(&first)
     revisits -= min(revisits, statistics.aliases)
     // Only a guest's own tables may still be read from the old memory.
@@ -116,7 +117,8 @@ public struct CopyVerifier {
       new.nesting == nil ? arena : ArenaOverlay(arena, over: original.memory)
     var second = Witness()
     PageTableWalk(
-      memory: memory, space: new, unit: original.capabilities, budget: limits
+      memory: memory, space: new, unit: original.capabilities, budget: limits,
+      work: budget.work
     ).run(&second)
     var outcome = CopyProof.Outcome(
       leaves: first.runs.leaves, runs: first.runs.runs.count + first.runs.runsDropped,

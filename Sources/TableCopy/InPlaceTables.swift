@@ -88,10 +88,10 @@ extension TableCopier {
     var copy = UnitCopy()
     copy.rootTable = unit.rootTable.pageBase
     copy.isInPlace = true
-    let old = unit.read(budget.contexts)
+    let old = unit.read(budget)
     var after = unit
     after.memory = EditedMemory(edits, over: unit.memory)
-    let new = edits.isEmpty ? old : after.read(budget.contexts)
+    let new = edits.isEmpty ? old : after.read(budget)
     note(old, in: &copy)
 
     var roots: [Int: UnitCopy.RootRow] = [:]

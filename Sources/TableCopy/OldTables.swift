@@ -19,7 +19,7 @@ public struct OldTables {
   /// Adds the pages of one unit: root, contexts, PASID tables and page tables.
   public mutating func add(_ unit: UnitTables) {
     frames.insert(unit.rootTable.frame)
-    let reading = unit.read(budget.contexts)
+    let reading = unit.read(budget)
     for root in reading.roots { frames.insert(root.contextTable.frame) }
     for context in reading.contexts where unit.mode == .scalable {
       let entry = ScalableContextEntry(words: context.words)
@@ -32,7 +32,8 @@ public struct OldTables {
       var visitor = FrameVisitor(frames: frames)
       frames = []
       PageTableWalk(
-        memory: unit.memory, space: space.hostTables, unit: unit.capabilities, budget: budget.walk
+        memory: unit.memory, space: space.hostTables, unit: unit.capabilities, budget: budget.walk,
+        work: budget.work
       ).run(&visitor)
       frames = visitor.frames
     }

@@ -26,11 +26,11 @@ struct PageTableCopier {
   }
 
   let arena: TableArena
-  let budget: WalkBudget
+  let budget: CopyBudget
   /// Whole tables that were copied, below whose top nothing was left out because of the path.
   private var known: [Key: PhysicalAddress] = [:]
 
-  init(_ arena: TableArena, budget: WalkBudget) {
+  init(_ arena: TableArena, budget: CopyBudget) {
     self.arena = arena
     self.budget = budget
   }
@@ -52,9 +52,10 @@ struct PageTableCopier {
     // The visitor owns the dictionary meanwhile, so that it is not copied.
     known = [:]
     problems = CopyProblems()
-    PageTableWalk(
-      memory: memory, space: space, unit: capabilities, budget: budget
+    let statistics = PageTableWalk(
+      memory: memory, space: space, unit: capabilities, budget: budget.walk, work: budget.work
     ).run(&visitor)
+    budget.work?.note(statistics, "the copying of the tables at \(space.root.table)")
     known = visitor.known
     problems = visitor.problems
     visitor.noteLeavesBeyondWidth(&problems)

@@ -24,7 +24,7 @@ public struct TableCopier {
   public init(base: PhysicalAddress, budget: CopyBudget = CopyBudget()) {
     arena = TableArena(base: base, pageLimit: budget.pages)
     self.budget = budget
-    pageTables = PageTableCopier(arena, budget: budget.walk)
+    pageTables = PageTableCopier(arena, budget: budget)
   }
 
   /// Runs one copy and counts the pages that it took.
@@ -48,7 +48,7 @@ public struct TableCopier {
   private mutating func everything(
     _ unit: UnitTables, _ dropsBadEntries: Bool
   ) -> UnitCopy {
-    let reading = unit.read(budget.contexts)
+    let reading = unit.read(budget)
     var copy = UnitCopy()
     note(reading, in: &copy)
     guard let root = arena.allocate(.rootTable) else {
@@ -271,7 +271,7 @@ public struct TableCopier {
 
   private mutating func contexts(_ unit: UnitTables, _ rule: ContextCopyRule) -> UnitCopy {
     var copy = UnitCopy()
-    let reading = unit.read(budget.contexts)
+    let reading = unit.read(budget)
     note(reading, in: &copy)
     checkDomainIDs(reading, &copy)
     guard let root = arena.allocate(.rootTable) else {
@@ -375,7 +375,7 @@ public struct TableCopier {
 
   private mutating func blocked(_ unit: UnitTables, _ kept: Set<UInt16>) -> UnitCopy {
     var copy = UnitCopy()
-    let reading = unit.read(budget.contexts)
+    let reading = unit.read(budget)
     let isWide = unit.mode != .legacy
     let stride = isWide ? 32 : 16
     guard let root = arena.allocate(.rootTable), let closed = arena.allocate(.contextTable) else {

@@ -22,10 +22,17 @@ public struct UnitTables: Sendable {
     self.capabilities = capabilities
   }
 
-  func read(_ budget: ContextBudget) -> TranslationTablesReading {
-    TranslationTables(
-      memory: memory, rootTable: rootTable, mode: mode, unit: capabilities
-    ).read(budget: budget)
+  /// Every context, as the hardware would read them.
+  public func read(_ budget: CopyBudget) -> TranslationTablesReading {
+    let reading = TranslationTables(
+      memory: memory, rootTable: rootTable, mode: mode, unit: capabilities, work: budget.work
+    ).read(budget: budget.contexts)
+    if let work = budget.work {
+      if let part = reading.exhausted { work.cut(part.work, "the reading of contexts for a copy") }
+      // Nobody keeps the contexts for longer than a policy takes.
+      work.release(contexts: reading)
+    }
+    return reading
   }
 }
 

@@ -61,8 +61,8 @@ public struct DeviceEntries: Hashable, Sendable {
 /// Lists raw entries.
 public struct TableLister {
   public var evidence: DumpEvidence
-  /// At most this many paging entries per context.
-  public var pagingLimit = 1 << 20
+  /// An entry takes about as much memory as four runs.
+  private static let rowsOfEntry = 4
 
   public init(_ evidence: DumpEvidence) {
     self.evidence = evidence
@@ -74,6 +74,10 @@ public struct TableLister {
   public func tables(of unit: Unit, interrupts: Bool = false) -> UnitEntries? {
     guard let tables = evidence.tables(of: unit) else { return nil }
     let reading = tables.read()
+    if let part = reading.exhausted {
+      evidence.work.cut(
+        part.work, "the listing of root, context and PASID entries", unit: unit.name)
+    }
     var result = UnitEntries(
       unit: unit.name, mode: unit.tableMode, rootTable: tables.rootTable, entries: [],
       obstacles: reading.obstacles.map { "\($0.structure.rawValue) at \($0.address): \($0.kind)" })
@@ -168,8 +172,15 @@ public struct TableLister {
         unit: unit.name, device: device, pasid: pasid, path: trace.steps.map { DecodedEntry($0) },
         translation: trace.ending.description, entries: [], isCut: false, obstacles: [])
       guard let path = trace.path, let walk = evidence.walk(path, unit: unit) else { return result }
-      var collector = EntryCollector(stage: walk.space.stage, limit: pagingLimit)
-      walk.run(&collector)
+      var collector = EntryCollector(
+        stage: walk.space.stage, limit: evidence.work.left(.runs) / Self.rowsOfEntry)
+      let statistics = walk.run(&collector)
+      let listing = "the listing of page table entries"
+      evidence.work.note(statistics, listing, unit: unit.name, device: .pci(device))
+      evidence.work.spend(.runs, collector.rows.count * Self.rowsOfEntry)
+      if collector.isCut {
+        evidence.work.cut(.runs, listing, unit: unit.name, device: .pci(device))
+      }
       result.levels = path.levels
       result.table = path.table
       result.entries = collector.rows

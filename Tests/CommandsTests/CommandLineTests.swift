@@ -75,6 +75,13 @@ struct CommandLineTests {
                                   BTF. (values: auto, dwarf, btf; default: auto)
           --max-unpacked <size>   Unpack a packed dump, or standard input, to this size at most: 512M, 64G,
                                   2T. (default: 64G)
+          --max-entries <n>       Look at this many table entries at most; 0 for no limit. By default, as
+                                  all limits, far more than an honest dump of that size needs.
+          --max-runs <n>          Keep this many rows (runs, contexts, events) in memory at most; 0 for no
+                                  limit.
+          --max-objects <n>       Read this many objects of the kernel at most; 0 for no limit.
+          --max-pages <n>         Decompress this many pages at most; 0 for no limit.
+          --max-output <bytes>    Write this many bytes of the result at most; 0 for no limit.
 
         SHAPING THE RESULT:
           --format <format>       Form of the result. (values: text, json, ndjson, sarif; default: text)
@@ -92,6 +99,8 @@ struct CommandLineTests {
         MESSAGES:
           -q, --quiet             No warnings and no progress; errors stay.
           -v, --verbose           Say what is being done.
+          --sandbox/--no-sandbox  Give up what reading a dump does not need (seccomp, Landlock); on where
+                                  it works.
 
         OPTIONS:
           --device <sbdf>         Only this device, and whatever has to do with it: 0000:03:00.0, or its

@@ -45,6 +45,7 @@ struct InheritDocumentTests {
       top == [
         "schema", "tool", "dump", "crashKernel", "inherited", "observed", "policies",
         "liveUpdate", "recommendation", "changedAfterPanic", "outlook",
+        "cuts",
       ])
     let value = try #require(
       try JSONSerialization.jsonObject(with: Data(json().utf8)) as? [String: Any])

@@ -36,12 +36,16 @@ public final class SyntheticKernel {
 
   /// The kernel as the readers see it.
   ///
-  /// - Parameter memory: other contents, such as a damaged copy.
-  public func image(memory: (any PhysicalMemory)? = nil) -> KernelImage {
+  /// - Parameters:
+  ///   - memory: other contents, such as a damaged copy.
+  ///   - work: the run that pays for what is read.
+  public func image(
+    memory: (any PhysicalMemory)? = nil, work: WorkBudget = WorkBudget()
+  ) -> KernelImage {
     KernelImage(
       info: VMCoreInfo(Array(notes.joined(separator: "\n").utf8)),
       reader: KernelReader(memory ?? self.memory, space),
-      symbols: SymbolTable(symbols, origin: .kallsyms), types: types)
+      symbols: SymbolTable(symbols, origin: .kallsyms), types: types, work: work)
   }
 
   private func defineBasics() {

@@ -46,7 +46,7 @@ struct ReportDocumentTests {
       top == [
         "schema", "tool", "dump", "units", "contexts", "domains", "devices", "reservedRegions",
         "findings", "observations", "memoryMap", "handovers", "faults", "startUp", "notJudged",
-        "deviceView",
+        "cuts", "deviceView",
       ])
   }
 

@@ -151,6 +151,6 @@ struct TextReportTests {
     ("\u{202e}", "\\u{202e}"), ("\u{1f427}", "\\u{1f427}"), ("\r\n", "\\r\\n"),
   ])
   func escapesEverythingButPrintableASCII(_ text: String, _ expected: String) {
-    #expect(PlainText.escaped(text) == expected)
+    #expect(Escaping.terminal(text) == expected)
   }
 }

@@ -85,11 +85,16 @@ struct TranslatorTests {
     #expect(listed.entries.filter(\.leaf).map(\.iova.rawValue) == [0xffff_e000, 0xffff_f000])
     #expect(listed.obstacles.count == 1)
     #expect(!listed.isCut)
-    var short = lister
-    short.pagingLimit = 3
+    // Three entries' worth of rows.
+    let limited = DumpEvidence(
+      state: evidence.state, memory: evidence.memory,
+      work: WorkBudget(WorkLimits(entries: 1 << 20, runs: 15)))
+    let short = TableLister(limited)
     let cut = try #require(short.tables(of: Self.device, pasid: nil))
     #expect(cut.isCut)
     #expect(cut.entries.count == 3)
+    #expect(limited.cuts.map(\.what) == [.runs])
+    #expect(limited.cuts.first?.device == .pci(Self.device))
     let unit = try #require(lister.tables(of: evidence.state.units[0], interrupts: true))
     #expect(unit.entries.map(\.entry.structure) == ["root entry", "context entry"])
     #expect(unit.interrupts?.isEmpty == true)

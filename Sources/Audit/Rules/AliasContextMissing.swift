@@ -20,19 +20,20 @@ struct AliasContextMissing: AuditRule {
   static let needs: Set<AuditNeed> = [.kernel, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
+    let index = StateIndex(state)
     let active = Set(
       state.units.filter { $0.translationEnabled != false && $0.rootTable != nil }.map(\.name))
     let copied = state.copiedContexts
     return state.devices.flatMap { device -> [Finding] in
       guard !device.aliases.isEmpty, let function = device.device.function,
         function.segment < 0x10000, let unit = device.unit, active.contains(unit),
-        device.domain != nil, let type = state.domainType(of: device), type != .blocked,
-        let own = state.context(of: function, on: unit), own.translation != .none,
-        state.contextsAreComplete(on: unit)
+        device.domain != nil, let type = index.domainType(of: device), type != .blocked,
+        let own = index.context(of: function, on: unit), own.translation != .none,
+        index.contextsAreComplete(on: unit)
       else { return [] }
       return device.aliases.compactMap { alias in
         guard let source = alias.function, copied[unit]?.contains(alias) != true else { return nil }
-        let context = state.context(of: source, on: unit)
+        let context = index.context(of: source, on: unit)
         if let context, context.translation != .none {
           // The ids are compared elsewhere; what is left is one id with another table or type.
           guard context.domainID == own.domainID,
@@ -42,7 +43,7 @@ struct AliasContextMissing: AuditRule {
             .another(alias), unit: unit, device: device.device,
             evidence: [own.evidence, context.evidence])
         }
-        let blocked = state.contexts.first { $0.unit == unit && $0.device == source }
+        let blocked = index.anyContext(of: source, on: unit)
         return finding(
           .missing(alias, hasContext: blocked != nil), unit: unit, device: device.device,
           evidence: [own.evidence] + [blocked?.evidence].compactMap(\.self))

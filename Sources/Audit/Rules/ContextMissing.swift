@@ -16,15 +16,16 @@ struct ContextMissing: AuditRule {
   static let needs: Set<AuditNeed> = [.kernel, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
+    let index = StateIndex(state)
     let active = Set(
       state.units.filter { $0.translationEnabled != false && $0.rootTable != nil }.map(\.name))
     return state.devices.compactMap { device in
       guard let function = device.device.function, function.segment < 0x10000,
         let unit = device.unit, active.contains(unit), device.domain != nil,
-        let type = state.domainType(of: device), type != .blocked,
-        state.context(of: function, on: unit) == nil, state.contextsAreComplete(on: unit)
+        let type = index.domainType(of: device), type != .blocked,
+        index.context(of: function, on: unit) == nil, index.contextsAreComplete(on: unit)
       else { return nil }
-      let blocked = state.contexts.first { $0.unit == unit && $0.device == function }
+      let blocked = index.anyContext(of: function, on: unit)
       return finding(
         .missing(type, domainID: device.domainID, hasContext: blocked != nil), unit: unit,
         device: device.device, evidence: device.evidence + [blocked?.evidence].compactMap(\.self))

@@ -15,13 +15,14 @@ struct DomainIDMismatch: AuditRule {
   static let needs: Set<AuditNeed> = [.kernel, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
+    let index = StateIndex(state)
     let copied = Dictionary(
       state.units.map { ($0.name, Set($0.copiedContexts)) }, uniquingKeysWith: { $0.union($1) })
     return state.devices.flatMap { device -> [Finding] in
       guard let unit = device.unit, let expected = device.domainID else { return [] }
       return ([device.device] + device.aliases).compactMap { name in
         guard let function = name.function, copied[unit]?.contains(name) != true,
-          let context = state.context(of: function, on: unit), let have = context.domainID,
+          let context = index.context(of: function, on: unit), let have = context.domainID,
           have != expected
         else { return nil }
         return finding(

@@ -17,9 +17,13 @@ struct HandoverDisagrees: AuditRule {
   static let severity = Finding.Severity.error
 
   func check(_ state: RemappingState) -> [Finding] {
-    state.handovers.flatMap { handover in
-      handover.units.flatMap { check($0, handover, state) }
-        + handover.devices.flatMap { check($0, handover, state) }
+    guard !state.handovers.isEmpty else { return [] }
+    let index = StateIndex(state)
+    return state.handovers.flatMap { handover in
+      let domains = Dictionary(
+        handover.domains.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
+      return handover.units.flatMap { check($0, handover, state) }
+        + handover.devices.flatMap { check($0, handover, domains[$0.domain], state, index) }
     }
   }
 
@@ -55,7 +59,8 @@ struct HandoverDisagrees: AuditRule {
   }
 
   private func check(
-    _ row: Handover.Device, _ handover: Handover, _ state: RemappingState
+    _ row: Handover.Device, _ handover: Handover, _ domain: Handover.Domain?,
+    _ state: RemappingState, _ index: StateIndex
   ) -> [Finding] {
     let evidence = [
       Evidence(what: "struct iommu_device_ser", address: HexWord(row.address.rawValue))
@@ -67,7 +72,6 @@ struct HandoverDisagrees: AuditRule {
       return [report(.noUnit(row.unit))]
     }
     var findings: [Finding] = []
-    let domain = handover.domains.first { $0.address == row.domain }
     if domain == nil { findings.append(report(.noDomain(row.domain), unit: unit.unit)) }
     guard let name = unit.unit else { return findings }
     if handover.stage == .incoming,
@@ -76,9 +80,7 @@ struct HandoverDisagrees: AuditRule {
     {
       findings.append(report(.notTaken(row.domainID), unit: name))
     }
-    let context = state.contexts.first {
-      $0.unit == name && .pci($0.device) == row.device && $0.servesRequestsWithoutPASID
-    }
+    let context = row.device.function.flatMap { index.requestContext(of: $0, on: name) }
     guard let context else { return findings + [report(.noContext, unit: name)] }
     if let id = context.domainID, id != row.domainID {
       findings.append(report(.otherID(row.domainID, id), unit: name))

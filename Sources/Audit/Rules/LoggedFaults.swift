@@ -20,10 +20,16 @@ struct LoggedFaults: AuditRule {
     guard let faults = state.faults else { return [] }
     let known = Dictionary(
       state.devices.map { ($0.device, $0) }, uniquingKeysWith: { first, _ in first })
+    // Requests may arrive under another id than the device's own.
+    var sendersByAlias: [DeviceName: [Device]] = [:]
+    for device in state.devices {
+      for alias in device.aliases where alias != device.device {
+        sendersByAlias[alias, default: []].append(device)
+      }
+    }
     var findings = faults.devices.prefix(Self.limit).map { row -> Finding in
       let name = DeviceName.pci(row.device)
-      // Requests may arrive under another id than the device's own.
-      let senders = state.devices.filter { $0.aliases.contains(name) && $0.device != name }
+      let senders = sendersByAlias[name] ?? []
       return finding(
         .refused(row, senders.map(\.device)), unit: (known[name] ?? senders.first)?.unit,
         device: name)

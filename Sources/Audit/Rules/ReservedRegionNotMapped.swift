@@ -17,8 +17,9 @@ struct ReservedRegionNotMapped: AuditRule {
   static let needs: Set<AuditNeed> = [.kernel, .pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
-    state.devices.flatMap { device -> [Finding] in
-      guard let domain = state.kernelDomain(of: device), domain.isDMA else { return [] }
+    let index = StateIndex(state)
+    return state.devices.flatMap { device -> [Finding] in
+      guard let domain = index.kernelDomain(of: device), domain.isDMA else { return [] }
       return device.reservedRegions.compactMap { region in
         guard region.kind == .rmrr, let mapped = region.mapped, mapped != .identity else {
           return nil

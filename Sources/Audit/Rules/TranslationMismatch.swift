@@ -15,13 +15,14 @@ struct TranslationMismatch: AuditRule {
   static let needs: Set<AuditNeed> = [.kernel, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
+    let index = StateIndex(state)
     let copied = Dictionary(
       state.units.map { ($0.name, Set($0.copiedContexts)) }, uniquingKeysWith: { $0.union($1) })
     return state.devices.compactMap { device in
       guard let unit = device.unit, let function = device.device.function,
         copied[unit]?.contains(device.device) != true,
-        let type = state.domainType(of: device),
-        let context = state.context(of: function, on: unit),
+        let type = index.domainType(of: device),
+        let context = index.context(of: function, on: unit),
         contradicts(context.translation, type)
       else { return nil }
       return finding(

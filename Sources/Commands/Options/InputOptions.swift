@@ -24,11 +24,13 @@ struct InputOptions: ParsableArguments {
 
   @OptionGroup var unpacking: UnpackingOptions
 
+  @OptionGroup var bounds: BoundOptions
+
   /// The request for what was named, with folders and kernels told apart.
   func request(_ files: [String]) throws(SessionError) -> DumpRequest {
     try DumpRequest(
       files: files, vmlinux: vmlinux, symbols: symbols, types: types,
-      unpackLimit: unpacking.maxUnpacked.bytes
+      unpackLimit: unpacking.maxUnpacked.bytes, work: bounds.work
     ).located()
   }
 }

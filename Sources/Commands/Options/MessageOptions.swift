@@ -2,13 +2,18 @@
 
 import ArgumentParser
 
-/// How talkative standard error is.
+/// How talkative standard error is, and how confined the process.
 struct MessageOptions: ParsableArguments {
   @Flag(name: [.short, .long], help: "No warnings and no progress; errors stay.")
   var quiet = false
 
   @Flag(name: [.short, .long], help: "Say what is being done.")
   var verbose = false
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Give up what reading a dump does not need (seccomp, Landlock); on where it works.")
+  var sandbox: Bool?
 
   func validate() throws {
     if quiet && verbose {

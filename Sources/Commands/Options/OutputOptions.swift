@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Memory
 import Report
 
 /// Where a result goes.
@@ -16,17 +17,39 @@ struct DestinationOptions: ParsableArguments {
   /// Lets `body` write the result; never over one of `inputs`.
   ///
   /// A reader that has gone is no error.
+  ///
+  /// - Parameters:
+  ///   - work: what the result may be long; text that would be longer ends with a line that says so,
+  ///     a document that would be is an error.
+  ///   - isText: whether a part of the result is worth something.
   func write(
-    in environment: Environment, keeping inputs: [String] = [],
-    _ body: (any ByteSink) throws -> Void
+    in environment: Environment, keeping inputs: [String] = [], paidBy work: WorkBudget? = nil,
+    isText: Bool = false, _ body: (any ByteSink) throws -> Void
   ) throws {
+    func bounded(_ sink: any ByteSink) throws {
+      // Nothing is granted where no dump was read.
+      guard let work, work.limit(.output) > 0 else { return try body(sink) }
+      do {
+        try body(BoundedSink(sink, work))
+      } catch OutputError.spent {
+        let limit = work.limit(.output)
+        guard isText else {
+          throw CommandFailure(
+            "the document has more than \(limit) bytes, which is all that the run may write"
+              + " (--max-output)")
+        }
+        let end =
+          "\n# The result ends here: \(limit) bytes are all that the run may write (--max-output).\n"
+        try sink.write(Array(end.utf8))
+      }
+    }
     do {
       guard let output else {
         try CommandFiles.checkInputs()
-        try body(environment.standardOutput)
+        try bounded(environment.standardOutput)
         return
       }
-      try CommandFiles.write(output, keeping: inputs, body)
+      try CommandFiles.write(output, keeping: inputs, bounded)
     } catch OutputError.closed {}
   }
 }
@@ -59,15 +82,18 @@ extension DestinationOptions {
   /// Writes a document in the form that was asked for.
   ///
   /// - Parameters:
+  ///   - work: what the result may be long.
   ///   - text: writes the text, with colour or without.
   ///   - sarif: writes the results as SARIF, for verbs that offer it.
   func write(
     _ document: some Document, as form: FormatOptions<some FormatChoice>,
-    in environment: Environment, keeping inputs: [String],
+    in environment: Environment, keeping inputs: [String], paidBy work: WorkBudget? = nil,
     text: (_ sink: any ByteSink, _ color: Bool) throws -> Void,
     sarif: ((_ sink: any ByteSink) throws -> Void)? = nil
   ) throws {
-    try write(in: environment, keeping: inputs) { sink in
+    try write(
+      in: environment, keeping: inputs, paidBy: work, isText: form.format.output == .text
+    ) { sink in
       switch form.format.output {
       case .text: try text(sink, form.useColor(in: environment, toFile: output != nil))
       case .json: try document.writeJSON(to: sink)

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import DumpFile
+import Memory
 import Report
 import Session
 
@@ -28,6 +29,8 @@ struct CarveCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var unpacking: UnpackingOptions
 
+  @OptionGroup(title: "Reading the dump") var bounds: BoundOptions
+
   @OptionGroup var length: LengthOptions<Rows>
 
   @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
@@ -44,15 +47,19 @@ struct CarveCommand: Verb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let session = try Session(
-      DumpRequest(files: dumps, unpackLimit: unpacking.maxUnpacked.bytes), progress: console)
+      DumpRequest(
+        files: dumps, unpackLimit: unpacking.maxUnpacked.bytes, work: bounds.work),
+      progress: console)
     for obstacle in session.dump.obstacles { console.warning(obstacle) }
     let roots = session.carvedRoots(threshold: threshold)
     console.endProgress()
     let document = CarveDocument(
       dump: session.symbollessSummary,
-      pages: session.dump.storedFrames.reduce(0) { $0 &+ UInt64($1.count) }, roots: roots)
+      pages: session.dump.storedFrames.reduce(0) { $0 &+ UInt64($1.count) }, roots: roots,
+      cuts: session.work.cuts)
     try destination.write(
       document, as: form, in: environment, keeping: session.request.inputs,
+      paidBy: session.work,
       text: { sink, color in
         try CarveText(limit: length.rows, color: color).write(document, to: sink)
       })

@@ -4,6 +4,7 @@ import Evidence
 import Faults
 import Inheritance
 import Memory
+import TableCopy
 
 /// What a crash kernel would see of each device, computed when it is first asked for.
 final class CrashKernelOutlook {
@@ -31,7 +32,8 @@ final class CrashKernelOutlook {
     console.progress("what a crash kernel would see")
     let forecaster = Forecaster(
       evidence.state, memory: evidence.memory,
-      facts: MachineFacts(reading: kernel, memory: evidence.memory))
+      facts: MachineFacts(reading: kernel, memory: evidence.memory),
+      budget: CopyBudget(evidence.work))
     var devices: [DeviceName: [Outlook]] = [:]
     for policy in [Policy.linux, .disable] {
       for row in forecaster.run(policy).forecast.devices {

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Audit
 import Evidence
+import Memory
 import RemappingState
 import Report
 import Session
@@ -59,15 +60,20 @@ struct DiffCommand: Verb {
     oldRequest.vmlinux = sides.oldVmlinux ?? oldRequest.vmlinux
     oldRequest.symbols = sides.oldSymbols ?? oldRequest.symbols
     var newRequest = try input.request([new])
+    // Both sides are one run.
+    newRequest.work = oldRequest.work
     newRequest.vmlinux = sides.newVmlinux ?? newRequest.vmlinux
     newRequest.symbols = sides.newSymbols ?? newRequest.symbols
     let before = try side(oldRequest, in: environment, console: console)
     let after = try side(newRequest, in: environment, console: console)
     console.endProgress()
     let diff = StateDiff(from: before, to: after, options: comparison.options)
-    let document = DiffDocument(old: before.state.dump, new: after.state.dump, diff: diff)
+    let document = DiffDocument(
+      old: before.state.dump, new: after.state.dump, diff: diff,
+      cuts: Self.joined([before.state.cuts, after.state.cuts, oldRequest.work.cuts]))
     try destination.write(
       document, as: form, in: environment, keeping: oldRequest.inputs + newRequest.inputs,
+      paidBy: oldRequest.work,
       text: { sink, color in
         try DiffText(limit: length.rows, color: color, physical: physical).write(document, to: sink)
       })
@@ -82,6 +88,12 @@ struct DiffCommand: Verb {
     return diff.isEmpty ? .done : .found
   }
 
+  /// Each cut once.
+  private static func joined(_ lists: [[Cut]]) -> [Cut] {
+    var seen: Set<Cut> = []
+    return lists.joined().filter { seen.insert($0).inserted }
+  }
+
   /// What a dump says now, or what a report said when it was written: its findings are carried over.
   private func side(
     _ request: DumpRequest, in environment: Environment, console: Console
@@ -91,6 +103,8 @@ struct DiffCommand: Verb {
       let bytes = try CommandFiles.bytes(request.name, limit: Self.reportLimit)
       do {
         let report = try ReportReader.document(bytes)
+        // A report is as long as what it tells.
+        request.work.grant(pages: bytes.count >> 12)
         return StateDiff.Side(report.state, findings: report.findings)
       } catch {
         throw CommandFailure("\(request.name): \(error)")

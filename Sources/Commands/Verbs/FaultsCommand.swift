@@ -97,10 +97,11 @@ struct FaultsCommand: Verb {
     let units = UnitExplainer(evidence)
     let document = FaultsDocument(
       dump: evidence.state.dump, log: log, isGiven: isGiven, faults: faults,
-      unitMessages: log.units.map { units.explain($0) })
+      unitMessages: log.units.map { units.explain($0) }, cuts: evidence.cuts)
     console.endProgress()
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs + files,
+      paidBy: evidence.work,
       text: { sink, color in
         try FaultsText(limit: length.rows, color: color).write(document, to: sink)
       },

@@ -62,9 +62,10 @@ struct HistoryCommand: Verb {
       invalidations: InvalidationHistory.descriptors(evidence),
       selection: HistorySelection(
         device: device.map { .pci($0.function) }, last: last?.nanoseconds),
-      names: names)
+      names: names, cuts: evidence.cuts)
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs,
+      paidBy: evidence.work,
       text: { sink, color in
         try HistoryText(limit: length.rows, color: color).write(document, to: sink)
       })

@@ -122,7 +122,8 @@ struct InheritCommand: Verb {
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
     let result = Forecaster(
       state, memory: session.memory, facts: facts, options: options,
-      errors: Set(Audit.findings(of: state).filter { $0.severity == .error }.compactMap(\.device))
+      errors: Set(Audit.findings(of: state).filter { $0.severity == .error }.compactMap(\.device)),
+      budget: CopyBudget(session.work)
     ).forecast(
       keepingTablesOf: image == nil ? nil : tablesPolicy,
       beside: second.map { CrashTakeover(release: $0.release, structures: $0.kernel?.structures) }
@@ -133,9 +134,11 @@ struct InheritCommand: Verb {
       }
     }
     console.endProgress()
-    let document = InheritDocument(dump: state.dump, forecast: result.forecast)
+    let document = InheritDocument(
+      dump: state.dump, forecast: result.forecast, cuts: session.work.cuts)
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs,
+      paidBy: session.work,
       text: { sink, color in
         try InheritText(
           limit: length.rows,

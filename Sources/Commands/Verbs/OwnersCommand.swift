@@ -53,9 +53,10 @@ struct OwnersCommand: Verb {
         OwnersDocument.Answer(
           start: range.first, end: range.last, pages: Self.pages(range, classifier),
           reaches: index.reaches(range.first, range.last))
-      })
+      }, cuts: evidence.cuts)
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs,
+      paidBy: evidence.work,
       text: { sink, color in
         try OwnersText(limit: length.rows, color: color).write(document, to: sink)
       })

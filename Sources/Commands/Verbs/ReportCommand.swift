@@ -52,7 +52,8 @@ struct ReportCommand: Verb {
     let request = try input.request(dumps)
     var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
     KernelAccount.add(to: &evidence.state, from: evidence.kernel)
-    let state = evidence.state
+    evidence.state.cuts = evidence.cuts
+    var state = evidence.state
     var document = ReportDocument(
       state: state, findings: Audit.findings(of: state), notJudged: Audit.unjudged(on: state))
     if let device {
@@ -61,12 +62,15 @@ struct ReportCommand: Verb {
       guard let view = DeviceView(of: name, in: evidence) else {
         throw CommandFailure(unknown(name, in: state, request.name))
       }
+      state.cuts = evidence.cuts
+      document.state.cuts = state.cuts
       document = document.narrowed(to: view)
     }
     console.endProgress()
     warn(about: state, console)
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs,
+      paidBy: evidence.work,
       text: { sink, color in
         if let view = document.deviceView {
           try DeviceText(
@@ -102,6 +106,9 @@ struct ReportCommand: Verb {
         "the kernel's structures could not be read, only the hardware's tables; try --vmlinux")
     }
     let gaps = state.observations.count { $0.kind == .unreadable || $0.kind == .budget }
+    if !state.cuts.isEmpty {
+      console.warning("not everything was looked at, limits were reached; the report lists where")
+    }
     if gaps > 0 {
       console.warning("parts of the dump are missing; the section `missing` lists them")
     }

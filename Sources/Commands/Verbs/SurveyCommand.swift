@@ -47,6 +47,9 @@ struct SurveyCommand: Verb {
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
+  /// The processes that judge one dump each confine themselves.
+  var runsPrograms: Bool { !alone }
+
   func validate() throws {
     if let jobs, jobs < 1 { throw ValidationError("'--jobs' is 1 or more; have \(jobs).") }
     guard (1...1_000_000).contains(timeout) else {

@@ -83,7 +83,9 @@ struct TablesCommand: Verb {
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()
-    try destination.write(in: environment, keeping: request.inputs) { sink in
+    try destination.write(
+      in: environment, keeping: request.inputs, paidBy: evidence.work, isText: format != .json
+    ) { sink in
       switch format {
       case .debugfs: try writeDebugfs(evidence, console, to: sink)
       case .text:
@@ -102,12 +104,12 @@ struct TablesCommand: Verb {
     if let device {
       let tables = lister.tables(of: device.function, pasid: pasid)
       return TablesDocument(
-        dump: evidence.state.dump, units: [], devices: tables.map { [$0] } ?? [])
+        dump: evidence.state.dump, units: [], devices: tables.map { [$0] } ?? [],
+        cuts: evidence.cuts)
     }
+    let units = evidence.state.units.compactMap { lister.tables(of: $0, interrupts: interrupts) }
     return TablesDocument(
-      dump: evidence.state.dump,
-      units: evidence.state.units.compactMap { lister.tables(of: $0, interrupts: interrupts) },
-      devices: [])
+      dump: evidence.state.dump, units: units, devices: [], cuts: evidence.cuts)
   }
 
   private func writeDebugfs(

@@ -61,9 +61,10 @@ struct TranslateCommand: Verb {
       dump: evidence.state.dump,
       translations: operands.values().map {
         translator.translate(device.function, pasid: pasid, iova: $0.address)
-      })
+      }, cuts: evidence.cuts)
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs,
+      paidBy: evidence.work,
       text: { sink, color in
         try TranslateText(color: color).write(document, to: sink)
       })

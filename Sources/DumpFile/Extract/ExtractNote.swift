@@ -303,6 +303,7 @@ extension Absence {
     case .truncated(let offset): "truncated \(offset.hexadecimal)"
     case .corrupt(let offset, let what): "corrupt \(offset.hexadecimal) \(what.escaped)"
     case .unsupported(let what): "unsupported \(what.escaped)"
+    case .budget: "budget"
     case .system(let errno): "system \(errno)"
     }
   }
@@ -312,6 +313,7 @@ extension Absence {
     case "excluded": self = .excluded
     case "zero-or-excluded": self = .zeroOrExcluded
     case "not-in-dump": self = .notInDump
+    case "budget": self = .budget
     case "truncated":
       guard let offset = fields.hexadecimal() else { return nil }
       self = .truncated(fileOffset: offset)

@@ -12,11 +12,15 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
   private let parts: [KdumpPart]
   private let cache = PageCache()
   private let ranges = Mutex<[Range<UInt64>]?>(nil)
+  private let work = Mutex<WorkBudget?>(nil)
 
   /// - Parameter parts: ascending and disjoint by their frames, at least one.
   init(_ parts: [KdumpPart]) {
     self.parts = parts
   }
+
+  /// Lets a run pay for the pages that are decompressed from now on.
+  func charge(_ work: WorkBudget) { self.work.withLock { $0 = work } }
 
   /// Runs of the first bitmap; at most 1,048,576, a damaged bitmap's further ones are left out.
   var memoryFrames: [Range<UInt64>] {
@@ -60,6 +64,10 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
       let key = PageCache.Key(
         part: index, offset: descriptor.offset, size: descriptor.size, flags: descriptor.flags)
       if let page = cache.page(key) { return page }
+      if let work = work.withLock({ $0 }), !work.spend(.pages) {
+        work.cut(.pages, "the decompressing of pages")
+        throw self.error(frame, .budget)
+      }
       let result: Result<Page, Codec.Failure> = try bytes.withBytes(
         at: descriptor.offset, length: Int(descriptor.size)
       ) { span in
@@ -72,6 +80,8 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
       let page = try result.get()
       cache.insert(page, key)
       return page
+    } catch let error as MemoryError {
+      throw error
     } catch let error as Truncation {
       throw self.error(frame, error.absence)
     } catch Codec.Failure.corrupt(let what) {

@@ -38,6 +38,7 @@ extension KernelImage {
           walk.problem = KernelError(at: head, .malformed("list longer than \(limit) entries"))
           return walk
         }
+        try spend(at: next)
         let bytes = try reader.bytes(at: next, count: 16)
         let back: UInt64 = (try? bytes.littleEndian(at: 8)) ?? 0
         if back != previous.rawValue, walk.problem == nil {

@@ -46,9 +46,11 @@ extension KernelImage {
         }
         let bytes: [UInt8]
         do throws(KernelError) {
+          try spend(at: current)
           bytes = try reader.bytes(at: current, count: 24)
         } catch {
           note(error)
+          if error.reason == .budget { return walk }
           break
         }
         let up: UInt64 = (try? bytes.littleEndian(at: 0)) ?? 0

@@ -27,6 +27,7 @@ extension KernelImage {
         guard seen.insert(address).inserted, seen.count <= limit else {
           throw KernelError(at: address, .malformed("the tree of resources does not end"))
         }
+        try spend(at: address)
         let resource = try object("resource", at: address)
         walk.elements.append(
           KernelResource(

@@ -130,6 +130,8 @@ private struct XArrayWalker {
     guard seen.count <= limit, walk.elements.count < limit else {
       throw KernelError(at: address, .malformed("xarray larger than \(limit) entries"))
     }
+    // Its slots are read one by one.
+    try image.spend(8, at: address)
     let node = KernelObject(image, layout, at: address)
     let shift = try node.unsigned("shift")
     // Shifts fall towards the leaves, so the depth is bounded too.

@@ -94,7 +94,6 @@ final class AllocatorReader {
     else { throw KernelError(.noMember(structure: "iova", member: "node, pfn_lo or pfn_hi")) }
     let anchor = try space.has("anchor") ? try space.address(of: "anchor") : nil
     let links = log.take(image.redBlackTree(at: try space.address(of: "rbroot")), .allocatorTree)
-    try log.budget.spend(links.count, at: space.address)
     guard layout.byteCount <= Page.size else {
       throw KernelError(
         at: space.address, .malformed("struct iova of \(layout.byteCount) bytes"))
@@ -157,7 +156,7 @@ final class AllocatorReader {
       let perCPU = try cache.pointer("cpu_rcaches")
       guard perCPU.rawValue != 0 else { continue }
       for cpu in cpus {
-        try log.budget.spend(1, at: cache.address)
+        try image.spend(1, at: cache.address)
         for path in ["loaded", "prev"] {
           _ = log.attempt(.cacheOfCPU, number: "\(cpu)") { () throws(KernelError) in
             let local = try image.object("iova_cpu_rcache", at: try image.perCPU(perCPU, cpu: cpu))
@@ -202,7 +201,7 @@ final class AllocatorReader {
     let magazine = try image.object("iova_magazine", at: pointer)
     let capacity = try magazine.arrayCount("pfns")
     let size = isFull ? capacity : try magazine.count("size", limit: capacity)
-    try log.budget.spend(size, at: pointer)
+    try image.spend(size, at: pointer)
     for slot in 0..<size { allocator.cached.insert(try magazine.element("pfns", slot)) }
   }
 
@@ -257,7 +256,7 @@ final class AllocatorReader {
       throw KernelError(
         at: address, .malformed("flush queue from \(slot) to \(tail) of \(capacity) entries"))
     }
-    try log.budget.spend(tail >= slot ? tail - slot : capacity - slot + tail, at: address)
+    try image.spend(tail >= slot ? tail - slot : capacity - slot + tail, at: address)
     while slot != tail {
       let entry = KernelObject(
         image, entryLayout,

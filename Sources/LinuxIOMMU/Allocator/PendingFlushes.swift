@@ -64,7 +64,7 @@ struct PendingFlushes {
         let isFlat = layout.has("iova")
         let capacity = try table.arrayCount(isFlat ? "iova" : "entries")
         let next = try table.count("next", limit: capacity)
-        try log.budget.spend(next, at: table.address)
+        try image.spend(next, at: table.address)
         for slot in 0..<next {
           _ = log.attempt(.deferredFlush) { () throws(KernelError) in
             if isFlat {

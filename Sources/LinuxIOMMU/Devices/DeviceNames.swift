@@ -34,7 +34,7 @@ struct DeviceNames {
     let count = try owner.count("devices_cnt", limit: 8192)
     let array = try owner.pointer("devices")
     guard count > 0, array.rawValue != 0 else { return [] }
-    try log.budget.spend(count, at: owner.address)
+    try image.spend(count, at: owner.address)
     let element = try image.structure("dmar_dev_scope")
     let step = UInt64(clamping: element?.byteCount ?? 8)
     var devices: [DeviceName?] = []

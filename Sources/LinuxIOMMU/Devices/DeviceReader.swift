@@ -103,7 +103,7 @@ final class DeviceReader {
     }
     let entries = log.take(
       image.xarray(at: try group.address(of: "pasid_array")), .pasidArray, device: device.name)
-    try log.budget.spend(entries.count, at: group.address)
+    try image.spend(entries.count, at: group.address)
     for entry in entries {
       guard let pasid = UInt32(exactly: entry.index) else { continue }
       let domain = log.attempt(.pasidArray, device: device.name) { () throws(KernelError) in
@@ -149,7 +149,7 @@ final class DeviceReader {
           image.list(
             at: try group.address(of: "devices"), of: member, linkedBy: "list",
             limit: 65536), .devicesOfGroup)
-        try log.budget.spend(devices.count + 1, at: group.address)
+        try image.spend(at: group.address)
         for device in devices {
           let pointer = log.attempt(.groupDevice) { () throws(KernelError) in
             try device.pointer("dev")
@@ -256,7 +256,7 @@ final class DeviceReader {
         let table = try iommu.pointer("domains")
         guard table.rawValue != 0 else { return }
         let isSplit = try image.has("dmar_domain", "iommu_did")
-        try log.budget.spend(ids.count, at: table)
+        try image.spend(ids.count, at: table)
         for id in ids {
           let slot: UInt64
           if isSplit {

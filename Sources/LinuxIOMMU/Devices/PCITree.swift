@@ -55,7 +55,7 @@ struct PCITree {
             continue
           }
           // The path is kept for every function on the bus.
-          try log.budget.spend(1 + bridges.count, at: bus.address)
+          try image.spend(1 + bridges.count, at: bus.address)
           read(bus, bridges, image, log, &pending)
           guard functions.count <= Self.functionLimit, seen.count <= Self.functionLimit else {
             throw KernelError(

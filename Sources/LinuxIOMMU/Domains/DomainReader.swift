@@ -243,12 +243,12 @@ final class DomainReader {
 
   private func ids(of object: KernelObject) throws(KernelError) -> [Int: UInt32] {
     var ids: [Int: UInt32] = [:]
-    try log.budget.spend(1 + sequences.count, at: object.address)
+    try image.spend(1 + sequences.count, at: object.address)
     switch form.ids {
     case .xarray:
       let entries = log.take(
         image.xarray(at: try object.address(of: "iommu_array"), limit: 1024), .unitsOfDomain)
-      try log.budget.spend(entries.count, at: object.address)
+      try image.spend(entries.count, at: object.address)
       for entry in entries {
         guard let sequence = Int(exactly: entry.index) else { continue }
         ids[sequence] = log.attempt(.unitOfDomain) { () throws(KernelError) in

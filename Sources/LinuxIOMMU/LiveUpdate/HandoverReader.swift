@@ -161,7 +161,7 @@ struct HandoverReader {
         }
         let room = (Page.size - Int(offset)) / layout.byteCount
         let count = try object.count("hdr.nr_objects", limit: room)
-        try log.budget.spend(count + 1, at: object.address)
+        try image.spend(count + 1, at: object.address)
         next = try object.unsigned("hdr.next_array_phys")
         for index in 0..<count {
           let distance = offset + UInt64(index * layout.byteCount)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Memory
+
 /// Everything one dump says about its remapping units at the time of the crash.
 ///
 /// Two witnesses speak here and are never patched into agreement: `contexts` and the mappings of
@@ -35,13 +37,15 @@ public struct RemappingState: Hashable, Sendable {
   public var faults: FaultSummary?
   /// How the units came up; `nil` where neither command line nor log was read.
   public var startUp: StartUp?
+  /// Where the work behind this state ended early; empty where all was looked at.
+  public var cuts: [Cut]
 
   public init(
     dump: DumpSummary, units: [Unit] = [], contexts: [Context] = [], domains: [Domain] = [],
     devices: [Device] = [], reservedRegions: [ReservedRegion] = [],
     observations: [Observation] = [], memoryMap: [MemoryRegion] = [],
     handovers: [Handover] = [],
-    faults: FaultSummary? = nil, startUp: StartUp? = nil
+    faults: FaultSummary? = nil, startUp: StartUp? = nil, cuts: [Cut] = []
   ) {
     self.dump = dump
     self.units = units
@@ -54,5 +58,6 @@ public struct RemappingState: Hashable, Sendable {
     self.handovers = handovers
     self.faults = faults
     self.startUp = startUp
+    self.cuts = cuts
   }
 }

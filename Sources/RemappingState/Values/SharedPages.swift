@@ -60,6 +60,12 @@ public struct SharedPages: Hashable, Sendable {
     var comparisons = comparisonLimit
     for target in targets {
       let start = target.range.lowerBound
+      // To look through those that are open costs too, if many are.
+      comparisons -= active.count / 8
+      guard comparisons > 0 else {
+        search.isComplete = false
+        break
+      }
       active.removeAll { reach[$0] < start }
       for domain in active where domain != target.domain {
         guard comparisons > 0, search.places.count < placeLimit else {

@@ -13,6 +13,9 @@ public enum Cause: String, Hashable, Sendable, CaseIterable {
   case unsupported
   case system
 
+  /// What a run may do was spent before.
+  case budget
+
   // A kernel structure cannot be followed.
   /// The kernel's page tables map nothing at the address.
   case unmapped
@@ -42,6 +45,7 @@ extension Cause {
       case .truncated: .truncated
       case .corrupt: .corrupt
       case .unsupported: .unsupported
+      case .budget: .budget
       case .system: .system
       }
   }

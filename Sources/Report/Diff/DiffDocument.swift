@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Memory
 public import RemappingState
 public import StateDiff
 
@@ -10,7 +11,13 @@ public struct DiffDocument: Hashable, Sendable {
   public var new: DumpSummary
   public var diff: StateDiff
 
-  public init(old: DumpSummary, new: DumpSummary, diff: StateDiff, tool: Tool = .current) {
+  /// Where work ended early; empty where all was looked at.
+  public var cuts: [Cut]
+
+  public init(
+    old: DumpSummary, new: DumpSummary, diff: StateDiff, cuts: [Cut] = [], tool: Tool = .current
+  ) {
+    self.cuts = cuts
     self.tool = tool
     self.old = old
     self.new = new
@@ -51,5 +58,6 @@ extension DiffDocument: Document, DocumentRow {
     fields.field(
       "findings", \.diff.findings,
       "Differences of the findings, which are carried over from both reports.")
+    fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

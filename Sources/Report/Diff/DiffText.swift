@@ -42,7 +42,7 @@ public struct DiffText {
     }
     try growth(diff.domains, to: page)
     try domains(diff.domains, to: page)
-    try page.finish()
+    try page.finish(document.cuts)
   }
 
   // MARK: What it means

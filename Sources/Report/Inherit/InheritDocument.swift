@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Inheritance
+public import Memory
 public import RemappingState
 
 /// The document of `inherit`: what a crash kernel would find, under each policy.
@@ -9,7 +10,11 @@ public struct InheritDocument: Hashable, Sendable {
   public var dump: DumpSummary
   public var forecast: Forecast
 
-  public init(dump: DumpSummary, forecast: Forecast, tool: Tool = .current) {
+  /// Where work ended early; empty where all was looked at.
+  public var cuts: [Cut]
+
+  public init(dump: DumpSummary, forecast: Forecast, cuts: [Cut] = [], tool: Tool = .current) {
+    self.cuts = cuts
     self.tool = tool
     self.dump = dump
     self.forecast = forecast
@@ -56,5 +61,6 @@ extension InheritDocument: Document, DocumentRow {
     fields.field(
       "outlook", \.forecast.outlook,
       "Whether a crash kernel that does what Linux does gets through, and what to do about it.")
+    fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

@@ -44,7 +44,7 @@ public struct InheritText {
       try page.heading("Policies compared")
       try writeComparison(forecast, to: page)
     }
-    try page.finish()
+    try page.finish(document.cuts)
   }
 
   private static func remark(_ policy: Policy) -> String {

@@ -33,14 +33,24 @@ public struct CarveDocument: Hashable, Sendable {
     public var sharesTablesWith: [PhysicalAddress]
   }
 
+  /// Where work ended early; empty where all was looked at.
+  public var cuts: [Cut]
+
   public init(
-    dump: DumpSummary, pages: UInt64, roots: [CarvedRoot], tool: Tool = .current
+    dump: DumpSummary, pages: UInt64, roots: [CarvedRoot], cuts: [Cut] = [], tool: Tool = .current
   ) {
+    self.cuts = cuts
     self.tool = tool
     self.dump = dump
     self.pages = pages
-    self.roots = roots.map { root in
-      let tables = Set(root.tables)
+    // Roots by each table that they lead to; most tables have the same ones.
+    var users: [PhysicalAddress: [Int]] = [:]
+    for (index, root) in roots.enumerated() {
+      for table in root.tables { users[table, default: []].append(index) }
+    }
+    self.roots = roots.enumerated().map { index, root in
+      let sharing = Set(Set(root.tables.lazy.map { users[$0] ?? [] }).joined())
+        .subtracting([index])
       return Root(
         address: root.address, mode: root.mode.rawValue, score: root.score,
         reasons: root.reasons, buses: root.buses,
@@ -48,9 +58,7 @@ public struct CarveDocument: Hashable, Sendable {
           PCIFunction(bus: UInt8($0 >> 8), devfn: UInt8(truncatingIfNeeded: $0))
         }, domainIDs: root.domainIDs, tables: root.tables, missingTables: root.missingTables,
         copiedContexts: root.copiedContexts,
-        sharesTablesWith: roots.filter {
-          $0.address != root.address && !tables.isDisjoint(with: $0.tables)
-        }.map(\.address))
+        sharesTablesWith: sharing.sorted().map { roots[$0].address })
     }
   }
 }
@@ -75,5 +83,6 @@ extension CarveDocument: Document, DocumentRow {
     fields.field("dump", \.dump, "The dump that was read.")
     fields.field("pages", \.pages, "Pages that were looked at.")
     fields.field("roots", \.roots, "What was found, by address.")
+    fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

@@ -38,6 +38,6 @@ public struct CarveText {
         "iommuscope tables DUMP --root \(root.address)"
           + (root.mode == "legacy" ? "" : ",\(root.mode)"), indent: 4, labelWidth: 14)
     }
-    try page.finish()
+    try page.finish(document.cuts)
   }
 }

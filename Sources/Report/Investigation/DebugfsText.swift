@@ -59,7 +59,7 @@ public struct DebugfsText {
   }
 
   /// A name out of the dump, as nothing that a terminal would obey; plain ones stay as they are.
-  private static func name(_ text: String) -> String { PlainText.escaped(text) }
+  private static func name(_ text: String) -> String { Escaping.terminal(text) }
 
   // MARK: Contexts
 
@@ -133,6 +133,9 @@ public struct DebugfsText {
     case .pasidDirectory(let address): "# PASID directory at \(address) is not in the dump\n"
     case .pasidTable(let address): "# PASID table at \(address) is not in the dump\n"
     case .pageTable(let address): "# page table at \(address) is not in the dump\n"
+    case .rest(let address):
+      "# the rest below \(address) was not looked at: the run's limit of table entries is reached"
+        + " (--max-entries)\n"
     case .interruptPages(let count): "# \(count) pages of the table are not in the dump\n"
     case .descriptor(let index): "# descriptor \(index) is not in the dump\n"
     }

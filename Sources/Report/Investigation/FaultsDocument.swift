@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Faults
+public import Memory
 public import RemappingState
 
 /// The document of `faults`.
@@ -42,10 +43,14 @@ public struct FaultsDocument: Hashable, Sendable {
     public var others: Int
   }
 
+  /// Where work ended early; empty where all was looked at.
+  public var cuts: [Cut]
+
   public init(
     dump: DumpSummary, log: FaultLog, isGiven: Bool, faults: [FaultExplanation],
-    unitMessages: [UnitExplanation], tool: Tool = .current
+    unitMessages: [UnitExplanation], cuts: [Cut] = [], tool: Tool = .current
   ) {
+    self.cuts = cuts
     self.tool = tool
     self.dump = dump
     self.faults = faults
@@ -91,5 +96,6 @@ extension FaultsDocument: Document, DocumentRow {
     fields.field(
       "unitMessages", \.unitMessages,
       "Other messages about units, by first occurrence; those that are alike are one row.")
+    fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

@@ -50,7 +50,7 @@ public struct FaultsText {
       try UnitMessageText(message).write(to: page)
     }
     try page.cut(rest.count, "kinds of other messages", indent: 2)
-    try page.finish()
+    try page.finish(document.cuts)
   }
 
   /// - Returns: whether anything was written; one line that was given needs no head.

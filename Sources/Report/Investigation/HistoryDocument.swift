@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import History
+public import Memory
 public import RemappingState
 
 /// The document of `history`.
@@ -21,11 +22,15 @@ public struct HistoryDocument: Hashable, Sendable {
   /// By unit, oldest first; they carry no time.
   public var invalidations: [PastInvalidation]
 
+  /// Where work ended early; empty where all was looked at.
+  public var cuts: [Cut]
+
   public init(
     dump: DumpSummary, ring: RingCoverage? = nil, events: [TraceEvent], problems: [String],
     invalidations: [PastInvalidation], selection: HistorySelection = HistorySelection(),
-    names: EventNames? = nil, tool: Tool = .current
+    names: EventNames? = nil, cuts: [Cut] = [], tool: Tool = .current
   ) {
+    self.cuts = cuts
     self.ring = ring
     self.selection = selection
     self.names = names
@@ -69,5 +74,6 @@ extension HistoryDocument: Document, DocumentRow {
       "invalidations", \.invalidations,
       "Descriptors that the invalidation queues still hold, by unit, oldest first; they carry no time."
     )
+    fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

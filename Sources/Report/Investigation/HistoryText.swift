@@ -22,7 +22,7 @@ public struct HistoryText {
     try writeEvents(document, to: page)
     try page.blank()
     try writeDescriptors(document, to: page)
-    try page.finish()
+    try page.finish(document.cuts)
   }
 
   // MARK: What is covered

@@ -10,6 +10,8 @@ public struct OwnersDocument: Hashable, Sendable {
   public var dump: DumpSummary
   /// In the order in which the ranges were given.
   public var ranges: [Answer]
+  /// Where work ended early; empty where all was looked at.
+  public var cuts: [Cut]
 
   /// What is known of one range.
   public struct Answer: Hashable, Sendable {
@@ -48,7 +50,8 @@ public struct OwnersDocument: Hashable, Sendable {
     }
   }
 
-  public init(dump: DumpSummary, ranges: [Answer], tool: Tool = .current) {
+  public init(dump: DumpSummary, ranges: [Answer], cuts: [Cut] = [], tool: Tool = .current) {
+    self.cuts = cuts
     self.tool = tool
     self.dump = dump
     self.ranges = ranges
@@ -76,5 +79,6 @@ extension OwnersDocument: Document, DocumentRow {
     fields.field("tool", \.tool, "The program that wrote the document.")
     fields.field("dump", \.dump, "The dump that was read.")
     fields.field("ranges", \.ranges, "In the order in which the ranges were given.")
+    fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

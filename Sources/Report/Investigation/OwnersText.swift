@@ -64,7 +64,7 @@ public struct OwnersText {
         )
       }
     }
-    try page.finish()
+    try page.finish(document.cuts)
   }
 
   private static func route(_ reach: Reach) -> String {

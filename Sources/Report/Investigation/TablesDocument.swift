@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Memory
 public import RemappingState
 public import Translation
 
@@ -12,9 +13,14 @@ public struct TablesDocument: Hashable, Sendable {
   /// Of the device that was asked for; empty otherwise.
   public var devices: [DeviceEntries]
 
+  /// Where work ended early; empty where all was looked at.
+  public var cuts: [Cut]
+
   public init(
-    dump: DumpSummary, units: [UnitEntries], devices: [DeviceEntries], tool: Tool = .current
+    dump: DumpSummary, units: [UnitEntries], devices: [DeviceEntries], cuts: [Cut] = [],
+    tool: Tool = .current
   ) {
+    self.cuts = cuts
     self.tool = tool
     self.dump = dump
     self.units = units
@@ -42,5 +48,6 @@ extension TablesDocument: Document, DocumentRow {
     fields.field("dump", \.dump, "The dump that was read.")
     fields.field("units", \.units, "By unit; empty where a device was asked for.")
     fields.field("devices", \.devices, "Of the device that was asked for; empty otherwise.")
+    fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

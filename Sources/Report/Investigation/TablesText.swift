@@ -29,7 +29,7 @@ public struct TablesText {
       try write(device, to: page)
     }
     if isFirst { try page.paragraph("no root table is known") }
-    try page.finish()
+    try page.finish(document.cuts)
   }
 
   private func write(_ unit: UnitEntries, to page: TextPage) throws(OutputError) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Memory
 public import RemappingState
 public import Translation
 
@@ -10,9 +11,13 @@ public struct TranslateDocument: Hashable, Sendable {
   /// In the order in which the addresses were given.
   public var translations: [AddressTranslation]
 
+  /// Where work ended early; empty where all was looked at.
+  public var cuts: [Cut]
+
   public init(
-    dump: DumpSummary, translations: [AddressTranslation], tool: Tool = .current
+    dump: DumpSummary, translations: [AddressTranslation], cuts: [Cut] = [], tool: Tool = .current
   ) {
+    self.cuts = cuts
     self.tool = tool
     self.dump = dump
     self.translations = translations
@@ -38,5 +43,6 @@ extension TranslateDocument: Document, DocumentRow {
     fields.field("tool", \.tool, "The program that wrote the document.")
     fields.field("dump", \.dump, "The dump that was read.")
     fields.field("translations", \.translations, "In the order in which the addresses were given.")
+    fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

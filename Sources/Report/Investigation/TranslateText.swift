@@ -17,7 +17,7 @@ public struct TranslateText {
       if index > 0 { try page.blank() }
       try TranslationText(translation).write(to: page)
     }
-    try page.finish()
+    try page.finish(document.cuts)
   }
 }
 

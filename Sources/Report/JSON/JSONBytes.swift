@@ -95,7 +95,7 @@ struct JSONBytes: ~Copyable {
   /// Text in quotation marks; `false`, and nothing appended, where a byte needs an escape.
   mutating func append(quotedIfPlain text: UnsafeRawBufferPointer) -> Bool {
     reserve(text.count + 2)
-    guard unsafe text.allSatisfy(JSONText.isPlain) else { return false }
+    guard unsafe text.allSatisfy(Escaping.isPlainJSON) else { return false }
     // `reserve` made room for the text and its quotation marks.
     unsafe base.storeBytes(of: UInt8(ascii: "\""), toByteOffset: count, as: UInt8.self)
     if let start = text.baseAddress {

@@ -207,7 +207,7 @@ final class JSONReader {
     guard peek() == UInt8(ascii: "\"") else { throw wrongType("a string") }
     let start = position
     var place = start + 1
-    while place < bytes.count, JSONText.isPlain(bytes[place]) { place += 1 }
+    while place < bytes.count, Escaping.isPlainJSON(bytes[place]) { place += 1 }
     if place < bytes.count, bytes[place] == UInt8(ascii: "\"") {
       position = place + 1
       return String(decoding: bytes[(start + 1)..<place], as: UTF8.self)

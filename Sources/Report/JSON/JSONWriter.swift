@@ -204,7 +204,7 @@ final class JSONWriter {
       // The bytes are those of the string, for as long as this call.
       unsafe output.append(quotedIfPlain: UnsafeRawBufferPointer(bytes))
     }
-    if !isPlain { output.append(JSONText.quoted(text)) }
+    if !isPlain { output.append(Escaping.json(text)) }
   }
 
   /// Writes a scalar, which `body` appends.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Memory
 public import Survey
 
 /// The document of `survey`.
@@ -12,6 +13,8 @@ public struct SurveyDocument: Hashable, Sendable {
   /// The worst first.
   public var dumps: [SurveyedDump]
   public var groups: [SurveyGroup]
+  /// Where work on any of the dumps ended early; empty where all was looked at.
+  public var cuts: [Cut] { dumps.flatMap(\.cuts) }
 
   public init(
     paths: [String], others: Int, dumps: [SurveyedDump], tool: Tool = .current
@@ -48,6 +51,7 @@ extension SurveyDocument: Document, DocumentRow {
       "The worst first, those that could not be judged last; as lines in the order of the paths.")
     fields.field(
       "groups", \.groups, "Dumps that belong together, the largest group first.")
+    fields.derived("cuts", \.cuts, Cut.meaning)
   }
 }
 

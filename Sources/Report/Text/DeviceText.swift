@@ -39,7 +39,7 @@ public struct DeviceText {
     try page.blank()
     try page.heading("FINDINGS about it and its unit")
     try FindingsText(document.findings).write(to: page)
-    try page.finish()
+    try page.finish(document.state.cuts)
   }
 
   private func identity(

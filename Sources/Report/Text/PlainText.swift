@@ -1,27 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Text for terminals: seven-bit, one column per character, nothing that a terminal would obey.
+/// Escaped text broken or cut to the width of a page.
 public enum PlainText {
-  /// `text` with everything but printable ASCII spelled out.
-  ///
-  /// Names in a dump come from strangers: a driver's name may hold escape sequences, direction
-  /// overrides or line feeds. A backslash is doubled, so that the result can be read back.
-  public static func escaped(_ text: String) -> String {
-    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != 0x5c }) { return text }
-    var result = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case " "..."~": result.unicodeScalars.append(scalar)
-      default: result += "\\u{" + String(scalar.value, radix: 16) + "}"
-      }
-    }
-    return result
-  }
-
   /// Breaks escaped text into lines of at most `width` characters, between words where it can.
   static func wrapped(_ text: String, width: Int) -> [String] {
     let width = max(1, width)

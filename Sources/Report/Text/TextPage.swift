@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Memory
+
 /// Lines of at most 100 columns of plain text, with optional colour.
 ///
-/// Everything that is printed passes `PlainText.escaped` here and nowhere else, so a renderer cannot
+/// Everything that is printed passes `Escaping.terminal` here and nowhere else, so a renderer cannot
 /// forget it; widths are measured after that.
 final class TextPage {
   static let width = 100
@@ -28,6 +30,19 @@ final class TextPage {
 
   func finish() throws(OutputError) { try output.flush() }
 
+  /// Ends the page with the places where not all was looked at.
+  func finish(_ cuts: [Cut]) throws(OutputError) {
+    if !cuts.isEmpty {
+      try blank()
+      try heading("NOT ALL WAS LOOKED AT")
+      for cut in cuts.prefix(shown(cuts.count)) {
+        try paragraph("\(cut)", indent: 2, hanging: 2, style: .yellow)
+      }
+      try self.cut(cuts.count, "places", indent: 2)
+    }
+    try finish()
+  }
+
   func blank() throws(OutputError) { try output.write("\n") }
 
   func heading(_ title: String) throws(OutputError) {
@@ -39,7 +54,7 @@ final class TextPage {
     _ text: String, indent: Int = 0, hanging: Int = 0, style: Style = .plain
   ) throws(OutputError) {
     let lines = PlainText.wrapped(
-      PlainText.escaped(text), width: Self.width - indent - hanging)
+      Escaping.terminal(text), width: Self.width - indent - hanging)
     for (index, line) in lines.enumerated() {
       try output.write(Self.blanks(index == 0 ? indent : indent + hanging))
       try output.write(styled(line, style) + "\n")
@@ -51,9 +66,9 @@ final class TextPage {
     _ label: String, _ value: String, indent: Int = 2, labelWidth: Int = 18,
     labelStyle: Style = .plain
   ) throws(OutputError) {
-    let label = PlainText.clipped(PlainText.escaped(label), width: labelWidth - 1)
+    let label = PlainText.clipped(Escaping.terminal(label), width: labelWidth - 1)
     let lines = PlainText.wrapped(
-      PlainText.escaped(value), width: Self.width - indent - labelWidth)
+      Escaping.terminal(value), width: Self.width - indent - labelWidth)
     for (index, line) in lines.enumerated() {
       if index == 0 {
         let padding = line.isEmpty ? 0 : labelWidth - label.utf8.count
@@ -102,7 +117,7 @@ final class TextPage {
     var widths = columns.map(\.title.utf8.count)
     for index in 0..<shown(count) {
       for (column, cell) in zip(widths.indices, row(index)) {
-        widths[column] = max(widths[column], PlainText.escaped(cell).utf8.count)
+        widths[column] = max(widths[column], Escaping.terminal(cell).utf8.count)
       }
     }
     // Too wide: the widest column gives way, until the row fits.
@@ -127,7 +142,7 @@ final class TextPage {
     // A reason in the last column goes on in the next line: half a sentence is none.
     var rest: ArraySlice<String> = []
     for (index, cell) in cells.enumerated() where index < widths.count {
-      var cell = PlainText.escaped(cell)
+      var cell = Escaping.terminal(cell)
       if index == widths.count - 1, !columns[index].isRight {
         let lines = PlainText.wrapped(cell, width: widths[index])
         cell = lines.first ?? ""

@@ -42,7 +42,7 @@ public struct TextReport {
       case .missing: try MissingText(document).write(to: page)
       }
     }
-    try page.finish()
+    try page.finish(document.state.cuts)
   }
 }
 

@@ -15,14 +15,14 @@ internal import VTd
 public struct DebugfsReader {
   public let evidence: DumpEvidence
   public let generation: DebugfsGeneration
+  private let index: DebugfsIndex
   /// What types and release say where they contradict each other and nobody chose.
   public let contradiction: (types: DebugfsGeneration, release: DebugfsGeneration)?
-  /// At most this many page tables per domain.
-  static let tableLimit = 1 << 20
 
   /// - Parameter generation: of the form that is wanted; by default the one of the dump's kernel.
   public init(_ evidence: DumpEvidence, generation: DebugfsGeneration? = nil) {
     self.evidence = evidence
+    index = DebugfsIndex(evidence)
     let own = DebugfsGeneration.of(evidence)
     self.generation = generation ?? own.generation
     contradiction = generation == nil ? own.contradiction : nil
@@ -113,6 +113,11 @@ public struct DebugfsReader {
   ) throws(E) {
     let count = context.pasidDirectoryEntryCount
     for first in stride(from: 0, to: count, by: Page.wordCount) {
+      // Contexts may share a directory, and directories their tables.
+      guard pay(for: context.pasidDirectory) else {
+        try body(.missing(.rest(context.pasidDirectory)))
+        return
+      }
       guard let base = context.pasidDirectory.advanced(by: UInt64(first) * 8),
         let directory = page(base)
       else {
@@ -122,6 +127,10 @@ public struct DebugfsReader {
       for index in 0..<min(Page.wordCount, count - first) {
         let entry = PASIDDirectoryEntry(rawValue: directory[word: index])
         guard entry.isPresent else { continue }
+        guard pay(for: entry.pasidTable) else {
+          try body(.missing(.rest(entry.pasidTable)))
+          return
+        }
         guard let table = page(entry.pasidTable) else {
           try body(.missing(.pasidTable(entry.pasidTable)))
           continue
@@ -136,6 +145,15 @@ public struct DebugfsReader {
         }
       }
     }
+  }
+
+  /// Takes the entries of one page from what the run may look at.
+  private func pay(for table: PhysicalAddress) -> Bool {
+    guard evidence.work.spend(.entries, Page.wordCount) else {
+      evidence.work.cut(.entries, "the rows of PASID entries at \(table)")
+      return false
+    }
+    return true
   }
 
   // MARK: domain_translation_struct
@@ -178,7 +196,7 @@ public struct DebugfsReader {
       case .withPASID, .ownDomain: named = device
       case .firstOfGroup:
         // The domain of the group's first device stands for all.
-        named = evidence.state.devices.first { $0.group == group } ?? device
+        named = index.firstOfGroup[group] ?? device
       case .filePerSpace:
         try forEachSpace(of: function, body)
         continue
@@ -195,9 +213,16 @@ public struct DebugfsReader {
   ) throws(E) {
     try body(.domain(device: device, pasid: pasid, table: domain.table))
     var path = [UInt64](repeating: 0, count: 6)
-    var budget = Self.tableLimit
+    var seen: Set<PhysicalAddress> = []
+    var isCut = false
     try forEachLeaf(
-      of: domain.table, level: domain.levels, start: 0, path: &path, budget: &budget, body)
+      of: domain.table, level: domain.levels, start: 0, path: &path, seen: &seen, isCut: &isCut,
+      body)
+    if isCut {
+      evidence.work.cut(
+        .entries, "the rows of the tables at \(domain.table)", device: device)
+      try body(.missing(.rest(domain.table)))
+    }
     try body(.end)
   }
 
@@ -208,16 +233,15 @@ public struct DebugfsReader {
     of function: PCIFunction, _ body: (DebugfsRow) throws(E) -> Void
   ) throws(E) {
     let attached =
-      evidence.kernel?.structures.devices.first { $0.name == .pci(function) }?.pasidDomains.keys
-      .sorted() ?? []
+      index.kernelDevices[function]?.pasidDomains.keys.sorted() ?? []
     for pasid in [0] + attached.filter({ $0 != 0 }) {
       for unit in units where unit.segment == function.segment {
         guard unit.translationEnabled != false else {
           try body(.translationOff(unit: unit.name))
           continue
         }
-        let context = evidence.state.contexts.first {
-          $0.unit == unit.name && $0.device == function && ($0.pasid ?? pasid) == pasid
+        let context = index.contexts[function]?.first {
+          $0.unit == unit.name && ($0.pasid ?? pasid) == pasid
         }
         guard let context, let domain = DomainTable(context) else { continue }
         try write(
@@ -229,16 +253,15 @@ public struct DebugfsReader {
 
   private func domainTable(of device: Device) -> DomainTable? {
     if let object = device.domain,
-      let domain = evidence.kernel?.structures.domains.first(where: { $0.kernelObject == object })
+      let domain = index.kernelDomains[object]
     {
       return domain.table.flatMap { table in
         domain.levels.map { DomainTable(table: table, levels: $0) }
       }
     }
     guard let function = device.device.function,
-      let context = evidence.state.contexts.first(where: {
-        $0.device == function && $0.servesRequestsWithoutPASID
-      }), let table = context.table, let levels = context.levels
+      let context = index.contexts[function]?.first(where: \.servesRequestsWithoutPASID),
+      let table = context.table, let levels = context.levels
     else { return nil }
     return DomainTable(table: table, levels: levels)
   }
@@ -246,10 +269,16 @@ public struct DebugfsReader {
   /// As the kernel walks: every entry with a right counts, whatever else is in it.
   private func forEachLeaf<E: Error>(
     of table: PhysicalAddress, level: Int, start: UInt64, path: inout [UInt64],
-    budget: inout Int, _ body: (DebugfsRow) throws(E) -> Void
+    seen: inout Set<PhysicalAddress>, isCut: inout Bool,
+    _ body: (DebugfsRow) throws(E) -> Void
   ) throws(E) {
-    guard (1...5).contains(level), budget > 0 else { return }
-    budget -= 1
+    guard (1...5).contains(level), !isCut else { return }
+    let isNew = seen.insert(table).inserted
+    guard evidence.work.spend(.entries, Page.wordCount), isNew || evidence.work.spend(.revisits)
+    else {
+      isCut = true
+      return
+    }
     guard let page = page(table) else {
       try body(.missing(.pageTable(table)))
       return
@@ -265,7 +294,7 @@ public struct DebugfsReader {
       } else {
         try forEachLeaf(
           of: PhysicalAddress(word & 0xf_ffff_ffff_f000), level: level - 1, start: iova,
-          path: &path, budget: &budget, body)
+          path: &path, seen: &seen, isCut: &isCut, body)
       }
       path[level] = 0
     }

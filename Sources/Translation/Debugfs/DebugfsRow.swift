@@ -64,6 +64,8 @@ public enum DebugfsRow: Sendable {
     case pasidDirectory(PhysicalAddress)
     case pasidTable(PhysicalAddress)
     case pageTable(PhysicalAddress)
+    /// What lies below a table, after the run had looked at all the entries that it may.
+    case rest(PhysicalAddress)
     case interruptPages(Int)
     case descriptor(Int)
   }

@@ -27,15 +27,18 @@ public struct PageTableWalk: Sendable {
   /// `nil` if unknown; then only bits that no unit allows count as reserved.
   public var unit: UnitCapabilities?
   public var budget: WalkBudget
+  /// The run that pays for the walk; `nil` for a walk that stands alone.
+  public var work: WorkBudget?
 
   public init(
     memory: any PhysicalMemory, space: AddressSpace, unit: UnitCapabilities? = nil,
-    budget: WalkBudget = WalkBudget()
+    budget: WalkBudget = WalkBudget(), work: WorkBudget? = nil
   ) {
     self.memory = memory
     self.space = space
     self.unit = unit
     self.budget = budget
+    self.work = work
   }
 
   /// Walks all tables and calls `visitor` on the way.
@@ -59,8 +62,14 @@ public struct PageTableWalk: Sendable {
       space.root.table.rawValue, level: space.root.levels, iova: 0, inherited: .all, entry: nil,
       word: 0, &visitor)
     walker.statistics.remaining = walker.budget
+    settle(walker)
     visitor.finish(walker.statistics)
     return walker.statistics
+  }
+
+  @usableFromInline
+  func settle(_ walker: Walker) {
+    if let work { walker.share.settle(walker.budget, with: work) }
   }
 }
 
@@ -100,6 +109,8 @@ struct Walker {
   /// What a first-stage address of the upper half has above the bits that are translated.
   @usableFromInline let signExtension: UInt64
   @usableFromInline var budget: WalkBudget
+  /// The budget as the walk began.
+  let share: WalkBudget
   @usableFromInline var statistics = WalkStatistics()
   /// Frames of table pages met so far, with the level at which each was met first.
   @usableFromInline var seen: [UInt64: UInt8] = [:]
@@ -117,7 +128,8 @@ struct Walker {
     rules = walk.space.rules(unit: walk.unit)
     topLevel = walk.space.root.levels
     signExtension = walk.space.stage == .first ? ~0 << UInt64(walk.space.width) : 0
-    budget = walk.budget
+    share = walk.work.map { walk.budget.share(of: $0) } ?? walk.budget
+    budget = share
     isNested = nesting != nil
     second = nesting.map { SecondStage(memory: walk.memory, root: $0, unit: walk.unit) }
   }

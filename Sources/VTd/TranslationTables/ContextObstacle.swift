@@ -64,3 +64,36 @@ public struct ContextBudget: Hashable, Sendable {
     case directoryEntries = "directory entries"
   }
 }
+
+extension ContextBudget {
+  /// What the reading of one unit's tables may take of a run's budget.
+  func share(of work: WorkBudget) -> ContextBudget {
+    let entries = work.left(.entries)
+    return ContextBudget(
+      pages: min(pages, entries / Page.wordCount), paths: min(paths, work.left(.runs) / Self.rows),
+      directoryEntries: min(directoryEntries, entries), obstacles: obstacles)
+  }
+
+  /// Takes from a run's budget what was spent of this share.
+  func settle(_ remaining: ContextBudget, with work: WorkBudget) {
+    work.spend(
+      .entries,
+      (pages - remaining.pages) * Page.wordCount + directoryEntries - remaining.directoryEntries)
+    work.spend(.runs, (paths - remaining.paths) * Self.rows)
+  }
+
+  /// A context takes about as much memory as so many runs.
+  fileprivate static let rows = 8
+}
+
+extension WorkBudget {
+  /// Gives back what contexts took that are not kept.
+  public func release(contexts reading: TranslationTablesReading) {
+    release(.runs, reading.paths.count * ContextBudget.rows)
+  }
+}
+
+extension ContextBudget.Part {
+  /// The part of a run's budget that ended with it.
+  public var work: WorkPart { self == .paths ? .runs : .entries }
+}

@@ -13,15 +13,18 @@ public struct TranslationTables: Sendable {
   public var rootTable: PhysicalAddress
   public var mode: TableMode
   public var unit: UnitCapabilities
+  /// The run that pays for reading them; `nil` where it stands alone.
+  public var work: WorkBudget?
 
   public init(
     memory: any PhysicalMemory, rootTable: PhysicalAddress, mode: TableMode,
-    unit: UnitCapabilities
+    unit: UnitCapabilities, work: WorkBudget? = nil
   ) {
     self.memory = memory
     self.rootTable = rootTable
     self.mode = mode
     self.unit = unit
+    self.work = work
   }
 
   /// Reads all of them, in the order of bus, devfn and PASID.
@@ -29,8 +32,10 @@ public struct TranslationTables: Sendable {
   /// Never throws and always ends: what cannot be read, and what the budget does not cover, is an
   /// obstacle. Tables that several entries share are read for each of them.
   public func read(budget: ContextBudget = ContextBudget()) -> TranslationTablesReading {
-    var reader = ContextReader(self, budget: budget)
+    let share = work.map { budget.share(of: $0) } ?? budget
+    var reader = ContextReader(self, budget: share)
     reader.readRootTable()
+    if let work { share.settle(reader.budget, with: work) }
     return reader.reading
   }
 }

@@ -92,6 +92,7 @@ extension Cause: DocumentChoice {
     case .corrupt: "the dump's data for it is damaged."
     case .unsupported: "the dump holds it in a form that cannot be read here."
     case .system: "the operating system refused to read the file."
+    case .budget: "what the run may do was spent before."
     case .unmapped: "the kernel's page tables map nothing at the address."
     case .nullPointer: "a pointer is null."
     case .unknownShape: "the kernel has no such symbol, structure or member."

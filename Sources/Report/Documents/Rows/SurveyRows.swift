@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Inheritance
+internal import Memory
 internal import RemappingState
 internal import Survey
 
@@ -43,6 +44,7 @@ extension SurveyedDump: DocumentRow {
       "crashKernel", \.crashKernel,
       "What a crash kernel that does what Linux does meets; null where the kernel was not read.")
     fields.field("gaps", \.gaps, "Structures and pages that could not be read.", .count)
+    fields.field("cuts", \.cuts, Cut.meaning)
   }
 }
 

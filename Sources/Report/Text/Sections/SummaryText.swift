@@ -31,6 +31,11 @@ struct SummaryText {
     let count = state.observations.reduce(0) { $0.addingClamped($1.count) }
     try page.field(
       "missing or odd", count == 0 ? "nothing" : Quantity.count(count, "observation"))
+    if !state.cuts.isEmpty {
+      try page.field(
+        "cut short", "\(Quantity.count(state.cuts.count, "place")) where not all was looked at",
+        labelStyle: .yellow)
+    }
     for handover in state.handovers { try write(handover, to: page) }
     try page.field("verdict", verdict, labelStyle: verdictStyle)
     for finding in gravest {

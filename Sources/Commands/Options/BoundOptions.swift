@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Memory
+
+/// How much work a run may do; by default what follows from the size of the dump.
+struct BoundOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Look at this many table entries at most; 0 for no limit. By default, as all limits, far more "
+        + "than an honest dump of that size needs.", valueName: "n"))
+  var maxEntries: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Keep this many rows (runs, contexts, events) in memory at most; 0 for no limit.",
+      valueName: "n"))
+  var maxRuns: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Read this many objects of the kernel at most; 0 for no limit.", valueName: "n"))
+  var maxObjects: Int?
+
+  @Option(
+    help: ArgumentHelp("Decompress this many pages at most; 0 for no limit.", valueName: "n"))
+  var maxPages: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write this many bytes of the result at most; 0 for no limit.", valueName: "bytes"))
+  var maxOutput: Int?
+
+  func validate() throws {
+    for (name, value) in [
+      ("entries", maxEntries), ("runs", maxRuns), ("objects", maxObjects), ("pages", maxPages),
+      ("output", maxOutput),
+    ] {
+      if let value, value < 0 {
+        throw ValidationError("'--max-\(name)' is a number, 0 or more; have \(value).")
+      }
+    }
+  }
+
+  /// A fresh budget for one run.
+  var work: WorkBudget {
+    func limit(_ value: Int?) -> Int? { value == 0 ? .max : value }
+    return WorkBudget(
+      WorkLimits(
+        entries: limit(maxEntries), runs: limit(maxRuns), objects: limit(maxObjects),
+        pages: limit(maxPages), output: limit(maxOutput)))
+  }
+}
