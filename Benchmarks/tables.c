@@ -136,6 +136,6 @@ int main(int argc, char **argv) {
              "\", \"access\": \"%s\"},\n",
              runs[i].iova, runs[i].length, runs[i].physical, names[runs[i].access]);
   }
-  fprintf(stderr, "%" PRIu64 " leaves, %zu runs\n", leaves, count);
+  if (!strcmp(argv[1], "walk")) printf("%" PRIu64 " leaves, %zu runs\n", leaves, count);
   return 0;
 }
