@@ -41,6 +41,7 @@ enum LibraryVersions {
     Library(
       name: "elfutils", function: "dwfl_version", file: "libdw.so.1", package: "libdw1"),
     Library(name: "zlib", function: "zlibVersion", file: "libz.so.1", package: "zlib1g"),
+    Library(name: "libdeflate", function: nil, file: "libdeflate.so.0", package: "libdeflate0"),
     Library(
       name: "lzo", function: "lzo_version_string", file: "liblzo2.so.2", package: "liblzo2-2"),
     Library(name: "snappy", function: nil, file: "libsnappy.so.1", package: "libsnappy1v5"),

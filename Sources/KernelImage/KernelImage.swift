@@ -11,6 +11,8 @@ public final class KernelImage {
   public let types: any TypeSource
   private var layouts: [String: StructLayout?] = [:]
   private var members: [MemberKey: Member?] = [:]
+  /// Read when it is first asked for.
+  private(set) lazy var log = KernelLog(reading: self)
 
   public init(
     info: VMCoreInfo, reader: KernelReader, symbols: SymbolTable, types: any TypeSource

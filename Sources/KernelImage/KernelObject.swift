@@ -42,7 +42,12 @@ public struct KernelObject {
 
   /// An integer, bit-field or pointer, zero-extended.
   public func unsigned(_ path: String) throws(KernelError) -> UInt64 {
-    let member = try member(path)
+    try unsigned(MemberPlace(path: path, member: try member(path)))
+  }
+
+  /// The same for a member that was looked up before, of this structure.
+  func unsigned(_ wanted: MemberPlace) throws(KernelError) -> UInt64 {
+    let (path, member) = (wanted.path, wanted.member)
     let place = try place(of: member)
     if let bits = member.bits {
       // A bit-field may start anywhere in its storage unit and reach into a ninth byte.
@@ -175,5 +180,20 @@ public struct KernelObject {
       throw KernelError(at: address, .malformed("struct \(layout.name) over the end of memory"))
     }
     return try integer(element, at: place, path)
+  }
+}
+
+/// A member that is looked up once, for many objects of one structure.
+struct MemberPlace {
+  var path: String
+  var member: Member
+}
+
+extension KernelImage {
+  func place(of path: String, in layout: StructLayout) throws(KernelError) -> MemberPlace {
+    guard let member = try member(path, of: layout) else {
+      throw KernelError(.noMember(structure: layout.name, member: path))
+    }
+    return MemberPlace(path: path, member: member)
   }
 }

@@ -2,12 +2,16 @@
 
 public import Memory
 
-/// Reads the crashed kernel's virtual memory.
+/// Reads the crashed kernel's virtual memory, which does not change any more: pages are kept.
 public final class KernelReader {
   public let memory: any PhysicalMemory
   public var space: KernelAddressSpace
   // Page-table walks repeat for neighbours; the last answers are kept.
   private var translated: [UInt64: PhysicalAddress] = [:]
+  /// The page that was read last of all whose frames have the same low bits: members of one structure
+  /// are read one after another.
+  private var recent: [(frame: UInt64, page: Page)?] = Array(repeating: nil, count: recentCount)
+  private static let recentCount = 64
 
   public init(_ memory: any PhysicalMemory, _ space: KernelAddressSpace) {
     self.memory = memory
@@ -27,12 +31,20 @@ public final class KernelReader {
 
   /// The page that holds `address`.
   public func page(containing address: KernelAddress) throws(KernelError) -> Page {
-    let physical = try physical(address)
+    let frame = try physical(address).frame
     do {
-      return try memory.page(containing: physical)
+      return try page(frame)
     } catch {
       throw KernelError(at: address, .memory(error))
     }
+  }
+
+  private func page(_ frame: UInt64) throws(MemoryError) -> Page {
+    let slot = Int(truncatingIfNeeded: frame) & (Self.recentCount - 1)
+    if let known = recent[slot], known.frame == frame { return known.page }
+    let page = try memory.page(frame)
+    recent[slot] = (frame, page)
+    return page
   }
 
   /// The page that holds `count` bytes at `address`; of a page that the dump has in part, other bytes
@@ -42,23 +54,28 @@ public final class KernelReader {
   ) throws(KernelError) -> Page {
     let physical = try physical(address)
     do {
-      return try memory.page(
-        physical.frame, covering: physical.pageOffset..<physical.pageOffset + count)
+      return try page(physical.frame)
     } catch {
-      throw KernelError(at: address, .memory(error))
+      let range = physical.pageOffset..<physical.pageOffset + count
+      guard let part = memory.part(physical.frame), part.covers(range) else {
+        throw KernelError(at: address, .memory(error))
+      }
+      return part.page
     }
   }
 
   /// Copies `count` bytes, which may span pages that are not neighbours in physical memory.
   public func bytes(at address: KernelAddress, count: Int) throws(KernelError) -> [UInt8] {
     var result: [UInt8] = []
+    // What is asked for may be damage; memory is taken as pages are found.
+    result.reserveCapacity(min(count, 1 << 23))
     var next = address
     while result.count < count {
       let length = min(Page.size - next.pageOffset, count - result.count)
       let page = try page(containing: next, count: length)
       page.withBytes { bytes in
         // Offset and length were cut to the page above, so the copy cannot fail.
-        if let part = try? bytes.copy(at: next.pageOffset, count: length) { result += part }
+        bytes.append(next.pageOffset, length, to: &result)
       }
       guard let following = next.advanced(by: UInt64(length)) else {
         if result.count == count { break }

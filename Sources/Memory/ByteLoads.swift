@@ -44,6 +44,14 @@ extension RawSpan {
     // The range was checked above.
     return unsafe withUnsafeBytes { unsafe [UInt8]($0[offset..<offset + count]) }
   }
+
+  /// Appends `count` bytes from `offset` on, which must lie in the span, to an array.
+  @inlinable
+  public func append(_ offset: Int, _ count: Int, to array: inout [UInt8]) {
+    precondition(offset >= 0 && count >= 0 && count <= byteCount && offset <= byteCount - count)
+    // The range was checked above.
+    unsafe withUnsafeBytes { unsafe array.append(contentsOf: $0[offset..<offset + count]) }
+  }
 }
 
 extension Array where Element == UInt8 {

@@ -19,6 +19,8 @@ extension Session {
   /// - Parameter names: every symbol that will be looked for in the image; the others are left out.
   public func kernel(asking names: Set<String>) throws(SessionError) -> KernelEvidence {
     let image = try image(asking: names)
+    begin(.log)
+    image.readLog()
     begin(.structures)
     progress.progress("reading the kernel's structures")
     do {

@@ -129,7 +129,7 @@ struct CommandLineTests {
     #expect(lines.first == "iommuscope \(Tool.current.version)")
     #expect(
       lines.dropFirst().compactMap { $0.split(separator: " ").first } == [
-        "elfutils", "zlib", "lzo", "snappy", "zstd", "bzip2", "xz", "lz4",
+        "elfutils", "zlib", "libdeflate", "lzo", "snappy", "zstd", "bzip2", "xz", "lz4",
       ])
     #expect(run.errors.isEmpty)
   }

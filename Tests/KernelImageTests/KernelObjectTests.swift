@@ -146,7 +146,7 @@ struct KernelObjectTests {
     #expect(try object.target("to") == nil)
     let inner = fixture.object("mid.in")
     fixture["to"] = inner.address.rawValue
-    #expect(try object.target("to")?.unsigned("y") == 42)
+    #expect(try self.object(fixture).target("to")?.unsigned("y") == 42)
     #expect(
       try kernel.image().container("outer", of: "mid.in", at: inner.address).address
         == fixture.address)

@@ -33,6 +33,7 @@ enum CodecLibrary {
   static let snappy: Snappy? = unsafe function(
     "libsnappy.so.1", "snappy_uncompress", as: Snappy.self)
   static let zstd = ZstdDecompressor()
+  static let deflate = DeflateDecompressor()
 
   /// A function of a library, which stays loaded; `nil` if either is not there.
   fileprivate static func function<F>(_ library: String, _ name: String, as type: F.Type) -> F? {
@@ -45,31 +46,56 @@ enum CodecLibrary {
   }
 }
 
-/// zstd with its contexts kept: making one for each page costs more than the page.
+/// Contexts of a C library that no thread is using; as many as threads ever were at work at once.
+///
+/// Making one for each page costs more than the page.
 @safe
-final class ZstdDecompressor: @unchecked Sendable {
-  private typealias Create = @convention(c) () -> UnsafeMutableRawPointer?
+private final class IdleContexts: Sendable {
+  typealias Create = @convention(c) () -> UnsafeMutableRawPointer?
+
+  // A C function, which any thread may call.
+  private let create: Create
+  private let addresses = Mutex<[UInt]>([])
+
+  init(_ create: @escaping Create) {
+    unsafe self.create = create
+  }
+
+  /// Calls `body` with a context that only this call has; `nil` if none can be made.
+  func use<R>(_ body: (UnsafeMutableRawPointer) -> R) -> R? {
+    let kept = addresses.withLock { $0.popLast() }
+    // A kept address is a live context that was put back by its last user.
+    guard
+      let context = unsafe kept.flatMap({ unsafe UnsafeMutableRawPointer(bitPattern: $0) })
+        ?? create()
+    else { return nil }
+    defer { addresses.withLock { $0.append(UInt(bitPattern: context)) } }
+    return unsafe body(context)
+  }
+}
+
+/// zstd, one frame at a time.
+@safe
+final class ZstdDecompressor: Sendable {
   private typealias Decompress =
     @convention(c) (
       UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int, UnsafeRawPointer?, Int
     ) -> Int
 
-  // C functions, which any thread may call.
-  private let create: Create
+  private let contexts: IdleContexts
+  // A C function, which any thread may call with a context of its own.
   private let run: Decompress
-  /// Addresses of contexts that no thread is using; as many as threads ever were at work at once.
-  private let idle = Mutex<[UInt]>([])
 
   /// `nil` if the library is not there.
   init?() {
     // The signatures are those of zstd.h.
     guard
       let create = unsafe CodecLibrary.function(
-        "libzstd.so.1", "ZSTD_createDCtx", as: Create.self),
+        "libzstd.so.1", "ZSTD_createDCtx", as: IdleContexts.Create.self),
       let run = unsafe CodecLibrary.function(
         "libzstd.so.1", "ZSTD_decompressDCtx", as: Decompress.self)
     else { return nil }
-    unsafe self.create = create
+    contexts = unsafe IdleContexts(create)
     unsafe self.run = run
   }
 
@@ -79,14 +105,48 @@ final class ZstdDecompressor: @unchecked Sendable {
   func decompress(
     _ target: UnsafeMutableRawPointer, _ limit: Int, _ source: UnsafeRawPointer?, _ count: Int
   ) -> Int {
-    let kept = idle.withLock { $0.popLast() }
-    // A kept address is a context that only this call has now.
-    guard
-      let context = unsafe kept.flatMap({ unsafe UnsafeMutableRawPointer(bitPattern: $0) })
-        ?? create()
-    else { return -1 }
-    defer { idle.withLock { $0.append(UInt(bitPattern: context)) } }
     // The caller vouches for the buffers, and the context is a live one.
-    return unsafe run(context, target, limit, source, count)
+    unsafe contexts.use { unsafe run($0, target, limit, source, count) } ?? -1
+  }
+}
+
+/// libdeflate, one zlib stream at a time.
+@safe
+final class DeflateDecompressor: Sendable {
+  private typealias Decompress =
+    @convention(c) (
+      UnsafeMutableRawPointer?, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int,
+      UnsafeMutablePointer<Int>?
+    ) -> Int32
+
+  private let contexts: IdleContexts
+  // A C function, which any thread may call with a context of its own.
+  private let run: Decompress
+
+  /// `nil` if the library is not there.
+  init?() {
+    // The signatures are those of libdeflate.h.
+    guard
+      let create = unsafe CodecLibrary.function(
+        "libdeflate.so.0", "libdeflate_alloc_decompressor", as: IdleContexts.Create.self),
+      let run = unsafe CodecLibrary.function(
+        "libdeflate.so.0", "libdeflate_zlib_decompress", as: Decompress.self)
+    else { return nil }
+    contexts = unsafe IdleContexts(create)
+    unsafe self.run = run
+  }
+
+  /// Decompresses one stream; both buffers are valid and have the sizes given.
+  ///
+  /// - Returns: whether the stream is whole, its sum is right, and it gives exactly `size` bytes.
+  func inflates(
+    _ source: UnsafeRawPointer?, _ count: Int, to target: UnsafeMutableRawPointer, _ size: Int
+  ) -> Bool {
+    var written = 0
+    // The caller vouches for the buffers, and the context is a live one.
+    let code = unsafe contexts.use { context in
+      unsafe run(context, source, count, target, size, &written)
+    }
+    return code == 0 && written == size
   }
 }

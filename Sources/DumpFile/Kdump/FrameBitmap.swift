@@ -4,10 +4,12 @@ import Memory
 
 /// A bitmap of a kdump-compressed dump: one bit for each frame, lowest bit of the lowest byte first.
 struct FrameBitmap: Sendable {
-  /// Bytes between two stored counts: a rank costs one load and at most 64 counted words, and the
-  /// counts take 1/64 of the bitmap.
-  private static let blockSize: UInt64 = 512
+  /// Bytes between two stored counts: a rank costs one load and at most 8 counted words, and the
+  /// counts take 1/8 of the bitmap.
+  private static let blockSize: UInt64 = 64
   private static let framesPerBlock = blockSize * 8
+  /// Frames whose bits are looked at together while they are counted.
+  private static let framesPerChunk = framesPerBlock * 64
 
   private let bytes: DumpBytes
   private let offset: UInt64
@@ -42,13 +44,32 @@ struct FrameBitmap: Sendable {
   /// For each block the number of set bits before it, and the number of all set bits at the end.
   func cumulativeCounts() -> [UInt64] {
     var counts: [UInt64] = [0]
+    counts.reserveCapacity(Int(clamping: frameCount / Self.framesPerBlock + 2))
     var sum: UInt64 = 0
     var first: UInt64 = 0
     while first < frameCount {
-      let end = min(first + Self.framesPerBlock, frameCount)
-      sum += count(first..<end)
-      counts.append(sum)
-      first = end
+      let end = min(first + Self.framesPerChunk, frameCount)
+      // Whole blocks of the chunk, 4096 bytes at most.
+      let blocks = Int((end - first) / Self.framesPerBlock)
+      let length = blocks * Int(Self.blockSize)
+      let isCounted: Void? = try? bytes.withBytes(at: offset + first / 8, length: length) { bytes in
+        for block in 0..<blocks {
+          for word in 0..<Int(Self.blockSize) / 8 {
+            // The place is inside the span, whose length is a multiple of the block's.
+            let place = block * Int(Self.blockSize) + word * 8
+            let bits: UInt64 = (try? bytes.littleEndian(at: place)) ?? 0
+            sum += UInt64(bits.nonzeroBitCount)
+          }
+          counts.append(sum)
+        }
+      }
+      if isCounted == nil { counts += repeatElement(sum, count: blocks) }
+      first += UInt64(blocks) * Self.framesPerBlock
+      if first < end {
+        sum += count(first..<end)
+        counts.append(sum)
+        first = end
+      }
     }
     return counts
   }
@@ -56,7 +77,7 @@ struct FrameBitmap: Sendable {
   /// The number of set bits below `frame`; `counts` is the result of `cumulativeCounts()`.
   func rank(_ frame: UInt64, _ counts: [UInt64]) -> UInt64 {
     let frame = min(frame, frameCount)
-    // The block index is at most frameCount / 4096, one less than the count of `counts`.
+    // The block index is at most frameCount / 512, one less than the count of `counts`.
     let block = frame / Self.framesPerBlock
     guard let index = Int(exactly: block), index < counts.count else { return counts.last ?? 0 }
     return counts[index] + count(block * Self.framesPerBlock..<frame)
@@ -65,7 +86,7 @@ struct FrameBitmap: Sendable {
   /// The number of set bits of frames in one block.
   private func count(_ frames: Range<UInt64>) -> UInt64 {
     guard !frames.isEmpty else { return 0 }
-    // A block has 512 bytes, and its frames start at a multiple of 4096.
+    // A block has 64 bytes, and its frames start at a multiple of 512.
     let length = Int((frames.upperBound - frames.lowerBound + 7) / 8)
     let lastBits = frames.upperBound % 8
     let result = try? bytes.withBytes(at: offset + frames.lowerBound / 8, length: length) {

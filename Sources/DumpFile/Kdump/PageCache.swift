@@ -16,43 +16,47 @@ final class PageCache: Sendable {
     var flags: UInt32
   }
 
-  static let capacity = 256
+  static let capacity = sets * ways
+  private static let sets = 64
+  private static let ways = 4
 
   private struct State {
-    var slots: [Key: Int] = [:]
-    var entries: [(key: Key, page: Page, isUsed: Bool)] = []
-    /// The clock's hand: the slot that is looked at next when one is needed.
-    var hand = 0
+    /// The slots of set n are those from 4 × n on; `nil` while empty.
+    var slots: [(key: Key, page: Page)?] = Array(repeating: nil, count: capacity)
+    /// The slot of a set that is given away next.
+    var oldest: [UInt8] = Array(repeating: 0, count: sets)
   }
 
   private let state = Mutex(State())
 
+  /// The first slot of the set that a key belongs to.
+  private static func set(of key: Key) -> Int {
+    // Places of neighbours differ in their low bits; the product carries them all to the top.
+    let spread = (key.offset &+ UInt64(truncatingIfNeeded: key.part)) &* 0x9e37_79b9_7f4a_7c15
+    return Int(truncatingIfNeeded: spread >> 58)
+  }
+
   func page(_ key: Key) -> Page? {
-    state.withLock { state in
-      guard let slot = state.slots[key] else { return nil }
-      state.entries[slot].isUsed = true
-      return state.entries[slot].page
+    let first = Self.set(of: key) &* Self.ways
+    return state.withLock { state in
+      for slot in first..<first &+ Self.ways {
+        if let entry = state.slots[slot], entry.key == key { return entry.page }
+      }
+      return nil
     }
   }
 
   func insert(_ page: Page, _ key: Key) {
+    let set = Self.set(of: key)
+    let first = set &* Self.ways
     state.withLock { state in
       // Another thread may have decompressed the same page meanwhile.
-      guard state.slots[key] == nil else { return }
-      guard state.entries.count >= Self.capacity else {
-        state.slots[key] = state.entries.count
-        state.entries.append((key, page, false))
-        return
+      for slot in first..<first &+ Self.ways {
+        if let entry = state.slots[slot], entry.key == key { return }
       }
-      // Entries used since the hand came by get another round; after one round none is left.
-      while state.entries[state.hand].isUsed {
-        state.entries[state.hand].isUsed = false
-        state.hand = (state.hand + 1) % Self.capacity
-      }
-      state.slots[state.entries[state.hand].key] = nil
-      state.slots[key] = state.hand
-      state.entries[state.hand] = (key, page, false)
-      state.hand = (state.hand + 1) % Self.capacity
+      let way = Int(state.oldest[set])
+      state.slots[first &+ way] = (key, page)
+      state.oldest[set] = UInt8(truncatingIfNeeded: (way &+ 1) % Self.ways)
     }
   }
 }

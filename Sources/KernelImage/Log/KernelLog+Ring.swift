@@ -30,6 +30,13 @@ extension KernelImage {
     let head = try ring.unsigned("desc_ring.head_id")
     let descriptorLayout = try requiredStructure("prb_desc")
     let infoLayout = try requiredStructure("printk_info")
+    let stateVariable = try place(of: "state_var", in: descriptorLayout)
+    let blockBegin = try place(of: "text_blk_lpos.begin", in: descriptorLayout)
+    let blockNext = try place(of: "text_blk_lpos.next", in: descriptorLayout)
+    let textLength = try place(of: "text_len", in: infoLayout)
+    let sequence = try place(of: "seq", in: infoLayout)
+    let time = try place(of: "ts_nsec", in: infoLayout)
+    let level = try place(of: "level", in: infoLayout)
     let idMask = (UInt64(1) << 62) - 1
     let textSize = UInt64(1) << sizeBits
 
@@ -40,11 +47,11 @@ extension KernelImage {
         self, descriptorLayout,
         at: KernelAddress(
           descriptors.rawValue &+ index &* UInt64(clamping: descriptorLayout.byteCount)))
-      let state = try descriptor.unsigned("state_var")
+      let state = try descriptor.unsigned(stateVariable)
       // 1 committed, 2 finalized; the low bits tell whether the slot still is this message's.
       guard state & idMask == id, (1...2).contains(state >> 62) else { continue }
-      let begin = try descriptor.unsigned("text_blk_lpos.begin")
-      let next = try descriptor.unsigned("text_blk_lpos.next")
+      let begin = try descriptor.unsigned(blockBegin)
+      let next = try descriptor.unsigned(blockNext)
       // An odd position stands for a message without text.
       guard begin & 1 == 0, next & 1 == 0 else { continue }
       let info = KernelObject(
@@ -54,7 +61,7 @@ extension KernelImage {
       let wraps = begin >> sizeBits != next >> sizeBits && next & (textSize - 1) != 0
       let start = wraps ? 0 : begin & (textSize - 1)
       let blockSize = wraps ? next & (textSize - 1) : next &- begin
-      let length = try info.unsigned("text_len")
+      let length = try info.unsigned(textLength)
       // A block lies within the ring and holds its id and the whole text.
       guard start + 8 <= textSize, (8...textSize - start).contains(blockSize),
         length <= blockSize - 8
@@ -67,8 +74,8 @@ extension KernelImage {
         continue
       }
       let message = LogMessage(
-        sequence: try info.unsigned("seq"), time: try info.unsigned("ts_nsec"),
-        level: Int(truncatingIfNeeded: try info.unsigned("level")),
+        sequence: try info.unsigned(sequence), time: try info.unsigned(time),
+        level: Int(truncatingIfNeeded: try info.unsigned(level)),
         text: String(decoding: bytes, as: UTF8.self))
       guard body(message) else { return }
     }

@@ -58,20 +58,12 @@ struct Kallsyms {
 
   /// Finds the wanted names in one pass.
   ///
-  /// A name's hash is put together from the hashes of its tokens, so that the text of a name is only
-  /// made where the hash is a wanted one.
+  /// Most names are passed by after a look at their first and last token. Of the others a hash is put
+  /// together from the hashes of the tokens, and the text is made only where the hash is a wanted one.
   func symbols(_ wanted: Set<String>) throws(KernelError) -> SymbolTable {
-    var byHash: [UInt64: [String]] = [:]
-    for name in wanted.union(Self.references.lazy.map(\.name)) {
-      byHash[PolynomialHash(name.utf8).value, default: []].append(name)
-    }
-    let hashes = tokens.map { PolynomialHash($0) }
-    // The first character of a symbol is its type letter, not part of the name.
-    let firstHashes = tokens.map { PolynomialHash($0.dropFirst()) }
-
+    let filter = NameFilter(wanted.union(Self.references.lazy.map(\.name)), tokens: tokens)
     var matches: [(index: Int, name: String)] = []
     var cursor = ByteCursor(space, at: names)
-    var symbol: [UInt8] = []
     var byteCount = 0
     for index in 0..<count {
       if index & 0xff == 0, let markers = place.markers {
@@ -92,17 +84,12 @@ struct Kallsyms {
           at: names,
           .malformed("kallsyms name \(index) of \(length) tokens is longer than a name can be"))
       }
-      symbol.removeAll(keepingCapacity: true)
-      var hash = PolynomialHash()
-      for position in 0..<length {
-        let token = try cursor.next()
-        symbol.append(token)
-        hash.append(position == 0 ? firstHashes[Int(token)] : hashes[Int(token)])
-      }
-      guard let candidates = byHash[hash.value] else { continue }
-      let textLength = symbol.reduce(0) { $0 + tokens[Int($1)].count }
+      let symbol = try cursor.next(length)
+      guard let candidates = filter.candidates(cursor.bytes[symbol]) else { continue }
+      let symbols = cursor.bytes[symbol]
+      let textLength = symbols.reduce(0) { $0 + tokens[Int($1)].count }
       guard textLength <= Self.nameLimit else { continue }
-      let name = symbol.flatMap { tokens[Int($0)] }.dropFirst()
+      let name = symbols.flatMap { tokens[Int($0)] }.dropFirst()
       if let match = candidates.first(where: { $0.utf8.elementsEqual(name) }) {
         guard matches.count < Self.matchLimit else {
           throw KernelError(
@@ -145,58 +132,5 @@ struct Kallsyms {
       .malformed(
         "no known form of kallsyms addresses gives _stext "
           + "\(info.symbol("_stext")?.description ?? "its address")"))
-  }
-}
-
-/// A hash of text that two halves' hashes can be joined to.
-private struct PolynomialHash {
-  private(set) var value: UInt64 = 0
-  private var power: UInt64 = 1
-  private static let base: UInt64 = 0x100_0000_01b3
-
-  init() {}
-
-  init(_ text: some Sequence<UInt8>) {
-    for byte in text {
-      value = value &* Self.base &+ UInt64(byte) &+ 1
-      power = power &* Self.base
-    }
-  }
-
-  mutating func append(_ other: PolynomialHash) {
-    value = value &* other.power &+ other.value
-    power = power &* other.power
-  }
-}
-
-/// Reads bytes one after another from the kernel's memory, a page at a time.
-private struct ByteCursor {
-  private let space: KernelReader
-  private var address: KernelAddress
-  private var chunk: [UInt8] = []
-  private var position = 0
-  /// Bytes read so far.
-  private(set) var offset = 0
-
-  init(_ space: KernelReader, at address: KernelAddress) {
-    self.space = space
-    self.address = address
-  }
-
-  mutating func next() throws(KernelError) -> UInt8 {
-    if position == chunk.count {
-      let length = Page.size - address.pageOffset
-      chunk = try space.bytes(at: address, count: length)
-      guard let following = address.advanced(by: UInt64(length)) else {
-        throw KernelError(at: address, .malformed("kallsyms runs over the end of memory"))
-      }
-      address = following
-      position = 0
-    }
-    defer {
-      position += 1
-      offset += 1
-    }
-    return chunk[position]
   }
 }

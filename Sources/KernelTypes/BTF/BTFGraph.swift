@@ -54,9 +54,11 @@ struct BTFGraph {
     var hasSign = false
     var negative: Set<UInt32> = []
     var offset = header.types.lowerBound
+    // Elements are bytes, so no byte between them is padding.
+    let span = unsafe bytes.span.bytes
     while offset < header.types.upperBound {
       let id = UInt32(truncatingIfNeeded: offsets.count)
-      let record = try Self.record(at: offset, in: bytes)
+      let record = try Self.record(at: offset, in: span)
       let trailer: (once: Int, each: Int)
       if let known = record.kind.trailer {
         trailer = known
@@ -78,13 +80,13 @@ struct BTFGraph {
       case .structure, .union, .typedef:
         let start = header.strings.lowerBound + Int(record.nameOffset)
         if record.nameOffset != 0, start < header.strings.upperBound {
-          named.append((Self.hash(bytes[start..<header.strings.upperBound]), id))
+          named.append((Self.hash(span, start..<header.strings.upperBound), id))
         }
       case .enumeration:
         enumerations.append(id)
         hasSign = hasSign || record.kindFlag
         for value in stride(from: record.trailer + 4, to: end, by: 8)
-        where try bytes.btfWord(at: value + 3, as: UInt8.self) >= 0x80 {
+        where try span.btfWord(at: value + 3, as: UInt8.self) >= 0x80 {
           negative.insert(id)
         }
       case .enumeration64:
@@ -113,7 +115,7 @@ struct BTFGraph {
     return (Int(bytes[entry]), Int(bytes[entry + 1]))
   }
 
-  private static func record(at offset: Int, in bytes: [UInt8]) throws(TypeError) -> Record {
+  private static func record(at offset: Int, in bytes: RawSpan) throws(TypeError) -> Record {
     Record(
       offset: offset, nameOffset: try bytes.btfWord(at: offset),
       info: try bytes.btfWord(at: offset + 4), word: try bytes.btfWord(at: offset + 8))
@@ -124,7 +126,8 @@ struct BTFGraph {
     guard let index = Int(exactly: id), index < offsets.count else {
       throw TypeError("BTF refers to type \(id), the last is \(offsets.count - 1)")
     }
-    return try Self.record(at: Int(offsets[index]), in: bytes)
+    // Elements are bytes, so no byte between them is padding.
+    return try Self.record(at: Int(offsets[index]), in: unsafe bytes.span.bytes)
   }
 
   // MARK: Names
@@ -156,10 +159,11 @@ struct BTFGraph {
   }
 
   /// A hash of a name's first bytes, up to its end (FNV-1a).
-  private static func hash(_ name: ArraySlice<UInt8>) -> UInt32 {
+  private static func hash(_ bytes: RawSpan, _ name: Range<Int>) -> UInt32 {
     var hash: UInt32 = 0x811c_9dc5
-    for byte in name.prefix(48) {
-      if byte == 0 { break }
+    for place in name.prefix(48) {
+      // The range is one of places in the span.
+      guard let byte: UInt8 = try? bytes.littleEndian(at: place), byte != 0 else { break }
       hash = (hash ^ UInt32(byte)) &* 0x0100_0193
     }
     return hash
@@ -180,7 +184,8 @@ struct BTFGraph {
     guard let wanted = Self.searchable(name) else { return [] }
     var found: [(id: UInt32, byteCount: Int, isUnion: Bool)] = []
     var typedefs: [UInt32] = []
-    let hash = Self.hash(wanted[...])
+    // Elements are bytes, so no byte between them is padding.
+    let hash = Self.hash(unsafe wanted.span.bytes, wanted.indices)
     for candidate in named where candidate.hash == hash {
       let id = candidate.id
       let record = try record(id)

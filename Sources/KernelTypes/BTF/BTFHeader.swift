@@ -70,3 +70,18 @@ extension [UInt8] {
     }
   }
 }
+
+extension RawSpan {
+  /// Loads one little-endian field of BTF.
+  @inline(__always)
+  func btfWord<T>(
+    at offset: Int, as type: T.Type = T.self
+  ) throws(TypeError) -> T
+  where T: FixedWidthInteger & BitwiseCopyable {
+    do throws(BoundsError) {
+      return try littleEndian(at: offset)
+    } catch {
+      throw TypeError("BTF is cut off: \(error)")
+    }
+  }
+}

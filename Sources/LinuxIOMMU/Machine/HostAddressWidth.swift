@@ -21,15 +21,14 @@ struct HostAddressWidth {
 
   /// `DMAR: Host address width 39`.
   private func logged() -> Int? {
-    let mark = "Host address width ".utf8
     var found: Int?
     try? image.newestMessages { message in
-      // By bytes: as characters, the search would cost more than all tables of a small machine.
+      // The number ends the message; most others do not even end with a digit.
       let text = message.text.utf8
-      guard text.count > mark.count, text.count < 64, let start = text.firstRange(of: mark) else {
-        return true
-      }
-      let digits = text[start.upperBound...].prefix { (0x30...0x39).contains($0) }
+      guard text.count < 64, let last = text.last, (0x30...0x39).contains(last),
+        message.text.hasBytes(of: "Host address width ")
+      else { return true }
+      let digits = text.reversed().prefix { (0x30...0x39).contains($0) }.reversed()
       found = Int(String(decoding: digits, as: UTF8.self))
       return false
     }

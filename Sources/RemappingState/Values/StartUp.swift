@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Memory
+
 /// What the kernel was told about remapping when it booted, and what it said of how that went.
 public struct StartUp: Hashable, Sendable {
   /// The words of the kernel's command line that are about remapping, in order; `nil` where the line
@@ -38,7 +40,7 @@ extension StartUp {
   /// Source: drivers/iommu/intel/iommu.c, irq_remapping.c and dmar.c; drivers/iommu/iommu.c,
   /// `iommu_subsys_init`.
   public static func tells(_ message: String) -> Bool {
-    heads.contains { message.hasPrefix($0) } && sayings.contains { message.contains($0) }
+    heads.contains { message.hasPrefix($0) } && sayings.contains { message.hasBytes(of: $0) }
   }
 
   private static let heads = [
