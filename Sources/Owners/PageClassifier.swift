@@ -4,6 +4,7 @@ public import Evidence
 internal import KernelImage
 internal import KernelTypes
 internal import Memory
+internal import VTd
 
 /// Tells what pages were used for, from the kernel's `struct page` array.
 ///
@@ -17,10 +18,8 @@ public final class PageClassifier {
   private let memory: any PhysicalMemory
   private let image: KernelImage?
   private let ranges: [Range<UInt64>]
-  /// Tables of remapping units by frame, and what they are.
-  private let tables: [UInt64: String]
-  /// The pages of the units' tables and queues, by frame, and what each is.
-  var remappingTables: [UInt64: String] { tables }
+  /// The pages of the units' tables and queues.
+  let tables: TableInventory
   private let layout: Layout?
   private let problem: String?
   private var names: [UInt64: String?] = [:]
@@ -63,7 +62,7 @@ public final class PageClassifier {
     memory = evidence.memory
     image = evidence.kernel?.image
     ranges = evidence.memory.memoryFrames
-    tables = TableInventory.frames(evidence)
+    tables = TableInventory(evidence)
     var layout: Layout?
     var problem: String?
     if let image {
@@ -146,7 +145,7 @@ public final class PageClassifier {
 
   /// The state of one page, by its frame number.
   public func state(_ frame: UInt64) -> PageState {
-    if let table = tables[frame] { return PageState(.iommuTable, table) }
+    if let table = tables.words(frame) { return PageState(.iommuTable, table) }
     let isMemory = ranges.contains { $0.contains(frame) }
     guard let layout, let image else { return PageState(isMemory ? .unknown : .mmio, problem) }
     do {

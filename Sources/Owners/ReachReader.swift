@@ -3,6 +3,7 @@
 import Evidence
 import Memory
 import RemappingState
+import VTd
 
 /// Answers what a device can reach through its address spaces.
 ///
@@ -99,11 +100,11 @@ struct ReachReader {
   private func tables() -> DeviceView.Reach {
     let subject = DeviceView.Reach.Subject.remappingTables
     if let general = general(subject) { return general }
-    let frames = pageStates.remappingTables.sorted { $0.key < $1.key }
+    let frames = pageStates.tables.frames
     guard !frames.isEmpty else {
       return .init(subject, .notKnown, reason: "no table of a unit is known")
     }
-    let ranges = AddressRanges(frames.lazy.map { $0.key << 12...$0.key << 12 | 0xfff })
+    let ranges = AddressRanges(frames.lazy.map { $0 << 12...$0 << 12 | 0xfff })
     let hits = runs.filter { ranges.overlaps($0.targets) }
     guard let run = hits.first(where: { $0.access != .read }) ?? hits.first,
       let byte = ranges.overlap(run.targets)?.lowerBound
@@ -111,7 +112,7 @@ struct ReachReader {
       return absent(
         subject, "no mapping leads to one of the \(frames.count) pages of the units' tables")
     }
-    let what = pageStates.remappingTables[byte >> 12] ?? "a table"
+    let what = pageStates.tables.words(byte >> 12) ?? "a table"
     return .init(
       subject, .yes, isWritable: run.access != .read, reason: mapping(run, to: byte) + ", \(what)")
   }

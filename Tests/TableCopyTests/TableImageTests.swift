@@ -80,11 +80,11 @@ struct TableImageTests {
     var copier = TableCopier(base: PhysicalAddress(4 << 30))
     _ = copier.copyContexts(
       machine.unit, rule: ContextCopyRule(marker: .bitmap, readsHalves: false))
-    var tables = OldTables()
-    tables.add(machine.unit)
-    #expect(tables.sorted == [1, 2, 0x100, 0x101, 0x102, 0x103])
+    var tables = TableInventory()
+    tables.add(machine.unit, of: "dmar0", budget: CopyBudget())
+    #expect(tables.frames == [1, 2, 0x100, 0x101, 0x102, 0x103])
     let image = TableImage(
-      copier.arena, roots: [], keeping: tables.sorted + [0xdead], of: machine.memory)
+      copier.arena, roots: [], keeping: tables.frames + [0xdead], of: machine.memory)
     let (memory, _) = try load(bytes(image))
     #expect(memory[top] == machine.memory[top])
     #expect(memory.absence(0xdead) != nil)
