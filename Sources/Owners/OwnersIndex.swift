@@ -46,7 +46,8 @@ public struct Reach: Hashable, Sendable {
 
 /// Finds who can reach physical memory: an index over the runs of every domain that contexts use.
 ///
-/// Building costs one sort of the runs; a question costs a binary search and what it finds.
+/// Building costs one sort of the runs; a question costs a binary search and what it finds, however
+/// long other runs are.
 public struct OwnersIndex: Sendable {
   /// A run, by physical address.
   private struct Interval {
@@ -80,8 +81,7 @@ public struct OwnersIndex: Sendable {
   }
 
   private var intervals: [Interval] = []
-  /// The greatest end among the intervals up to each one.
-  private var greatestEnd: [UInt64] = []
+  private var ends = BlockMaxima()
   private var targets: [Target] = []
   /// Targets of each space.
   private var spaces: [[Int]] = []
@@ -106,12 +106,7 @@ public struct OwnersIndex: Sendable {
       }
     }
     intervals.sort { ($0.start, $0.space, $0.iova) < ($1.start, $1.space, $1.iova) }
-    greatestEnd.reserveCapacity(intervals.count)
-    var greatest: UInt64 = 0
-    for interval in intervals {
-      greatest = max(greatest, interval.end)
-      greatestEnd.append(greatest)
-    }
+    ends = BlockMaxima(intervals.lazy.map(\.end))
   }
 
   /// Gathers who sends requests, and returns the number of each space.
@@ -179,12 +174,10 @@ public struct OwnersIndex: Sendable {
       found += reaches(all, low, high, targets[target])
     }
     // The first interval that starts behind the range.
-    var next = intervals.partitioningIndex { $0.start > high }
-    while next > 0, greatestEnd[next - 1] >= low {
-      next -= 1
-      guard intervals[next].end >= low else { continue }
-      for target in spaces[intervals[next].space] {
-        found += reaches(intervals[next], low, high, targets[target])
+    let next = intervals.partitioningIndex { $0.start > high }
+    ends.forEach(below: next, atLeast: low) { index in
+      for target in spaces[intervals[index].space] {
+        found += reaches(intervals[index], low, high, targets[target])
       }
     }
     return found.sorted {

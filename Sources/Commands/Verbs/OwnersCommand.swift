@@ -13,7 +13,10 @@ struct OwnersCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "owners",
     abstract: "Which devices can reach a physical address, and what the page is.",
-    usage: "iommuscope owners <dump> <address>[-<address>] ... [<options>]")
+    usage: """
+      iommuscope owners <dump> <address>[-<address>] ... [<options>]
+      iommuscope owners <dump> --addresses <file> [<options>]
+      """)
 
   @Argument(
     help: ArgumentHelp(
@@ -26,7 +29,9 @@ struct OwnersCommand: Verb {
     help: ArgumentHelp(
       "Physical addresses, or ranges with an inclusive end, hexadecimal.", valueName: "range"),
     transform: { try Operand($0, PhysicalRange.init) })
-  var operands: [Operand<PhysicalRange>]
+  var operands: [Operand<PhysicalRange>] = []
+
+  @OptionGroup var files: AddressFileOptions
 
   @OptionGroup var length: LengthOptions<Rows>
 
@@ -40,8 +45,19 @@ struct OwnersCommand: Verb {
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
+  func validate() throws {
+    guard !operands.values().isEmpty || !files.addresses.isEmpty else {
+      throw ValidationError("Missing expected argument '<range> ...'")
+    }
+    if dump == "-", files.addresses.contains("-") {
+      throw ValidationError("Standard input cannot be the dump and the addresses.")
+    }
+  }
+
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = try input.request([dump] + operands.files())
+    // Read first: a missing file should not cost the time of a dump.
+    let ranges = operands.values() + (try files.ranges())
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()
@@ -49,13 +65,14 @@ struct OwnersCommand: Verb {
     let classifier = PageClassifier(evidence)
     let document = OwnersDocument(
       dump: evidence.state.dump,
-      ranges: operands.values().map { range in
+      ranges: ranges.map { range in
         OwnersDocument.Answer(
           start: range.first, end: range.last, pages: Self.pages(range, classifier),
           reaches: index.reaches(range.first, range.last))
       })
     try destination.write(
-      document, as: form, in: environment, keeping: request.inputs,
+      document, as: form, in: environment,
+      keeping: request.inputs + files.addresses.filter { $0 != "-" },
       text: { sink, color in
         try OwnersText(limit: length.rows, color: color).write(document, to: sink)
       })
