@@ -15,6 +15,8 @@ struct JSONBytes: ~Copyable {
   private var capacity: Int
   private(set) var count = 0
   private let sink: any ByteSink
+  /// What goes to the sink, in storage that is used again.
+  private var handed: [UInt8] = []
   /// The sink's first error; nothing is handed to it any more.
   private(set) var failure: OutputError?
 
@@ -175,14 +177,66 @@ struct JSONBytes: ~Copyable {
     unsafe Array(UnsafeRawBufferPointer(start: base + start, count: count - start))
   }
 
+  /// Puts the members of an object, which are the last bytes, on lines of their own: what stands
+  /// between two of them is a comma and a blank.
+  ///
+  /// - Parameters:
+  ///   - start: where the object's bracket is.
+  ///   - count: members, at least one.
+  ///   - indent: blanks before each of them.
+  ///   - closing: blanks before the bracket behind the last one; `nil` if there is none.
+  ///   - member: where a member begins and ends, counted from `start`.
+  /// - Returns: where the last line begins.
+  mutating func spread(
+    from start: Int, count members: Int, indent: Int, closing: Int?,
+    _ member: (Int) -> (start: Int, end: Int)
+  ) -> Int {
+    // The blank before a member becomes a line end; the first one has no blank.
+    let growth = 1 + members * indent
+    let added = growth + (closing.map { $0 + 1 } ?? 0)
+    reserve(added)
+    let end = count + added
+    var lastLine = 0
+    if let closing {
+      // All stores below lie before `end`, for which `reserve` made room, and behind `start`; every
+      // member moves to a higher place, the last one first, so nothing is overwritten before it moved.
+      unsafe base.storeBytes(of: UInt8(ascii: "}"), toByteOffset: end - 1, as: UInt8.self)
+      lastLine = end - 1 - closing
+      newLine(at: lastLine - 1, indent: closing)
+    }
+    for index in (0..<members).reversed() {
+      let place = member(index)
+      let shift = 1 + (index + 1) * indent
+      // The comma moves along.
+      let length = place.end - place.start + (index == members - 1 ? 0 : 1)
+      let target = start + place.start + shift
+      // As above; the ranges may overlap, which this copy allows.
+      unsafe (base + target).copyMemory(from: base + start + place.start, byteCount: length)
+      newLine(at: target - indent - 1, indent: indent)
+      if index == members - 1, closing == nil { lastLine = target - indent }
+    }
+    count = end
+    return lastLine
+  }
+
+  /// A line end and blanks, over bytes that are there.
+  @inline(__always)
+  private mutating func newLine(at place: Int, indent: Int) {
+    // The caller made room up to what follows the blanks.
+    unsafe base.storeBytes(of: UInt8(ascii: "\n"), toByteOffset: place, as: UInt8.self)
+    unsafe (base + place + 1).initializeMemory(
+      as: UInt8.self, repeating: UInt8(ascii: " "), count: indent)
+  }
+
   mutating func truncate(to size: Int) { count = size }
 
   /// Hands what lies before `start` to the sink; the rest moves to the front.
   mutating func flush(keepingFrom start: Int) {
     if failure == nil, start > 0 {
+      handed.removeAll(keepingCapacity: true)
       // `start` is at most `count`: all bytes before it are written.
-      let bytes = unsafe Array(UnsafeRawBufferPointer(start: base, count: start))
-      do { try sink.write(bytes) } catch { failure = error }
+      unsafe handed.append(contentsOf: UnsafeRawBufferPointer(start: base, count: start))
+      do { try sink.write(handed) } catch { failure = error }
     }
     // The ranges may overlap, which this copy allows; both lie inside the written bytes.
     unsafe base.copyMemory(from: base + start, byteCount: count - start)

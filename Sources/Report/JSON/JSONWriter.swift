@@ -309,7 +309,7 @@ final class JSONWriter {
   /// Gives every item of the undecided container its own line; its own containers are undecided
   /// again.
   private func breakPending() {
-    guard let first = tokens.first else { return }
+    guard let first = tokens.first, !spreadMembers() else { return }
     let kept = tokens.count > 1 ? tokens[1...] : []
     let text = kept.isEmpty ? [] : output.bytes(from: pendingStart)
     output.truncate(to: pendingStart)
@@ -329,6 +329,33 @@ final class JSONWriter {
         scalar { $0.output.append(text[token.start..<token.end]) }
       }
     }
+  }
+
+  /// Gives every member of the undecided object its own line where it stands, if all of its values
+  /// are scalars: what rows are, and so most of a large document.
+  ///
+  /// - Returns: `false`, and nothing changed, where it is something else.
+  private func spreadMembers() -> Bool {
+    guard tokens.count > 1, tokens[0].kind == .object else { return false }
+    let isClosed = tokens[tokens.count - 1].kind == .close
+    // The last key may still be without its value.
+    let end = isClosed ? tokens.count - 1 : tokens.count
+    for index in 1..<end {
+      guard tokens[index].kind == (index.isMultiple(of: 2) ? .scalar : .key) else { return false }
+    }
+    let count = end / 2
+    let indent = 2 * (frames.count + 1)
+    let last = output.spread(
+      from: pendingStart, count: count, indent: indent, closing: isClosed ? indent - 2 : nil
+    ) { member in
+      let value = 2 * member + 2
+      // A colon and a blank follow a key.
+      return (tokens[value - 1].start, value < end ? tokens[value].end : tokens[value - 1].end + 2)
+    }
+    lineStart = last
+    dropPending()
+    if !isClosed { frames.append(Frame(isObject: true, count: count, lastIsScalar: false)) }
+    return true
   }
 
   // MARK: Broken containers
