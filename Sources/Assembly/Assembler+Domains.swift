@@ -124,7 +124,7 @@ extension Assembler {
     guard let mapping else { return false }
     // What is fixed is mapped onto itself; another page at such an address is in use.
     return mapping.runs.contains {
-      $0.iova.rawValue != $0.physical.rawValue || !fixed.gaps(in: $0.addresses).isEmpty
+      $0.iova.rawValue != $0.physical.rawValue || !fixed.covers($0.addresses)
     }
   }
 

@@ -15,7 +15,7 @@ struct DomainWalker {
   /// Memory that the dump describes.
   let memoryRanges: AddressRanges
   /// Whose table each table page is.
-  private(set) var tables = TableRegistry()
+  private(set) var tables = TableInventory()
   private var results: [Key: Result] = [:]
   /// What is left of the work for all spaces together: few pages can stand for any number of spaces
   /// that share them.
@@ -63,17 +63,17 @@ struct DomainWalker {
     let key = Key(
       space: space, capability: unit?.capability, extendedCapability: unit?.extendedCapability)
     if let known = results[key] { return known }
-    var visitor = TableCollector(runLimit: min(runs, RunCollector.defaultRunLimit))
+    var visitor = MappingCollector(
+      memory: memoryRanges, runLimit: min(runs, RunCollector.defaultRunLimit))
     let statistics = PageTableWalk(
       memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, budget: budget
     ).run(&visitor)
-    let collector = visitor.runs
     budget = statistics.remaining
-    runs -= collector.runs.count
+    runs -= visitor.runs.count
     if isOwn {
       tables.add(
         visitor.tables,
-        of: TableRegistry.Owner(
+        of: TableInventory.Owner(
           domain: TableOwner(unit: unit?.name, domainID: domainID, kernelObject: kernelObject),
           root: space.root.table))
     }
@@ -81,31 +81,25 @@ struct DomainWalker {
       tables: statistics.tables, unreadable: statistics.unreadable,
       assumedEmpty: statistics.assumedZero, cycles: statistics.cycles,
       aliases: statistics.aliases, reservedBits: statistics.reservedBits,
-      budgetExhausted: !statistics.exhausted.isEmpty || collector.runsDropped > 0)
-    for run in collector.runs {
-      let target = run.physical.rawValue
-      for gap in memoryRanges.gaps(in: target...max(target, target &+ run.length &- 1)) {
-        summary.bytesOutsideMemory += gap.upperBound - gap.lowerBound + 1
-      }
-    }
-    note(collector, space: space, unit: unit, domainID: domainID)
+      budgetExhausted: !statistics.exhausted.isEmpty || visitor.runsDropped > 0)
+    summary.bytesOutsideMemory = visitor.bytesOutsideMemory
+    note(visitor.obstacles, space: space, unit: unit, domainID: domainID)
     let result = Result(
-      mapping: Mapping(
-        leaves: collector.leaves, bytes: collector.bytes, runs: collector.runs.map { Run($0) }),
+      mapping: Mapping(leaves: visitor.leaves, bytes: visitor.bytes, runs: visitor.runs),
       summary: summary)
     results[key] = result
     return result
   }
 
   private mutating func note(
-    _ collector: RunCollector, space: AddressSpace, unit: Unit?, domainID: UInt32?
+    _ collector: ObstacleCollector, space: AddressSpace, unit: Unit?, domainID: UInt32?
   ) {
     // A few of a kind show what is wrong; their number is in the last one's count.
     let shown = 8
     var seen: [PagingObstacle.Category: Int] = [:]
     for obstacle in collector.obstacles {
       let category = obstacle.kind.category
-      let total = collector.obstacleCounts[category] ?? 1
+      let total = collector.counts[category] ?? 1
       let number = seen[category, default: 0] + 1
       seen[category] = number
       guard number <= shown else { continue }
@@ -115,14 +109,6 @@ struct DomainWalker {
       if number == shown { observation.count = total - shown + 1 }
       observations.append(observation)
     }
-  }
-}
-
-extension Run {
-  init(_ run: MappedRun) {
-    self.init(
-      iova: run.iova, length: HexWord(run.length), physical: run.physical,
-      access: run.access == .all ? .readWrite : run.access == .write ? .write : .read)
   }
 }
 

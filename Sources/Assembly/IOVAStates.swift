@@ -40,10 +40,19 @@ extension IOVASpace {
       nodes.append(start...end)
     }
     let covered = AddressRanges(nodes)
-    let unallocated = AddressRanges(runs.flatMap { covered.gaps(in: $0.addresses) })
+    var unallocated = AddressRanges.Builder()
+    var locator = RangeLocator(covered)
+    for run in runs {
+      let addresses = run.addresses
+      switch locator.place(of: addresses) {
+      case .inside: break
+      case .outside: unallocated.add(addresses)
+      case .across: covered.forEachGap(in: addresses) { unallocated.add($0) }
+      }
+    }
     self.init(
       allocated: allocated,
-      unallocated: unallocated.ranges.map {
+      unallocated: unallocated.ranges.ranges.map {
         AddressRange(
           start: IOVirtualAddress($0.lowerBound), end: IOVirtualAddress($0.upperBound))
       })

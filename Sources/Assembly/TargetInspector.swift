@@ -4,6 +4,7 @@ internal import Algorithms
 internal import LinuxIOMMU
 internal import Memory
 internal import RemappingState
+internal import VTd
 
 /// Looks at what domains map: pages that are tables, and pages that are free.
 ///
@@ -11,7 +12,7 @@ internal import RemappingState
 /// tables map all of memory, and a process's tables map what the process may touch. A guest's pages
 /// are not looked up one by one: there may be terabytes of them.
 struct TargetInspector {
-  let tables: TableRegistry
+  let tables: TableInventory
   let pages: LinuxPages?
   /// Ranges that are mapped for firmware.
   let fixed: AddressRanges
@@ -25,7 +26,7 @@ struct TargetInspector {
   /// memory over and over.
   private var stepsLeft = 1 << 23
 
-  init(tables: TableRegistry, pages: LinuxPages?, fixed: AddressRanges, memory: AddressRanges) {
+  init(tables: TableInventory, pages: LinuxPages?, fixed: AddressRanges, memory: AddressRanges) {
     self.tables = tables
     self.pages = pages
     self.fixed = fixed
@@ -33,7 +34,7 @@ struct TargetInspector {
   }
 
   mutating func inspect(_ domains: [Domain]) {
-    let frames = tables.frames
+    let frames = FrameIndex(tables.frames)
     var known: [UInt64: Bool] = [:]
     var seen: Set<PhysicalAddress> = []
     for domain in domains {
@@ -53,47 +54,78 @@ struct TargetInspector {
     }
   }
 
-  private mutating func inspectTables(_ domain: Domain, _ runs: [Run], _ frames: [UInt64]) {
+  /// What was found in one domain: how much, and where the first of it is.
+  private struct Found {
     var count = 0
-    var first: Observation?
-    for run in runs where stepsLeft > 0 && !isFixed(run) {
-      stepsLeft -= 1
-      let last = run.targets.upperBound >> 12
-      let lowest = run.targets.lowerBound >> 12
-      var index = frames.partitioningIndex { $0 >= lowest }
-      while index < frames.count, frames[index] <= last, stepsLeft > 0 {
-        stepsLeft -= 1
-        count += 1
-        let frame = frames[index]
-        if first == nil, let page = tables.page(frame) {
-          let offset = (frame << 12) &- run.targets.lowerBound
-          first = Observation(
-            .mapsTable, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
-            structure: .tablePage(page), address: HexWord(frame << 12),
-            detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
-              + run.access.rawValue)
-        }
+    /// The run and the frame.
+    var first: (run: Run, frame: UInt64)?
+
+    mutating func add(_ run: Run, _ frame: UInt64) {
+      if count == 0 { first = (run, frame) }
+      count += 1
+    }
+
+    /// An observation about all of it, named by the first.
+    func observation(
+      _ kind: Observation.Kind, _ structure: Structure, in domain: Domain
+    ) -> Observation? {
+      guard let (run, frame) = first else { return nil }
+      let offset = (frame << 12) &- run.targets.lowerBound
+      var observation = Observation(
+        kind, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
+        structure: structure, address: HexWord(frame << 12),
+        detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
+          + run.access.rawValue)
+      observation.count = count
+      return observation
+    }
+  }
+
+  private mutating func inspectTables(_ domain: Domain, _ runs: [Run], _ frames: FrameIndex) {
+    let fixed = fixed
+    var steps = stepsLeft
+    var found = Found()
+    for run in runs {
+      guard steps > 0 else { break }
+      if Self.isFixed(run, fixed) { continue }
+      steps -= 1
+      let targets = run.targets
+      let last = targets.upperBound >> 12
+      var index = frames.first(atLeast: targets.lowerBound >> 12)
+      while index < frames.sorted.count, frames.sorted[index] <= last, steps > 0 {
+        steps -= 1
+        found.add(run, frames.sorted[index])
         index += 1
       }
     }
-    if var first {
-      first.count = count
-      observations.append(first)
-    }
+    stepsLeft = steps
+    guard let frame = found.first?.frame, let page = tables.page(frame),
+      let observation = found.observation(.mapsTable, .tablePage(page), in: domain)
+    else { return }
+    observations.append(observation)
   }
 
   private mutating func inspectPages(
     _ domain: Domain, _ runs: [Run], _ known: inout [UInt64: Bool]
   ) {
     guard let pages else { return }
-    var count = 0
-    var first: Observation?
-    walk: for run in runs where stepsLeft > 0 && !isFixed(run) {
-      stepsLeft -= 1
-      for part in memory.parts(of: run.targets) {
+    let fixed = fixed
+    var steps = stepsLeft
+    var found = Found()
+    var locator = RangeLocator(memory)
+    walk: for run in runs {
+      guard steps > 0 else { break }
+      if Self.isFixed(run, fixed) { continue }
+      steps -= 1
+      let place = locator.place(of: run.targets)
+      if place == .outside { continue }
+      // Most runs lie in one range of memory, and need no list of parts.
+      let parts = place == .inside ? [] : memory.parts(of: run.targets)
+      for number in 0..<max(1, parts.count) {
+        let part = parts.isEmpty ? run.targets : parts[number]
         for frame in part.lowerBound >> 12...part.upperBound >> 12 {
-          stepsLeft -= 1
-          guard stepsLeft > 0 else { break walk }
+          steps -= 1
+          guard steps > 0 else { break walk }
           let isFree: Bool
           if let answer = known[frame] {
             isFree = answer
@@ -110,29 +142,19 @@ struct TargetInspector {
             isFree = pages.isFree(frame) ?? false
             known[frame] = isFree
           }
-          guard isFree else { continue }
-          count += 1
-          if first == nil {
-            let offset = (frame << 12) &- run.targets.lowerBound
-            first = Observation(
-              .freePage, unit: domain.unit, device: domain.onlyDevice, domainID: domain.domainID,
-              structure: .freePage, address: HexWord(frame << 12),
-              detail: "IOVA \((run.iova.rawValue &+ offset).hexadecimal) maps it with access "
-                + run.access.rawValue)
-          }
+          if isFree { found.add(run, frame) }
         }
       }
     }
-    if var first {
-      first.count = count
-      observations.append(first)
+    stepsLeft = steps
+    if let observation = found.observation(.freePage, .freePage, in: domain) {
+      observations.append(observation)
     }
   }
 
-  private func isFixed(_ run: Run) -> Bool {
+  private static func isFixed(_ run: Run, _ fixed: AddressRanges) -> Bool {
     // What an ISA bridge gets is fixed even where the bridge's own structure could not be read.
     run.iova.rawValue == run.physical.rawValue
-      && (fixed.gaps(in: run.addresses).isEmpty
-        || Regions.isaWindow.contains(run.addresses.upperBound))
+      && (fixed.covers(run.addresses) || Regions.isaWindow.contains(run.addresses.upperBound))
   }
 }

@@ -67,7 +67,8 @@ public enum Audit {
 
   /// What the rules say: by severity, the worst first, then in the order of the rules.
   public static func findings(of state: RemappingState) -> [Finding] {
-    let findings = rules.flatMap { $0.init().check(state) }
+    let mappings = MappingFacts(state)
+    let findings = rules.flatMap { $0.init().check(state, mappings) }
     return Finding.Severity.allCases.flatMap { severity in
       findings.filter { $0.severity == severity }
     }

@@ -20,10 +20,24 @@ public protocol AuditRule: Sendable {
 
   /// What is wrong, in the state's order; empty where nothing is.
   func check(_ state: RemappingState) -> [Finding]
+
+  /// The same, with what was found out about the state's mappings for all rules together.
+  func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding]
+}
+
+/// A rule about what domains map.
+public protocol MappingRule: AuditRule {}
+
+extension MappingRule {
+  public func check(_ state: RemappingState) -> [Finding] { check(state, MappingFacts(state)) }
 }
 
 extension AuditRule {
   public static var needs: Set<AuditNeed> { [] }
+
+  public func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
+    check(state)
+  }
 
   /// A finding of this rule.
   func finding(

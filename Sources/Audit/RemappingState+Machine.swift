@@ -14,19 +14,6 @@ extension AddressRanges {
   }
 }
 
-/// What a domain maps of something that it should not.
-struct MappedOverlap: CustomStringConvertible {
-  var ranges = 0
-  var isWritable = false
-  var first: Run
-
-  var description: String {
-    let rest = ranges == 1 ? "" : " and \(ranges - 1) more ranges"
-    let access = isWritable ? "writable" : "readable"
-    return "IOVA \(first.iova) to physical \(first.physical)\(rest), \(access)"
-  }
-}
-
 /// How many ranges of an allocator are in a state, and their bytes.
 struct IOVASize {
   var count = 0
@@ -78,27 +65,6 @@ extension RemappingState {
       if let driver = device.driver, !drivers.contains(driver) { drivers.append(driver) }
     }
     return drivers
-  }
-
-  /// What domains of drivers and users map of regions of some kinds, one answer per domain.
-  func mappings(of kinds: Set<MemoryRegion.Kind>) -> [(Domain, MappedOverlap)] {
-    let ranges = AddressRanges(memoryMap, kinds)
-    guard !ranges.isEmpty else { return [] }
-    let fixed = fixedRanges
-    return domains.compactMap { domain in
-      guard [.dma, .dmaFQ, .unmanaged, .unknown].contains(domain.type) else { return nil }
-      var overlap: MappedOverlap?
-      for run in domain.mapping?.runs ?? []
-      where ranges.overlaps(run.targets)
-        && !run.isMapped(for: fixed)
-      {
-        var known = overlap ?? MappedOverlap(first: run)
-        known.ranges += 1
-        known.isWritable = known.isWritable || run.access != .read
-        overlap = known
-      }
-      return overlap.map { (domain, $0) }
-    }
   }
 }
 

@@ -43,11 +43,13 @@ public struct Forecaster {
       traits.isAmbiguous = false
     }
     self.traits = traits
-    var tables = OldTables(budget: budget)
+    var tables = TableInventory()
     for unit in state.units {
-      if let source = UnitTables(unit, memory) { tables.add(source) }
+      if let source = UnitTables(unit, memory) {
+        tables.add(source, of: unit.name, budget: budget)
+      }
     }
-    oldTables = tables.sorted
+    oldTables = tables.frames
     classes = MemoryClasses(facts, tables: oldTables)
     var spaces = MappedSpaces(state, classes: classes)
     devices = DeviceFacts.all(
@@ -170,7 +172,7 @@ public struct Forecaster {
   private var changedAfterPanic: ChangedPages {
     let live = devices.filter(\.inFlight).flatMap(\.spaces).filter { spaces[$0].inFlight }
     return ChangedPages(
-      AddressRanges(Set(live).flatMap { spaces[$0].writable.ranges }).intersection(classes.memory),
+      AddressRanges(Set(live).lazy.flatMap { spaces[$0].writableMemory.ranges }),
       anywhere: devices.filter { $0.situation == .passThrough || $0.situation == .untranslated }
         .map(\.name))
   }
@@ -186,7 +188,7 @@ public struct Forecaster {
       }
     }
     return ChangedPages(
-      AddressRanges(live.flatMap { spaces[$0].writable.ranges }).intersection(classes.memory),
+      AddressRanges(live.lazy.flatMap { spaces[$0].writableMemory.ranges }),
       anywhere: anywhere)
   }
 }

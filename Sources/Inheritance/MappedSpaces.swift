@@ -13,8 +13,8 @@ struct MappedSpaces {
     var iova: AddressRanges
     /// Those of them that may be written.
     var writableIOVA: AddressRanges
-    /// Their targets.
-    var writable: AddressRanges
+    /// Their targets, as far as they are memory.
+    var writableMemory: AddressRanges
     /// What writes reach while the mapping is in force.
     var exposure: Exposure
     /// What they reach if the addresses are taken for physical ones.
@@ -31,18 +31,27 @@ struct MappedSpaces {
   init(_ state: RemappingState, classes: MemoryClasses) {
     for domain in state.domains where !domain.devices.isEmpty {
       guard let mapping = domain.mapping, domain.unit != nil else { continue }
-      let writes = mapping.runs.filter { $0.access != .read }
-      let writable = AddressRanges(
-        writes.compactMap { Self.range($0.physical.rawValue, $0.length.rawValue) })
-      let writableIOVA = AddressRanges(
-        writes.compactMap { Self.range($0.iova.rawValue, $0.length.rawValue) })
+      var targets = AddressRanges.Builder()
+      var writes = AddressRanges.Builder()
+      var all = AddressRanges.Builder()
+      var hasReads = false
+      for run in mapping.runs {
+        hasReads = hasReads || run.access != .write
+        guard run.length.rawValue > 0 else { continue }
+        all.add(run.addresses)
+        guard run.access != .read else { continue }
+        targets.add(run.targets)
+        writes.add(run.addresses)
+      }
+      let writable = targets.ranges
+      let writableIOVA = writes.ranges
       indices[domain.key] = spaces.count
       spaces.append(
         Space(
-          inFlight: domain.inFlight, hasReads: mapping.runs.contains { $0.access != .write },
-          iova: AddressRanges(
-            mapping.runs.compactMap { Self.range($0.iova.rawValue, $0.length.rawValue) }),
-          writableIOVA: writableIOVA, writable: writable, exposure: classes.exposure(of: writable),
+          inFlight: domain.inFlight, hasReads: hasReads, iova: all.ranges,
+          writableIOVA: writableIOVA,
+          writableMemory: writable.intersection(classes.memory),
+          exposure: classes.exposure(of: writable),
           physicalExposure: classes.exposure(of: writableIOVA),
           reserved: AddressRanges(
             (domain.iova?.allocated ?? []).filter { $0.state == .reserved }.compactMap {
@@ -56,12 +65,6 @@ struct MappedSpaces {
   func index(of context: Context) -> Int? { indices[context.domainKey] }
 
   subscript(index: Int) -> Space { spaces[index] }
-
-  private static func range(_ start: UInt64, _ length: UInt64) -> ClosedRange<UInt64>? {
-    guard length > 0 else { return nil }
-    let (end, overflow) = start.addingReportingOverflow(length - 1)
-    return start...(overflow ? .max : end)
-  }
 }
 
 /// Physical memory sorted by what it would mean to write there.

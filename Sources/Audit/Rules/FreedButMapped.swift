@@ -31,8 +31,10 @@ struct FreedButMapped: AuditRule {
 
   /// The ranges that at least one run reaches into.
   private static func overlapping(_ ranges: [IOVARange], _ runs: [Run]) -> [IOVARange] {
+    guard !ranges.isEmpty else { return [] }
     // Both are sorted in a state of ours; one that was read from a file may be anything.
-    let runs = runs.sorted { $0.iova < $1.iova }
+    let isSorted = zip(runs, runs.dropFirst()).allSatisfy { $0.iova <= $1.iova }
+    let runs = isSorted ? runs : runs.sorted { $0.iova < $1.iova }
     return ranges.filter { range in
       // The first run that starts behind the range; the one before it is the only candidate,
       // because runs are disjoint.

@@ -7,20 +7,15 @@ import RemappingState
 ///
 /// Source: VT-d specification, section 11.4.2, CAP.MGAW. Severity: warning; requests to these addresses
 /// fault.
-struct MappedBeyondWidth: AuditRule {
+struct MappedBeyondWidth: MappingRule {
   static let id = "domain.beyond-width"
   static let severity = Finding.Severity.warning
   static let needs: Set<AuditNeed> = [.pageTables]
 
-  func check(_ state: RemappingState) -> [Finding] {
-    state.domains.compactMap { domain in
-      guard domain.stage == .second, let unit = state.unit(domain.unit),
-        unit.capability.rawValue != 0
-      else { return nil }
-      // CAP bits 21:16 hold the width minus 1.
-      let width = (unit.capability.rawValue >> 16 & 0x3f) + 1
-      guard width < 64,
-        let run = domain.mapping?.runs.first(where: { $0.addresses.upperBound >> width != 0 })
+  func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
+    zip(state.domains, mappings.domains).compactMap { domain, facts in
+      guard let run = facts.beyondWidth, let unit = state.unit(domain.unit),
+        let width = state.width(of: domain)
       else { return nil }
       return finding(
         .beyond(domain, run, width), unit: domain.unit, device: domain.onlyDevice,

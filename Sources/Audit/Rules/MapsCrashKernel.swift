@@ -9,15 +9,17 @@ import RemappingState
 ///
 /// Source: `crashk_res`, `crashk_low_res`. Severity: error where a device may write, warning where it
 /// may read; DMA in flight would overwrite the crash kernel.
-struct MapsCrashKernel: AuditRule {
+struct MapsCrashKernel: MappingRule {
   static let id = "domain.maps-crash-kernel"
   static let severity = Finding.Severity.error
   static let needs: Set<AuditNeed> = [.pageTables, .memoryMap]
 
-  func check(_ state: RemappingState) -> [Finding] {
-    state.mappings(of: [.crashKernel]).map { domain, overlap in
-      finding(
-        .maps(domain, overlap), severity: overlap.isWritable ? .error : .warning,
+  func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
+    zip(state.domains, mappings.domains).compactMap { domain, facts in
+      guard !facts.crashKernel.isEmpty else { return nil }
+      return finding(
+        .maps(domain, facts.crashKernel),
+        severity: facts.crashKernel.isWritable ? .error : .warning,
         unit: domain.unit, device: domain.onlyDevice, evidence: domain.evidence)
     }
   }

@@ -9,15 +9,17 @@ import RemappingState
 ///
 /// Source: `code_resource`, arch/x86/kernel/setup.c. Severity: error where a device may write,
 /// warning where it may read.
-struct MapsKernelText: AuditRule {
+struct MapsKernelText: MappingRule {
   static let id = "domain.maps-kernel-text"
   static let severity = Finding.Severity.error
   static let needs: Set<AuditNeed> = [.pageTables, .memoryMap, .kernelText]
 
-  func check(_ state: RemappingState) -> [Finding] {
-    state.mappings(of: [.kernelText]).map { domain, overlap in
-      finding(
-        .maps(domain, overlap), severity: overlap.isWritable ? .error : .warning,
+  func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
+    zip(state.domains, mappings.domains).compactMap { domain, facts in
+      guard !facts.kernelText.isEmpty else { return nil }
+      return finding(
+        .maps(domain, facts.kernelText),
+        severity: facts.kernelText.isWritable ? .error : .warning,
         unit: domain.unit, device: domain.onlyDevice, evidence: domain.evidence)
     }
   }

@@ -10,17 +10,14 @@ import RemappingState
 ///
 /// Source: VT-d specification, sections 3.14 and 5.1; `intel_iommu_get_resv_regions`. Severity:
 /// error.
-struct MapsMSIWindow: AuditRule {
+struct MapsMSIWindow: MappingRule {
   static let id = "domain.maps-msi-window"
   static let severity = Finding.Severity.error
   static let needs: Set<AuditNeed> = [.pageTables]
-  private static let window: ClosedRange<UInt64> = 0xfee0_0000...0xfeef_ffff
 
-  func check(_ state: RemappingState) -> [Finding] {
-    state.domains.compactMap { domain in
-      guard domain.type != .sva, domain.type != .identity,
-        let run = domain.mapping?.runs.first(where: { $0.addresses.overlaps(Self.window) })
-      else { return nil }
+  func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
+    zip(state.domains, mappings.domains).compactMap { domain, facts in
+      guard let run = facts.interruptWindow else { return nil }
       return finding(
         .maps(domain, run), unit: domain.unit, device: domain.onlyDevice,
         evidence: domain.evidence)

@@ -9,24 +9,17 @@ import RemappingState
 /// (peer-to-peer), so this alone proves nothing.
 ///
 /// Source: `iomem_resource`; `dma_map_resource`. Severity: info.
-struct MapsNoMemory: AuditRule {
+struct MapsNoMemory: MappingRule {
   static let id = "domain.maps-no-memory"
   static let severity = Finding.Severity.info
   static let needs: Set<AuditNeed> = [.pageTables]
 
-  func check(_ state: RemappingState) -> [Finding] {
-    let memory = AddressRanges(state.memoryMap, [.memory])
-    guard !memory.isEmpty else { return [] }
-    let fixed = state.fixedRanges
-    return state.domains.compactMap { domain in
-      guard domain.isDMA, let runs = domain.mapping?.runs else { return nil }
-      let outside = runs.filter {
-        !$0.isMapped(for: fixed) && !memory.covers($0.targets)
-      }
-      guard let first = outside.first else { return nil }
+  func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
+    zip(state.domains, mappings.domains).compactMap { domain, facts in
+      guard let first = facts.outsideMemory.first else { return nil }
       return finding(
-        .maps(domain, outside.count, first), unit: domain.unit, device: domain.onlyDevice,
-        evidence: domain.evidence)
+        .maps(domain, facts.outsideMemory.count, first), unit: domain.unit,
+        device: domain.onlyDevice, evidence: domain.evidence)
     }
   }
 }

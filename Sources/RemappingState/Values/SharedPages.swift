@@ -44,11 +44,20 @@ public struct SharedPages: Hashable, Sendable {
     }
     let owners = state.domains.map { Set($0.devices.compactMap { groups[$0] }) }
     let fixed = state.fixedRanges
+    let judged = state.domains.indices.filter {
+      [.dma, .dmaFQ].contains(state.domains[$0].type) && !owners[$0].isEmpty
+    }
+    // Sorting is what costs most, and few places are reached by two domains.
+    var places = SharedPlaces()
+    for index in judged {
+      for run in state.domains[index].mapping?.runs ?? [] where run.access != .read {
+        places.add(run.targets, domain: index)
+      }
+    }
     var targets: [(range: ClosedRange<UInt64>, domain: Int)] = []
-    for (index, domain) in state.domains.enumerated()
-    where [.dma, .dmaFQ].contains(domain.type) && !owners[index].isEmpty {
-      for run in domain.mapping?.runs ?? []
-      where run.access != .read && !run.isMapped(for: fixed) {
+    for index in judged {
+      for run in state.domains[index].mapping?.runs ?? []
+      where run.access != .read && places.mayShare(run.targets) && !run.isMapped(for: fixed) {
         targets.append((run.targets, index))
       }
     }

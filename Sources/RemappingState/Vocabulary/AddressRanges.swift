@@ -13,16 +13,78 @@ public struct AddressRanges: Hashable, Sendable {
 
   /// - Parameter unsorted: in any order; they may overlap.
   public init(_ unsorted: some Sequence<ClosedRange<UInt64>>) {
-    ranges = []
-    for range in unsorted.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-      if let last = ranges.last,
-        range.lowerBound <= last.upperBound || range.lowerBound - last.upperBound == 1
-      {
-        ranges[ranges.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
-      } else {
-        ranges.append(range)
-      }
+    var builder = Builder()
+    for range in unsorted { builder.add(range) }
+    self = builder.ranges
+  }
+
+  /// Puts ranges together that come one by one, in any order; where they ascend, none is kept twice.
+  public struct Builder {
+    private var ascending = AddressRanges()
+    private var others: [ClosedRange<UInt64>] = []
+
+    public init() {}
+
+    public mutating func add(_ range: ClosedRange<UInt64>) {
+      if !ascending.append(range) { others.append(range) }
     }
+
+    /// What was added so far.
+    public var ranges: AddressRanges {
+      guard !others.isEmpty else { return ascending }
+      var result = AddressRanges()
+      for range in Self.sorted(ascending.ranges + others) { _ = result.append(range) }
+      return result
+    }
+
+    /// By where they begin.
+    ///
+    /// Many ranges are sorted digit by digit, which takes as long as their number is great, however
+    /// they come.
+    private static func sorted(_ ranges: [ClosedRange<UInt64>]) -> [ClosedRange<UInt64>] {
+      guard ranges.count > 1 << 12 else {
+        return ranges.sorted { $0.lowerBound < $1.lowerBound }
+      }
+      // Bits that are the same in all of them need no pass.
+      let different = ranges.reduce(into: 0 as UInt64) {
+        $0 |= $1.lowerBound ^ ranges[0].lowerBound
+      }
+      var (from, to) = (ranges, ranges)
+      var shift = UInt64(different.trailingZeroBitCount)
+      while shift < 64, different >> shift != 0 {
+        var places = [Int](repeating: 0, count: 1 << 11)
+        for range in from {
+          places[Int(truncatingIfNeeded: range.lowerBound >> shift & 0x7ff)] += 1
+        }
+        var next = 0
+        for digit in places.indices { (places[digit], next) = (next, next + places[digit]) }
+        for range in from {
+          let digit = Int(truncatingIfNeeded: range.lowerBound >> shift & 0x7ff)
+          to[places[digit]] = range
+          places[digit] += 1
+        }
+        swap(&from, &to)
+        shift += 11
+      }
+      return from
+    }
+  }
+
+  /// Takes a range that begins behind the last one's begin; `false` for one that does not.
+  private mutating func append(_ range: ClosedRange<UInt64>) -> Bool {
+    guard let last = ranges.last else {
+      ranges.append(range)
+      return true
+    }
+    guard range.lowerBound >= last.lowerBound else { return false }
+    if range.lowerBound <= last.upperBound || range.lowerBound - last.upperBound == 1 {
+      if range.upperBound > last.upperBound {
+        ranges[ranges.count - 1] = last.lowerBound...range.upperBound
+      }
+    } else {
+      ranges.append(range)
+    }
+    return true
   }
 
   public var isEmpty: Bool { ranges.isEmpty }
@@ -71,28 +133,38 @@ extension AddressRanges {
   /// The parts of `range` that lie in one of the ranges, ascending.
   public func parts(of range: ClosedRange<UInt64>) -> [ClosedRange<UInt64>] {
     var parts: [ClosedRange<UInt64>] = []
+    forEachPart(of: range) { parts.append($0) }
+    return parts
+  }
+
+  /// Calls `body` with each part of `range` that lies in one of the ranges, ascending.
+  public func forEachPart(of range: ClosedRange<UInt64>, _ body: (ClosedRange<UInt64>) -> Void) {
     var index = index(endingAtOrAfter: range.lowerBound)
     while index < ranges.count, ranges[index].lowerBound <= range.upperBound {
-      parts.append(ranges[index].clamped(to: range))
+      body(ranges[index].clamped(to: range))
       index += 1
     }
-    return parts
   }
 
   /// The parts of `range` that lie in none of the ranges, ascending.
   public func gaps(in range: ClosedRange<UInt64>) -> [ClosedRange<UInt64>] {
     var gaps: [ClosedRange<UInt64>] = []
+    forEachGap(in: range) { gaps.append($0) }
+    return gaps
+  }
+
+  /// Calls `body` with each part of `range` that lies in none of the ranges, ascending.
+  public func forEachGap(in range: ClosedRange<UInt64>, _ body: (ClosedRange<UInt64>) -> Void) {
     var next = range.lowerBound
     var index = index(endingAtOrAfter: range.lowerBound)
     while index < ranges.count, ranges[index].lowerBound <= range.upperBound {
       let covered = ranges[index]
-      if covered.lowerBound > next { gaps.append(next...(covered.lowerBound - 1)) }
-      if covered.upperBound >= range.upperBound { return gaps }
+      if covered.lowerBound > next { body(next...(covered.lowerBound - 1)) }
+      if covered.upperBound >= range.upperBound { return }
       next = covered.upperBound + 1
       index += 1
     }
-    gaps.append(next...range.upperBound)
-    return gaps
+    body(next...range.upperBound)
   }
 
   /// The longest part of `window` that lies in one of the ranges; of equals the first.

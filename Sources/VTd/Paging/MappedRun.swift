@@ -26,8 +26,7 @@ public struct MappedRun: Hashable, Sendable {
 }
 
 /// Merges leaves that come in ascending order into maximal runs.
-@usableFromInline
-struct RunMerger {
+public struct RunMerger {
   @usableFromInline var iova: UInt64 = 0
   /// 0 before the first leaf.
   @usableFromInline var length: UInt64 = 0
@@ -35,21 +34,23 @@ struct RunMerger {
   @usableFromInline var access: PagingAccess = []
 
   @inlinable
-  init() {}
+  public init() {}
 
-  /// Takes a leaf; returns the run before it, if the leaf does not continue that.
+  /// Takes a leaf, or several that follow each other and have `length` bytes together; returns the
+  /// run before it, if the leaf does not continue that.
   @inlinable
-  mutating func add(_ leaf: PagingLeaf) -> MappedRun? {
+  @inline(__always)
+  public mutating func add(_ leaf: PagingLeaf, length added: UInt64) -> MappedRun? {
     // A run that ends at 2^64 is the last one, so the sum's wrap to 0 can continue nothing.
     if length != 0, iova &+ length == leaf.iova.rawValue,
       physical &+ length == leaf.physical.rawValue, access == leaf.access
     {
-      length = length &+ leaf.length
+      length = length &+ added
       return nil
     }
     let finished = current
     iova = leaf.iova.rawValue
-    length = leaf.length
+    length = added
     physical = leaf.physical.rawValue
     access = leaf.access
     return finished
@@ -57,7 +58,7 @@ struct RunMerger {
 
   /// The run that is being built.
   @inlinable
-  var current: MappedRun? {
+  public var current: MappedRun? {
     length == 0
       ? nil
       : MappedRun(

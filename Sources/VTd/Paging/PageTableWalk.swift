@@ -64,32 +64,6 @@ public struct PageTableWalk: Sendable {
   }
 }
 
-/// How a walk went.
-public struct WalkStatistics: Hashable, Sendable {
-  /// Table pages read, each counted once; holes taken for zeros are not among them.
-  public var tables = 0
-  /// Table pages that could not be read, each counted once.
-  public var unreadable = 0
-  /// Table pages that were holes of an ELF dump and were taken for zeros, each counted once.
-  public var assumedZero = 0
-  /// Pointers to a table on its own path.
-  public var cycles = 0
-  /// Pointers to a table that was met before.
-  public var aliases = 0
-  /// Present entries with reserved bits, misaligned and too wide addresses included.
-  public var reservedBits = 0
-  /// Nested: stretches that the second stage does not let through.
-  public var secondStageHoles = 0
-  /// The parts of the budget that were spent; the mapping is then incomplete.
-  public var exhausted: Set<WalkBudget.Part> = []
-  /// The visitor ended the walk.
-  public var isStopped = false
-  /// What is left of the budget: the next walk's, where several walks share one.
-  public var remaining = WalkBudget(tables: 0, revisits: 0, lookups: 0)
-
-  public init() {}
-}
-
 /// The state of one walk.
 @usableFromInline
 struct Walker {
@@ -217,20 +191,34 @@ struct Walker {
     var index = 0
     while index < Page.wordCount {
       let word = page[word: index]
-      if word & 3 != 0, word & required == required {
-        let access = inherited.intersection(PagingAccess(entry: word | granted))
-        let entry = PhysicalAddress(address | UInt64(truncatingIfNeeded: index &* 8))
-        let base = IOVirtualAddress(iova | UInt64(truncatingIfNeeded: index) &<< 12)
-        if word & reservedMask != 0 {
-          reserved(word, word & reservedMask, level: 1, iova: base, entry: entry, &visitor)
-        } else if !access.isEmpty {
-          visitor.leaf(
-            PagingLeaf(
-              iova: base, physical: PhysicalAddress(word & PagingRules.addressMask), length: 4096,
-              access: access, level: 1, entry: entry, word: word, piece: 0))
+      guard word & 3 != 0, word & required == required else {
+        index &+= 1
+        continue
+      }
+      let access = inherited.intersection(PagingAccess(entry: word | granted))
+      let entry = PhysicalAddress(address | UInt64(truncatingIfNeeded: index &* 8))
+      let base = IOVirtualAddress(iova | UInt64(truncatingIfNeeded: index) &<< 12)
+      // Entries that go on where this one ends differ from it in their address alone, so what holds
+      // of this one's rights holds of theirs.
+      var next = index &+ 1
+      if word & reservedMask != 0 {
+        reserved(word, word & reservedMask, level: 1, iova: base, entry: entry, &visitor)
+      } else if !access.isEmpty {
+        var following = word &+ 4096
+        while next < Page.wordCount, page[word: next] == following, following & reservedMask == 0 {
+          next &+= 1
+          following &+= 4096
+        }
+        let leaf = PagingLeaf(
+          iova: base, physical: PhysicalAddress(word & PagingRules.addressMask), length: 4096,
+          access: access, level: 1, entry: entry, word: word, piece: 0)
+        if next &- index == 1 {
+          visitor.leaf(leaf)
+        } else {
+          visitor.leaves(leaf, count: next &- index)
         }
       }
-      index &+= 1
+      index = next
     }
   }
 
@@ -282,44 +270,6 @@ struct Walker {
   }
 
   @inlinable
-  mutating func visitLeaf<Visitor: PagingVisitor>(_ leaf: PagingLeaf, _ visitor: inout Visitor) {
-    guard isNested else {
-      visitor.leaf(leaf)
-      return
-    }
-    var offset: UInt64 = 0
-    var pending: PagingLeaf?
-    var pieces = 0
-    while offset < leaf.length {
-      let next = nextPiece(leaf, at: offset)
-      offset = next.end
-      switch next.result {
-      case .mapped(var piece):
-        // Pieces that continue each other are one.
-        if let last = pending, last.access == piece.access,
-          last.physical.rawValue &+ last.length == piece.physical.rawValue,
-          last.iova.rawValue &+ last.length == piece.iova.rawValue
-        {
-          pending?.length = last.length &+ piece.length
-        } else {
-          if let last = pending { visitor.leaf(last) }
-          piece.piece = pieces
-          pieces += 1
-          pending = piece
-        }
-      case .hole(let obstacle):
-        if let last = pending { visitor.leaf(last) }
-        pending = nil
-        visitor.obstacle(obstacle)
-      case .noAccess:
-        if let last = pending { visitor.leaf(last) }
-        pending = nil
-      }
-    }
-    if let last = pending { visitor.leaf(last) }
-  }
-
-  @inlinable
   mutating func reserved<Visitor: PagingVisitor>(
     _ word: UInt64, _ bits: UInt64, level: Int, iova: IOVirtualAddress, entry: PhysicalAddress,
     _ visitor: inout Visitor
@@ -340,72 +290,5 @@ struct Walker {
   mutating func stop() {
     statistics.isStopped = true
     isStopped = true
-  }
-
-  @usableFromInline
-  enum Location {
-    case found(UInt64)
-    case blocked(PagingObstacle.Kind)
-  }
-
-  /// The host-physical address of a table at a guest-physical one.
-  ///
-  /// Hardware reads it like memory, so the second stage must allow reading.
-  @usableFromInline
-  mutating func locate(_ guest: UInt64) -> Location {
-    guard let answer = lookUp(guest) else { return .blocked(.budgetExhausted(.lookups)) }
-    guard case .mapped(let host, _, let access) = answer.ending, access.contains(.read) else {
-      statistics.secondStageHoles += 1
-      return .blocked(.secondStage(answer.ending, guest: guest))
-    }
-    return .found(host.rawValue)
-  }
-
-  @usableFromInline
-  enum PieceResult {
-    case mapped(PagingLeaf)
-    case hole(PagingObstacle)
-    case noAccess
-  }
-
-  /// The piece of a first-stage leaf from `offset` to where the second stage changes.
-  @usableFromInline
-  mutating func nextPiece(
-    _ leaf: PagingLeaf, at offset: UInt64
-  ) -> (result: PieceResult, end: UInt64) {
-    let guest = leaf.physical.rawValue &+ offset
-    func obstacle(_ kind: PagingObstacle.Kind) -> PagingObstacle {
-      PagingObstacle(
-        kind, level: leaf.level, iova: IOVirtualAddress(leaf.iova.rawValue &+ offset),
-        entry: leaf.entry, word: leaf.word)
-    }
-    guard let answer = lookUp(guest) else {
-      return (.hole(obstacle(.budgetExhausted(.lookups))), leaf.length)
-    }
-    let length = min(answer.span, leaf.length - offset)
-    guard case .mapped(let host, _, let access) = answer.ending else {
-      statistics.secondStageHoles += 1
-      return (.hole(obstacle(.secondStage(answer.ending, guest: guest))), offset + length)
-    }
-    let common = access.intersection(leaf.access)
-    guard !common.isEmpty else { return (.noAccess, offset + length) }
-    var piece = leaf
-    piece.iova = IOVirtualAddress(leaf.iova.rawValue &+ offset)
-    piece.physical = host
-    piece.length = length
-    piece.access = common
-    return (.mapped(piece), offset + length)
-  }
-
-  /// Looks up a guest-physical address, or ends the walk because no look-up is left.
-  private mutating func lookUp(_ guest: UInt64) -> SecondStage.Answer? {
-    guard budget.lookups > 0 else {
-      statistics.exhausted.insert(.lookups)
-      isStopped = true
-      return nil
-    }
-    budget.lookups -= 1
-    return second?.lookUp(guest)
-      ?? SecondStage.Answer(ending: .unsupportedLevels(.second, 0), span: .max)
   }
 }

@@ -15,7 +15,7 @@ public enum WalkDecision: Hashable, Sendable {
 /// Whoever wants something of page tables: report, owners, copy and verification are visitors.
 ///
 /// `PageTableWalk.run(_:)` calls the methods in the order of the entries, depth first: `enter` a
-/// table, then for each of its present entries `leaf`, or `branch` followed by the table below, or
+/// table, then for each of its present entries `leaf` (or `leaves` for several), or `branch` followed by the table below, or
 /// `obstacle`, and `leave`. In the canonical order of first-stage addresses too, I/O virtual
 /// addresses ascend.
 ///
@@ -29,6 +29,13 @@ public protocol PagingVisitor {
   mutating func branch(_ branch: PagingBranch) -> WalkDecision
   /// A page that a device can reach.
   mutating func leaf(_ leaf: PagingLeaf)
+  /// Pages of neighbouring entries of one level 1 table, which follow each other in both address
+  /// spaces with the same rights; by default `leaf` is called for each.
+  ///
+  /// - Parameters:
+  ///   - first: the first of them; each next entry's word is 4096 more.
+  ///   - count: at least 2.
+  mutating func leaves(_ first: PagingLeaf, count: Int)
   /// Something that the walk cannot or will not go through.
   mutating func obstacle(_ obstacle: PagingObstacle)
   /// The walk is over, whichever way; called once, last.
@@ -40,6 +47,17 @@ extension PagingVisitor {
   @inlinable public mutating func leave(_ table: PagingTable) {}
   @inlinable public mutating func branch(_ branch: PagingBranch) -> WalkDecision { .enter }
   @inlinable public mutating func leaf(_ leaf: PagingLeaf) {}
+  @inlinable
+  public mutating func leaves(_ first: PagingLeaf, count: Int) {
+    var next = first
+    for _ in 0..<count {
+      leaf(next)
+      next.iova = IOVirtualAddress(next.iova.rawValue &+ next.length)
+      next.physical = PhysicalAddress(next.physical.rawValue &+ next.length)
+      next.entry = PhysicalAddress(next.entry.rawValue &+ 8)
+      next.word &+= next.length
+    }
+  }
   @inlinable public mutating func obstacle(_ obstacle: PagingObstacle) {}
   @inlinable public mutating func finish(_ statistics: WalkStatistics) {}
 }

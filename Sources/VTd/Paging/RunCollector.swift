@@ -8,8 +8,6 @@
 public struct RunCollector: PagingVisitor {
   /// Default limit of runs: 4 Mi, 128 MiB of memory.
   public static let defaultRunLimit = 1 << 22
-  /// Default limit of the obstacles kept of each category.
-  public static let defaultObstacleLimit = 64
 
   /// In ascending order of I/O virtual addresses; complete once the walk is over and
   /// `runsDropped` is 0.
@@ -21,35 +19,37 @@ public struct RunCollector: PagingVisitor {
   /// Bytes mapped: the sum over all runs, kept or not.
   public internal(set) var bytes: UInt64 = 0
   /// Obstacles in the order of the walk, the first ones of each category.
-  public internal(set) var obstacles: [PagingObstacle] = []
+  public var obstacles: [PagingObstacle] { obstacleCollector.obstacles }
   /// Obstacles met, kept or not.
-  public internal(set) var obstacleCounts: [PagingObstacle.Category: Int] = [:]
+  public var obstacleCounts: [PagingObstacle.Category: Int] { obstacleCollector.counts }
 
   @usableFromInline var leafCount = 0
   @usableFromInline var merger = RunMerger()
+  private var obstacleCollector: ObstacleCollector
   private let runLimit: Int
-  private let obstacleLimit: Int
 
   public init(
     runLimit: Int = RunCollector.defaultRunLimit,
-    obstacleLimit: Int = RunCollector.defaultObstacleLimit
+    obstacleLimit: Int = ObstacleCollector.defaultLimit
   ) {
     self.runLimit = runLimit
-    self.obstacleLimit = obstacleLimit
+    obstacleCollector = ObstacleCollector(limit: obstacleLimit)
   }
 
   @inlinable
   public mutating func leaf(_ leaf: PagingLeaf) {
     if leaf.piece == 0 { leafCount &+= 1 }
-    if let run = merger.add(leaf) { keep(run) }
+    if let run = merger.add(leaf, length: leaf.length) { keep(run) }
   }
 
-  public mutating func obstacle(_ obstacle: PagingObstacle) {
-    let category = obstacle.kind.category
-    let count = obstacleCounts[category, default: 0]
-    obstacleCounts[category] = count + 1
-    if count < obstacleLimit { obstacles.append(obstacle) }
+  @inlinable
+  public mutating func leaves(_ first: PagingLeaf, count: Int) {
+    leafCount &+= count
+    let length = first.length &* UInt64(truncatingIfNeeded: count)
+    if let run = merger.add(first, length: length) { keep(run) }
   }
+
+  public mutating func obstacle(_ obstacle: PagingObstacle) { obstacleCollector.add(obstacle) }
 
   public mutating func finish(_ statistics: WalkStatistics) {
     if let run = merger.current { keep(run) }
@@ -61,6 +61,29 @@ public struct RunCollector: PagingVisitor {
     // Hostile tables that share pages cannot exceed 2^57 bytes in one walk, but walks may be many.
     bytes = bytes &+ run.length
     if runs.count < runLimit { runs.append(run) } else { runsDropped += 1 }
+  }
+}
+
+/// Keeps the first obstacles of each category, and counts the others.
+public struct ObstacleCollector {
+  /// Default limit of the obstacles kept of each category.
+  public static let defaultLimit = 64
+
+  /// In the order of the walk, the first ones of each category.
+  public private(set) var obstacles: [PagingObstacle] = []
+  /// Obstacles met, kept or not.
+  public private(set) var counts: [PagingObstacle.Category: Int] = [:]
+  private let limit: Int
+
+  public init(limit: Int = ObstacleCollector.defaultLimit) {
+    self.limit = limit
+  }
+
+  public mutating func add(_ obstacle: PagingObstacle) {
+    let category = obstacle.kind.category
+    let count = counts[category, default: 0]
+    counts[category] = count + 1
+    if count < limit { obstacles.append(obstacle) }
   }
 }
 
@@ -87,7 +110,7 @@ private struct RunStream: PagingVisitor {
   }
 
   mutating func leaf(_ leaf: PagingLeaf) {
-    if let run = merger.add(leaf) { body(run) }
+    if let run = merger.add(leaf, length: leaf.length) { body(run) }
   }
 
   mutating func finish(_ statistics: WalkStatistics) {
