@@ -5,7 +5,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # What apt installs on Debian 12: two libraries to build with, three that are loaded when a dump
 # needs them, and what `make check` uses.
-PACKAGES = libelf-dev libdw-dev zlib1g-dev liblzo2-2 libsnappy1v5 libzstd1 python3-jsonschema man-db
+PACKAGES = libelf-dev libdw-dev zlib1g-dev liblzo2-2 libsnappy1v5 libzstd1 libdeflate0 \
+  python3-jsonschema man-db valgrind binutils
 
 RELEASE = .build/release/iommuscope
 # What `make package` uses.
@@ -20,7 +21,7 @@ SAMPLES = $(wildcard samples/*.vmcore)
 export PRESERVED = 0000:00:02.0,0000:01:00.0
 
 .PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
-  mutants install install-data package deps-package package-check fleet clean
+  mutants counts record-counts bench install install-data package deps-package package-check fleet clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -34,7 +35,7 @@ demo: deps build
 	@scripts/report-samples $(RELEASE) $(SAMPLES)
 
 # Debug and release are both built, because their traps differ.
-check: deps architecture test build lint man-lint samples-check truth mutants
+check: deps architecture test build lint man-lint samples-check truth mutants counts
 
 test:
 	@scripts/without-warnings $(SWIFT) build --build-tests
@@ -94,6 +95,18 @@ fleet: build
 # What the packages hold: the Swift runtime is linked in, so that any machine can run it.
 $(STATIC): $(shell find Sources -name '*.swift') Package.swift
 	@scripts/build-static $@
+
+# Instructions and allocations of a few commands against the recorded ones.
+counts: build
+	@scripts/instruction-counts $(RELEASE)
+
+record-counts: build
+	@scripts/instruction-counts --record $(RELEASE)
+
+# Times and memory beside peers, into Benchmarks/RESULTS.md.
+bench: build
+	@scripts/install-packages gcc libc6-dev
+	@Benchmarks/bench $(RELEASE)
 
 install: $(STATIC)
 	install -D -m 755 $(STATIC) $(DESTDIR)$(PREFIX)/bin/iommuscope
