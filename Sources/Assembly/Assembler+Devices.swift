@@ -33,7 +33,7 @@ extension Assembler {
         pciID: device.vendorID.flatMap { vendor in
           device.deviceID.map { hexDigits(vendor) + ":" + hexDigits($0) }
         })
-      let context = device.name.function.flatMap { contextByDevice[$0] }
+      let context = row.requesters.first.flatMap { contextByDevice[$0] }
       row.reservedRegions = (regions.byDevice[device.name] ?? []).map { region in
         DeviceRegion(
           kind: region.kind, base: IOVirtualAddress(region.range.lowerBound),

@@ -17,6 +17,8 @@ struct DeviceFacts {
   }
 
   var name: DeviceName
+  /// The source id of its requests: the device's own, that of the VMD controller above it, or the one
+  /// that the kernel has for a device that is no PCI function.
   var function: PCIFunction
   var unit: String?
   var driver: String?
@@ -27,6 +29,10 @@ struct DeviceFacts {
   var refusal: Int?
   /// Indices into `MappedSpaces`, of all its PASIDs.
   var spaces: [Int]
+  /// Of its requests without PASID alone.
+  var ownSpaces: [Int]
+  /// Its requests with a PASID, by PASID.
+  var pasids: [PASIDFacts]
   var isFirstStage: Bool
   var inFlight: Bool
   var hasFirmwareRegions: Bool
@@ -37,6 +43,15 @@ struct DeviceFacts {
   var defaultsToIdentity: Bool?
   /// Class, subclass and interface; `nil` if not known.
   var classCode: UInt32? = nil
+
+  /// Requests with one PASID.
+  struct PASIDFacts {
+    var pasid: UInt32
+    var situation: Situation
+    var refusal: Int?
+    /// `nil` where nothing is walked.
+    var space: Int?
+  }
 
   /// Whether a dump could be written to it or through it: storage, network, USB, Fibre Channel.
   var couldTakeDump: Bool {
@@ -55,57 +70,80 @@ extension DeviceFacts {
     var contexts: [PCIFunction: [Context]] = [:]
     for context in state.contexts { contexts[context.device, default: []].append(context) }
     var devices: [PCIFunction: Device] = [:]
+    // Devices whose requests carry only another's source id.
+    var guests: [(device: Device, function: PCIFunction)] = []
     for device in state.devices {
-      if let function = device.device.function { devices[function] = device }
+      guard let function = device.requesters.first else { continue }
+      if device.device.function == function {
+        devices[function] = device
+      } else {
+        guests.append((device, function))
+      }
     }
     let units = Dictionary(state.units.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
-    var names: [PCIFunction: String] = [:]
     // An alias shares the driver, and so the fate, of the device that it stands for.
     var owner: [PCIFunction: Device] = devices
     for device in state.devices {
       for alias in device.aliases.compactMap(\.function) where owner[alias] == nil {
         owner[alias] = device
-        names[alias] = device.driver
       }
     }
-    return Set(contexts.keys).union(devices.keys).sorted().map { function in
+    // A context of a device that is no PCI function is that device's, and needs no row of its own.
+    let claimed = Set(guests.lazy.filter { $0.device.device.function == nil }.map(\.function))
+    let rows =
+      Set(contexts.keys).union(devices.keys).filter { devices[$0] != nil || !claimed.contains($0) }
+      .sorted().map { (name: DeviceName.pci($0), function: $0, device: owner[$0]) }
+      + guests.map { (name: $0.device.device, function: $0.function, device: $0.device) }
+    return rows.sorted { $0.name < $1.name }.map { name, function, device in
       let own = contexts[function] ?? []
-      let device = owner[function]
+      // The function that drivers and bridges know.
+      let known = name.function ?? function
       let primary = own.first { $0.servesRequestsWithoutPASID } ?? own.first
       let unit = primary?.unit ?? device?.unit
       let situation: Situation
       if let unit, units[unit]?.translationEnabled == false {
         situation = .untranslated
       } else {
-        switch primary.map({ $0.refusal == nil ? $0.translation : Self.noTranslation }) {
-        case .secondStage?, .firstStage?, .nested?: situation = .translated
-        case .passThrough?: situation = .passThrough
-        case DeviceFacts.noTranslation?: situation = .refused
-        default: situation = .noContext
-        }
+        situation = primary.map(Self.situation) ?? .noContext
       }
       let indices = own.compactMap { spaces.index(of: $0) }
       let inFlight = indices.contains { spaces[$0].inFlight }
       return DeviceFacts(
-        name: .pci(function), function: function, unit: unit, driver: device?.driver,
+        name: name, function: function, unit: unit, driver: device?.driver,
         attaches: attaches(
-          function, driver: device?.driver, mapsNothing: situation == .translated && !inFlight,
+          known, driver: device?.driver, mapsNothing: situation == .translated && !inFlight,
           options),
         situation: situation, refusal: primary?.refusal.map { Int($0.faultReason.rawValue) },
-        spaces: indices,
+        spaces: indices, ownSpaces: [primary].compactMap { $0 }.compactMap { spaces.index(of: $0) },
+        pasids: own.compactMap { context in
+          guard let pasid = context.pasid, !context.servesRequestsWithoutPASID, context != primary
+          else { return nil }
+          return PASIDFacts(
+            pasid: pasid,
+            situation: situation == .untranslated ? .untranslated : Self.situation(context),
+            refusal: context.refusal.map { Int($0.faultReason.rawValue) },
+            space: spaces.index(of: context))
+        },
         isFirstStage: primary?.translation == .firstStage || primary?.translation == .nested,
         inFlight: inFlight,
         hasFirmwareRegions: device?.reservedRegions.contains { $0.kind == .rmrr } ?? false,
-        resetObstacle: resetObstacle(function, facts),
-        hasErrorFinding: errors.contains(.pci(function))
+        resetObstacle: resetObstacle(known, facts),
+        hasErrorFinding: errors.contains(.pci(function)) || errors.contains(name)
           || device.map { errors.contains($0.device) } ?? false,
         defaultsToIdentity: device?.defaultDomainType.map { $0 == .identity },
-        classCode: facts.classCodes[function])
+        classCode: facts.classCodes[known])
     }
   }
 
-  // `none` alone would be read as the absence of a value.
-  private static let noTranslation = Translation.none
+  /// How hardware treats requests that find a context.
+  private static func situation(_ context: Context) -> Situation {
+    guard context.refusal == nil else { return .refused }
+    switch context.translation {
+    case .secondStage, .firstStage, .nested: return .translated
+    case .passThrough: return .passThrough
+    case .none: return .refused
+    }
+  }
 
   /// Drivers that map nothing, whatever their devices could do.
   private static let idleDrivers: Set<String> = ["pcieport"]

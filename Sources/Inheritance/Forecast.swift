@@ -296,6 +296,17 @@ public struct DeviceForecast: Hashable, Sendable {
   public var firmwareRegions: String?
   /// `nil` where the crash kernel makes no allocator for the device.
   public var iova: IOVAOutlook?
+  /// Its requests with a PASID, whose fates are their own; by PASID.
+  public var pasids: [PASIDForecast]
+}
+
+/// What becomes of a device's requests with one PASID.
+public struct PASIDForecast: Hashable, Sendable {
+  public var pasid: UInt32
+  public var at: DeviceForecast.Fates
+  public var faultReason: DeviceForecast.Reasons
+  /// Bytes that the PASID's translations reached at the panic.
+  public var bytes: UInt64
 }
 
 /// The I/O virtual addresses that the crash kernel can give to a device's driver.

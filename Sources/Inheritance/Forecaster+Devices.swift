@@ -15,10 +15,15 @@ extension Forecaster {
     let wantsIdentity = isIdentity && device.attaches
     if isIdentity { device.attaches = false }
     let (fates, faults, remark) = fates(of: device, plan, unit)
-    let exposure = exposure(of: device, fates)
+    let pasids = pasids(of: device, plan, unit)
+    let exposure = exposure(of: device, fates, pasids)
     let iova = iova(of: device, plan, fates)
     var (verdict, reason) = judge(
       device, plan, unit, fates, exposure, iova, remark: remark)
+    if device.inFlight, let lost = Self.lostRequests(pasids) {
+      verdict = max(verdict, .risky)
+      reason += "; \(lost)"
+    }
     if wantsIdentity, fates[2] == .translated || fates[2] == .blocked {
       verdict = max(verdict, .risky)
       reason +=
@@ -31,7 +36,7 @@ extension Forecaster {
       faultReason: .init(t1: faults[0], t2: faults[1], t3: faults[2], t4: faults[3]),
       exposure: exposure, verdict: verdict, reason: reason, unit: device.unit,
       driver: device.driver, attaches: device.attaches, inFlight: device.inFlight,
-      firmwareRegions: firmwareRegions(of: device, plan, fates), iova: iova)
+      firmwareRegions: firmwareRegions(of: device, plan, fates), iova: iova, pasids: pasids)
   }
 
   /// Whether the crash kernel's driver of a device gets the identity domain.
@@ -91,7 +96,7 @@ extension Forecaster {
     let first: (Fate, Int?) =
       unit.isDisabledFirst ? (.physical, nil) : plan.blocksFirst ? second : before()
     var third = second
-    if device.attaches {
+    if device.attaches, !unit.neverAttaches {
       switch plan.attach {
       case .newDomain: third = (.remapped, fault(ofNewDomainFor: device, isScalable))
       case .inherit:
@@ -134,23 +139,35 @@ extension Forecaster {
 
   // MARK: Exposure
 
-  private func exposure(of device: DeviceFacts, _ fates: [Fate]) -> Exposure {
+  private func exposure(
+    of device: DeviceFacts, _ fates: [Fate], _ pasids: [PASIDForecast]
+  ) -> Exposure {
     var worst = Exposure.none
     var moment: Moment?
     for (index, fate) in fates.enumerated() {
-      let exposure: Exposure
+      var exposure: Exposure
       switch fate {
       case .translated:
-        exposure = device.spaces.reduce(.none) { $0.joined(spaces[$1].exposure) }
+        exposure = device.ownSpaces.reduce(.none) { $0.joined(spaces[$1].exposure) }
       case .passThrough: exposure = classes.everything
       case .physical:
         // A device that was never translated may go anywhere; one that was uses its old addresses.
         exposure =
           device.situation == .translated
-          ? device.spaces.reduce(.none) { $0.joined(spaces[$1].physicalExposure) }
+          ? device.ownSpaces.reduce(.none) { $0.joined(spaces[$1].physicalExposure) }
           : device.situation == .passThrough || device.situation == .untranslated
             ? classes.everything : .none
       case .remapped, .blocked, .silent: exposure = .none
+      }
+      for (fact, pasid) in zip(device.pasids, pasids) {
+        switch pasid.at.all[index] {
+        case .translated:
+          if let space = fact.space { exposure = exposure.joined(spaces[space].exposure) }
+        case .physical:
+          if let space = fact.space { exposure = exposure.joined(spaces[space].physicalExposure) }
+        case .passThrough: exposure = classes.everything
+        case .remapped, .blocked, .silent: break
+        }
       }
       if exposure.crash > worst.crash || moment == nil && exposure.memory > 0 {
         moment = Moment(rawValue: index)

@@ -5,6 +5,12 @@ import RemappingState
 import TableCopy
 import VTd
 
+/// Requests of one source id with one PASID.
+struct RequesterPASID: Hashable {
+  var sourceID: UInt16
+  var pasid: UInt32
+}
+
 /// A unit after the switch of its root pointer.
 struct SwitchedUnit {
   /// What a source id's requests without PASID meet in the new tables.
@@ -18,6 +24,8 @@ struct SwitchedUnit {
   var isDisabledFirst = false
   /// Translation stays off for good.
   var isOff = false
+  /// The crash kernel's driver stays off, so that nobody attaches a device.
+  var neverAttaches = false
   /// Hardware records no fault of what is blocked.
   var isSilent = false
   /// Contexts of each bus hang in two tables.
@@ -28,6 +36,8 @@ struct SwitchedUnit {
   var rootTable: PhysicalAddress?
   /// By source id, of those that the new tables have a context for.
   var readings: [UInt16: Reading] = [:]
+  /// Likewise, of requests with a PASID.
+  var pasidReadings: [RequesterPASID: Reading] = [:]
   /// Buses with a context table in the new root, or the halves of it: bus × 2 + half.
   var presentHalves: Set<Int> = []
   /// The reason of a refusal.
@@ -117,12 +127,33 @@ extension Forecaster {
       case .adopted, .handedOver:
         copy = takeOverInPlace(unit, source, plan, &copier, &row, &switched)
       }
+      if switched.isDisabledFirst, facts.unitsKeptOn.contains(unit.name) {
+        copy = keepOn(copy, source, &copier, &row, &switched)
+      }
       fill(&row, from: copy, base: copier.arena.base, unit: unit)
       switched.rootTable = copy.rootTable
       read(copy, source, copier, &switched, row.proof)
     }
     row.domainIDs = domainIDs(unit, copy, plan)
     return (row, switched)
+  }
+
+  /// A unit that the code does not switch off goes on with its old tables until it gets a new root,
+  /// which it never does where the driver stays off.
+  private func keepOn(
+    _ copy: UnitCopy, _ source: UnitTables, _ copier: inout TableCopier, _ row: inout UnitForecast,
+    _ switched: inout SwitchedUnit
+  ) -> UnitCopy {
+    switched.isDisabledFirst = false
+    let reason = row.reason.map { "\($0); " } ?? ""
+    row.reason =
+      reason + "the code does not switch a unit of graphics alone off on this machine"
+      + " (iommu_skip_te_disable), so the old tables stay in force "
+      + (switched.isOff ? "for good" : "until an empty root is loaded")
+    guard switched.isOff else { return copy }
+    switched.isOff = false
+    switched.neverAttaches = true
+    return copier.adopt(source)
   }
 
   // MARK: The kernel's code
@@ -207,9 +238,7 @@ extension Forecaster {
     var result: Set<UInt16> = []
     for device in state.devices
     where device.unit == unit.name && device.reservedRegions.contains(where: { $0.kind == .rmrr }) {
-      for name in [device.device] + device.aliases {
-        if let function = name.function { result.insert(function.sourceID) }
-      }
+      result.formUnion(device.requesters.map(\.sourceID))
     }
     return result
   }
@@ -249,96 +278,11 @@ extension Forecaster {
         iova: problem.iova.map { HexWord($0.rawValue) }, detail: problem.detail)
     }
   }
-
-  /// Reads the new tables as hardware would and compares each way with the old one.
-  private func read(
-    _ copy: UnitCopy, _ source: UnitTables, _ copier: TableCopier,
-    _ switched: inout SwitchedUnit, _ proof: UnitForecast.Proof?
-  ) {
-    guard let root = copy.rootTable else { return }
-    let old = TranslationTables(
-      memory: memory, rootTable: source.rootTable, mode: source.mode, unit: source.capabilities
-    ).read(budget: budget.contexts)
-    let new = TranslationTables(
-      memory: copy.isInPlace
-        ? EditedMemory(copier.edits, over: memory) : ArenaOverlay(copier.arena, over: memory),
-      rootTable: root, mode: source.mode,
-      unit: source.capabilities
-    ).read(budget: budget.contexts)
-    for entry in new.roots {
-      switched.presentHalves.insert(Int(entry.bus) << 1 | (entry.half ?? 0))
-    }
-    let copied = Set(copy.spaces.map { CopiedSpace(sourceID: $0.sourceID, space: $0.new) })
-    var oldPaths: [UInt16: ContextPath] = [:]
-    for path in old.paths where path.servesRequestsWithoutPASID {
-      if oldPaths[path.sourceID] == nil { oldPaths[path.sourceID] = path }
-    }
-    let differing = Set((proof?.differences ?? []).compactMap { $0.device?.sourceID })
-    let isScalable = source.mode == .scalable
-    var seen: Set<UInt16> = []
-    for path in new.paths {
-      let id = path.sourceID
-      guard path.servesRequestsWithoutPASID, path.kind != .none else {
-        // A context without the PASID that its own requests are looked up under.
-        if seen.insert(id).inserted || path.kind == .none {
-          if switched.readings[id] == nil {
-            switched.readings[id] = .init(
-              fate: .blocked,
-              faultReason: path.faultsSuppressed
-                ? nil
-                : (path.refusal?.faultReason(isScalable: isScalable)
-                  ?? (isScalable
-                    ? .pasidEntryNotPresent : .contextEntryInvalid(isScalable: false)))
-                  .code)
-          }
-        }
-        continue
-      }
-      let before = oldPaths[id]
-      var reading = SwitchedUnit.Reading(fate: .blocked)
-      switch path.kind {
-      case .passThrough:
-        reading.fate = .passThrough
-        if before?.kind != .passThrough { reading.remark = "it gets another device's context" }
-      case .none: break
-      case .secondStage, .firstStage, .nested:
-        if path.addressSpace == nil || path.refusal != nil {
-          reading.faultReason =
-            path.faultsSuppressed
-            ? nil
-            : (path.refusal?.faultReason(isScalable: isScalable)
-              ?? .lastEntryInvalid(isScalable: isScalable)).code
-        } else if let space = path.addressSpace,
-          space == before?.addressSpace
-            || copied.contains(CopiedSpace(sourceID: id, space: space))
-        {
-          reading.fate = .translated
-          if differing.contains(id) {
-            reading.remark = "the copy of its tables is not identical"
-          }
-        } else {
-          reading.fate = .remapped
-          reading.remark = "it gets another device's table"
-        }
-      }
-      switched.readings[id] = reading
-    }
-  }
 }
 
 extension FaultReason {
   /// The number as forecasts carry it.
   var code: Int { Int(rawValue) }
-}
-
-/// A space of the new tables and whose it is.
-private struct CopiedSpace: Hashable {
-  var sourceID: UInt16
-  var space: AddressSpace?
-}
-
-extension UnitCopy.Space {
-  fileprivate var sourceID: UInt16 { UInt16(bus) << 8 | UInt16(devfn) }
 }
 
 extension ForecastWord {

@@ -179,8 +179,11 @@ public struct Forecaster {
     var live: Set<Int> = []
     var anywhere: [DeviceName] = []
     for (device, forecast) in zip(devices, forecasts) {
+      for (fact, pasid) in zip(device.pasids, forecast.pasids) where pasid.at.t4 == .translated {
+        if let space = fact.space, spaces[space].inFlight { live.insert(space) }
+      }
       switch forecast.at.t4 {
-      case .translated: live.formUnion(device.spaces.filter { spaces[$0].inFlight })
+      case .translated: live.formUnion(device.ownSpaces.filter { spaces[$0].inFlight })
       case .passThrough, .physical: anywhere.append(device.name)
       case .remapped, .blocked, .silent: break
       }

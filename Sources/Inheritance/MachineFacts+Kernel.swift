@@ -85,9 +85,39 @@ extension MachineFacts {
         return try image.object("iommu_domain", at: address).pointer("iopf_handler").rawValue
       }
       if let handler, handler != 0 { pageRequestDomains.insert(domain.kernelObject) }
+      let owner = attempt("the owner of the domain at \(address)") {
+        () throws(KernelError) -> UInt64 in
+        guard try image.has("iommu_domain", "cookie_type") else { return Self.iommufdCookie }
+        return try image.object("iommu_domain", at: address).unsigned("cookie_type")
+      }
+      if let owner, owner != Self.iommufdCookie {
+        domainsWithoutIOMMUFD.insert(domain.kernelObject)
+      }
     }
+    // Some units of graphics alone hang when they are switched off.
+    // Source: drivers/iommu/intel/iommu.c, `iommu_disable_translation` and `quirk_igfx_skip_te_disable`.
+    let skips =
+      attempt("iommu_skip_te_disable") { () throws(KernelError) -> Int32? in
+        try image.variable("iommu_skip_te_disable")
+      } ?? nil
+    if let skips, skips != 0 {
+      // CAP.DRD and CAP.DWD: the unit drains requests.
+      unitsKeptOn = Set(
+        kernel.structures.units.filter {
+          $0.graphicsOnly == true && ($0.capability[bit: 55] || $0.capability[bit: 54])
+        }.map(\.name))
+    }
+    // The first versions of the series looked at no group, and had no version in what they hand over.
+    refusesSharedGroups =
+      attempt("the form of live updates") { () throws(KernelError) -> Bool in
+        guard try image.structure("iommu_flb_ser") != nil else { return true }
+        return try image.has("iommu_flb_ser", "version")
+      } ?? true
     self.gaps = gaps
   }
+
+  /// `IOMMU_COOKIE_IOMMUFD` of `enum iommu_domain_cookie_type`; include/linux/iommu.h since Linux v6.15.
+  private static let iommufdCookie: UInt64 = 5
 
   /// What a kernel's types must know for a road that not every kernel has.
   ///

@@ -31,7 +31,7 @@ public struct MachineFacts: Hashable, Sendable {
   public static let symbols: Set<String> = [
     "crashk_res", "crashk_low_res", "crashk_cma_ranges", "crashk_cma_cnt", "_stext", "_etext",
     "_text", "_end", "intel_iommu_sm", "iommu_def_domain_type", "iommu_pass_through",
-    "iommu_cmd_line", "copied_context_tear_down",
+    "iommu_cmd_line", "copied_context_tear_down", "iommu_skip_te_disable",
   ]
 
   public var reservations: [Reservation]
@@ -61,6 +61,13 @@ public struct MachineFacts: Hashable, Sendable {
   public var knownRoads: Set<Policy> = []
   /// Kernel domains that handle page requests, which a live update refuses.
   public var pageRequestDomains: Set<KernelAddress> = []
+  /// Kernel domains that are known not to be iommufd's.
+  public var domainsWithoutIOMMUFD: Set<KernelAddress> = []
+  /// Whether a live update refuses devices that share their group: what newer code does, and so what a
+  /// rehearsal on an older kernel supposes.
+  public var refusesSharedGroups = true
+  /// Units that this kernel's code never switches off (`iommu_skip_te_disable`), by name.
+  public var unitsKeptOn: Set<String> = []
   /// What could not be read.
   public var gaps: [String]
 

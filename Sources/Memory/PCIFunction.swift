@@ -23,6 +23,11 @@ public struct PCIFunction: Hashable, Comparable, Sendable, CustomStringConvertib
   @inlinable public var function: UInt8 { devfn & 7 }
   /// The requester id on the bus: bus in bits 15:8, devfn in bits 7:0.
   @inlinable public var sourceID: UInt16 { UInt16(bus) << 8 | UInt16(devfn) }
+  /// Whether it sits behind a VMD controller, whose source id its requests carry.
+  ///
+  /// Source: drivers/pci/controller/vmd.c, `vmd_find_free_domain`: such buses get segments from 0x10000
+  /// on, which no firmware can name.
+  @inlinable public var isBehindVMD: Bool { segment >= 0x10000 }
 
   public static func < (a: Self, b: Self) -> Bool {
     (a.segment, a.sourceID) < (b.segment, b.sourceID)

@@ -13,14 +13,18 @@ public struct InPlaceUpdate: Hashable, Sendable {
   /// Halves of the root table, bus × 2 + half, whose context table is handed over; the present ones
   /// that are missing are zeroed. `nil` for all that are present.
   public var contextTables: Set<Int>?
+  /// The root table that the next kernel goes on with; `nil` for the unit's own. What is cleared is
+  /// cleared in the unit's own.
+  public var rootTable: PhysicalAddress?
 
   public init(
     cleared: Set<UInt16> = [], withoutPageRequests: Set<UInt16> = [],
-    contextTables: Set<Int>? = nil
+    contextTables: Set<Int>? = nil, rootTable: PhysicalAddress? = nil
   ) {
     self.cleared = cleared
     self.withoutPageRequests = withoutPageRequests
     self.contextTables = contextTables
+    self.rootTable = rootTable
   }
 }
 
@@ -75,7 +79,7 @@ extension TableCopier {
       }
     }
     for (address, word) in changes.words { edits.store(word, at: PhysicalAddress(address)) }
-    return inPlace(unit, edited: edits)
+    return inPlace(unit, edited: edits, rootTable: update.rootTable)
   }
 
   /// Bit 4 of a scalable-mode context entry: page requests are let through.
@@ -84,14 +88,19 @@ extension TableCopier {
   private static let pageRequestEnable: UInt64 = 1 << 4
 
   /// Pairs the rows of the tables before and after.
-  private func inPlace(_ unit: UnitTables, edited edits: TableEdits) -> UnitCopy {
+  private func inPlace(
+    _ unit: UnitTables, edited edits: TableEdits, rootTable: PhysicalAddress?
+  ) -> UnitCopy {
     var copy = UnitCopy()
-    copy.rootTable = unit.rootTable.pageBase
+    let root = (rootTable ?? unit.rootTable).pageBase
+    copy.rootTable = root
     copy.isInPlace = true
     let old = unit.read(budget.contexts)
     var after = unit
     after.memory = EditedMemory(edits, over: unit.memory)
-    let new = edits.isEmpty ? old : after.read(budget.contexts)
+    after.rootTable = root
+    let new =
+      edits.isEmpty && root == unit.rootTable.pageBase ? old : after.read(budget.contexts)
     note(old, in: &copy)
 
     var roots: [Int: UnitCopy.RootRow] = [:]

@@ -25,10 +25,21 @@ struct LiveUpdateTests {
     return machine
   }
 
+  /// The machine with some devices open through vfio-pci, in domains of iommufd's.
+  private func machine(
+    owning names: [DeviceName], _ change: (inout Machine) -> Void
+  ) -> Machine {
+    machine {
+      for name in names { $0.give(name, toVFIO: "vfio-pci") }
+      change(&$0)
+    }
+  }
+
+  /// What was asked for is VFIO's, unless `change` takes it back.
   private func run(
     _ preserved: [DeviceName]?, _ change: (inout Machine) -> Void = { _ in }
   ) throws -> (policy: PolicyForecast, update: LiveUpdateForecast) {
-    let forecast = machine(change).forecaster(
+    let forecast = machine(owning: preserved ?? [], change).forecaster(
       ForecastOptions(policies: [.liveUpdate], preserved: preserved)
     ).forecast()
     return (try #require(forecast.policies.first), try #require(forecast.liveUpdate))
@@ -98,19 +109,21 @@ struct LiveUpdateTests {
 
   @Test func theOwnersAreVFIOAndUnmanagedDomains() throws {
     let (_, update) = try run(nil) {
-      $0.state.devices[0].driver = "vfio-pci"
-      $0.state.devices[1].driver = "mlx5_vfio_pci"
-      let object = $0.state.devices[2].domain
-      for index in $0.state.domains.indices where $0.state.domains[index].kernelObject == object {
-        $0.state.domains[index].type = .unmanaged
-      }
+      $0.give("0000:00:01.0", toVFIO: "vfio-pci")
+      $0.give("0000:00:02.0", toVFIO: "mlx5_vfio_pci")
+      // The name of the driver is not known; the domain is nobody's but a user's.
+      $0.give("0000:00:03.0", toVFIO: nil)
     }
-    #expect(update.chosenBy == .byOwner && !update.isKnown)
+    #expect(update.chosenBy == .byOwner && !update.isKnown && update.handover == nil)
     #expect(
       update.devices.filter { $0.outcome == .preserved }.map(\.device) == [
-        "0000:00:01.0", "0000:00:02.0", "0000:00:03.0",
+        "0000:00:01.0", "0000:00:03.0",
       ])
     #expect(update.devices.filter { $0.outcome == .preserved }.allSatisfy { $0.reasons == [] })
+    // Drivers for one kind of device that are built on vfio-pci are asked for and refused.
+    let row = try device("0000:00:02.0", update)
+    #expect(row.outcome == .refused && row.reasons.count == 1)
+    #expect(row.reasons[0].hasPrefix("its driver mlx5_vfio_pci is built on vfio-pci"))
   }
 
   struct Refusal: CustomTestStringConvertible, Sendable {
@@ -128,7 +141,30 @@ struct LiveUpdateTests {
   /// Each refusal, with a word of its reason.
   static let refusals = [
     Refusal("no domain") { $0.state.devices[0].domain = nil },
-    Refusal("VMD") { $0.state.devices[0].device = "10000:00:01.0" },
+    Refusal("VMD") {
+      $0.state.devices[0].device = "10000:00:01.0"
+      $0.state.devices[0].aliases = ["0000:00:0e.0"]
+    },
+    Refusal("the kernel itself has it (driver nvme)") {
+      $0.state.devices[0].driver = "nvme"
+      $0.state.domains[0].type = .dma
+    },
+    Refusal("the kernel itself has it:") {
+      $0.state.devices[0].driver = nil
+      $0.state.domains[0].type = .dmaFQ
+    },
+    Refusal("iommufd must attach one first") { $0.state.domains[0].type = .dma },
+    Refusal("its group 4 has 2 devices, and only a group of one is accepted") {
+      $0.state.devices[0].group = 4
+      $0.state.devices[1].group = 4
+    },
+    Refusal("its domain is a VFIO container's") {
+      $0.facts.domainsWithoutIOMMUFD = [$0.state.devices[0].domain ?? KernelAddress(0)]
+    },
+    Refusal("Intel display") {
+      $0.facts.displays = ["0000:00:01.0"]
+      $0.state.devices[0].pciID = "8086:9bc5"
+    },
     Refusal("page requests") {
       $0.facts.pageRequestDomains = [$0.state.devices[0].domain ?? KernelAddress(0)]
     },
@@ -158,15 +194,160 @@ struct LiveUpdateTests {
     #expect(row.outcome == .refused && row.reasons == ["the kernel knows no such device"])
   }
 
-  @Test func aRehearsalSaysWhatIsMissing() throws {
+  /// The first versions of the series looked at no group.
+  @Test func whereTheTypesSaySoAGroupOfTwoIsPreserved() throws {
     let (_, update) = try run(["0000:00:01.0"]) {
       $0.state.devices[0].group = 4
       $0.state.devices[1].group = 4
+      $0.facts.refusesSharedGroups = false
     }
     let row = try device("0000:00:01.0", update)
     #expect(row.outcome == .preserved)
-    #expect(row.reasons.contains { $0.contains("VFIO and iommufd must have the device first") })
-    #expect(row.reasons.contains { $0.contains("its group 4 has 2 devices") })
+    #expect(
+      row.reasons == ["its group 4 has 2 devices, and later versions of the code refuse those"])
+  }
+
+  /// A device of another vendor, or another class, is no Intel display.
+  @Test(arguments: [("10de:1eb8", true), ("8086:10d3", false)])
+  func otherDisplaysArePreserved(_ id: String, _ isDisplay: Bool) throws {
+    let (_, update) = try run(["0000:00:01.0"]) {
+      if isDisplay { $0.facts.displays = ["0000:00:01.0"] }
+      $0.state.devices[0].pciID = id
+    }
+    #expect(try device("0000:00:01.0", update).outcome == .preserved)
+  }
+
+  // MARK: What was prepared
+
+  /// A handover of 00:01.0, and what the tables make of it.
+  private func prepared(
+    _ change: (inout Handover) -> Void = { _ in },
+    machine alter: (inout Machine) -> Void = { _ in },
+    asked: [DeviceName]? = nil
+  ) throws -> (policy: PolicyForecast, update: LiveUpdateForecast) {
+    try run(asked) {
+      let top = $0.state.contexts[0].table ?? PhysicalAddress(0)
+      var handover = Handover(
+        stage: .outgoing, compatible: "iommu-liveupdate", version: 1, address: 0x9000,
+        units: [
+          .init(
+            address: 0xa010, unit: "dmar0", registerBase: 0xfed9_0000, rootTable: 0x1000,
+            contextTables: [0, 2], presentTables: [0, 2])
+        ],
+        domains: [
+          .init(address: 0xb010, table: top, levels: 4, addressSize: 48, signExtended: false)
+        ],
+        devices: [
+          .init(
+            address: 0xc010, device: "0000:00:01.0", domainID: 3, domain: 0xb010, unit: 0xa010,
+            pasidTable: nil, pasidBound: nil)
+        ])
+      change(&handover)
+      $0.state.handovers = [handover]
+      alter(&$0)
+    }
+  }
+
+  /// Nobody asks again whether the device could be preserved: it is.
+  @Test func whatTheKernelHasPreparedDecides() throws {
+    let (policy, update) = try prepared()
+    #expect(update.chosenBy == .byHandover && update.handover == 0x9000)
+    let row = try device("0000:00:01.0", update)
+    #expect(row.outcome == .preserved && row.reasons == [] && row.domainID == 3)
+    let unit = try #require(policy.units.first)
+    #expect(unit.domainIDs.reserved == [0, 3] && unit.rootTable.new == .exact(0x1000))
+    #expect(unit.roots.allSatisfy { $0.new == .exact($0.old.rawValue) })
+    #expect(policy["0000:00:01.0"]?.at.all == Array(repeating: .translated, count: 4))
+    #expect(policy["0000:00:02.0"]?.at.t1 == .blocked)
+    // What came in from the kernel before is no plan of this one.
+    let (_, incoming) = try prepared({ $0.stage = .incoming })
+    #expect(incoming.chosenBy == .byOwner && incoming.handover == nil)
+    // Who names devices asks for another update.
+    let (_, other) = try prepared(asked: ["0000:00:02.0"])
+    #expect(other.chosenBy == .byOption && other.handover == nil)
+    #expect(other.devices.filter { $0.outcome == .preserved }.map(\.device) == ["0000:00:02.0"])
+  }
+
+  /// A context table that came to be after the preparation is not in the bitmap.
+  @Test func theBitmapSaysWhichTablesStay() throws {
+    let (policy, update) = try prepared({ $0.units[0].contextTables = [0] })
+    let unit = try #require(policy.units.first)
+    #expect(unit.roots.map(\.new) == [.exact(0x2001), .exact(0)])
+    #expect(try #require(update.units.first).clearedRoots.map(\.bus) == [1])
+    // Its bus has no context table any more: reason 1, not 2.
+    #expect(policy["0000:01:00.0"]?.faultReason.t1 == 1)
+    let (lost, account) = try prepared({ $0.units[0].contextTables = [2] })
+    let row = try device("0000:00:01.0", account)
+    #expect(row.outcome == .preserved && row.reasons.count == 1)
+    #expect(row.reasons[0].hasPrefix("its context is zeroed"))
+    #expect(lost["0000:00:01.0"]?.at.t1 == .blocked)
+  }
+
+  @Test func theNextKernelTakesTheIDsAndTablesThatAreHandedOver() throws {
+    let (policy, update) = try prepared({
+      $0.devices[0].domainID = 77
+      $0.domains[0].table = 0xdead_0000
+    })
+    #expect(policy.units.first?.domainIDs.reserved == [0, 77])
+    // The id that the context has is nobody's.
+    #expect(policy.units.first?.domainIDs.lost == [3])
+    let row = try device("0000:00:01.0", update)
+    #expect(row.domainID == 77 && row.reasons.count == 2)
+    #expect(row.reasons[0].contains("takes the tables at 0xdead0000"))
+    #expect(row.reasons[1].contains("takes domain-id 77 for it, and its context has 3"))
+  }
+
+  @Test func theNextKernelGoesOnWithTheRootThatIsHandedOver() throws {
+    let (policy, update) = try prepared({ $0.units[0].rootTable = 0x7000_0000 })
+    let unit = try #require(policy.units.first)
+    #expect(unit.rootTable.old == 0x1000 && unit.rootTable.new == .exact(0x7000_0000))
+    #expect(unit.contexts.allSatisfy { $0.new == nil })
+    #expect(unit.reason?.contains("0x70000000 that is handed over") == true)
+    #expect(policy["0000:00:01.0"]?.at.t2 == .blocked)
+    #expect(try #require(update.units.first).contextTables == 0)
+  }
+
+  @Test func aDeviceThatIsHandedOverAndUnknownIsNamed() throws {
+    let (_, update) = try prepared({ $0.devices[0].device = "0000:7f:00.0" })
+    let row = try device("0000:7f:00.0", update)
+    #expect(row.outcome == .refused && row.reasons == ["the kernel knows no such device"])
+  }
+
+  // MARK: Source ids that are not the device's own
+
+  /// A device that is no PCI function has the source id that the kernel keeps for it.
+  @Test func theContextOfADeviceThatIsNoFunctionIsZeroed() throws {
+    let (policy, update) = try run(["0000:00:01.0"]) {
+      $0.state.devices[2].device = DeviceName.other("ABCD0001:00")
+      $0.state.devices[2].aliases = ["0000:00:03.0"]
+    }
+    #expect(update.units.first?.cleared.contains("0000:00:03.0") == true)
+    #expect(update.units.first?.unclaimed == [])
+    let row = try device(DeviceName.other("ABCD0001:00"), update)
+    #expect(row.outcome == .dropped && row.bytesReachable == 65536)
+    let forecast = try #require(policy[DeviceName.other("ABCD0001:00")])
+    #expect(forecast.at.t1 == .blocked && forecast.faultReason.t1 == 2)
+    // One context, one row.
+    #expect(policy["0000:00:03.0"] == nil)
+    // Under other policies its requests meet its context as well.
+    let linux = machine {
+      $0.state.devices[2].device = DeviceName.other("ABCD0001:00")
+      $0.state.devices[2].aliases = ["0000:00:03.0"]
+    }.forecaster().run(.linux).forecast
+    #expect(linux[DeviceName.other("ABCD0001:00")]?.at.t2 == .translated)
+  }
+
+  /// Requests from behind a VMD controller carry its source id, whatever their own numbers are.
+  @Test func devicesBehindVMDShareItsFate() throws {
+    let forecast = machine {
+      $0.state.devices[2].device = "10000:00:01.0"
+      $0.state.devices[2].driver = "nvme"
+      $0.state.devices[2].aliases = ["0000:00:02.0"]
+    }.forecaster().run(.linux).forecast
+    let own = try #require(forecast["0000:00:02.0"])
+    let guest = try #require(forecast["10000:00:01.0"])
+    #expect(guest.at == own.at && guest.faultReason == own.faultReason)
+    #expect(guest.driver == "nvme" && guest.inFlight)
   }
 
   // MARK: What becomes of the tables

@@ -104,6 +104,17 @@ struct Machine {
     }
   }
 
+  /// Opens a device through VFIO, in a domain of iommufd's.
+  mutating func give(_ name: DeviceName, toVFIO driver: String?) {
+    for index in state.devices.indices where state.devices[index].device == name {
+      state.devices[index].driver = driver
+      let object = state.devices[index].domain
+      for row in state.domains.indices where state.domains[row].kernelObject == object {
+        state.domains[row].type = .unmanaged
+      }
+    }
+  }
+
   func forecaster(
     _ options: ForecastOptions = ForecastOptions(), errors: Set<DeviceName> = []
   ) -> Forecaster {

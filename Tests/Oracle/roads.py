@@ -8,10 +8,12 @@ TAKEOVER.json is an output of inherited.py: the words of the tables at the panic
 but that script. REPORT.json tells which devices the kernel had and under which other source ids they speak. INHERIT.json is what
 `iommuscope inherit --preserved DEVICE,... --format json` says under the policies `adopt` and `live-update`.
 
-The rules are those of drivers/iommu/intel/liveupdate.c in the series "iommu: Add live update state preservation" of June 2026:
-the first 16 bytes of the context entry of every device that is not preserved, and of all its aliases, are zeroed; in scalable mode
-bit 4 of the entries of preserved devices is cleared, not of their aliases'; root entries stay, since every context table in use is
-handed over. An adoption changes nothing. Exit status 1 if a word differs.
+The rules are those of the series "iommu: Add live update state preservation" of June 2026. drivers/iommu/liveupdate.c and the VFIO
+side of it refuse a device that the kernel itself has, whose group has others in it, or whose domain is no user's. Then, in
+drivers/iommu/intel/liveupdate.c, the first 16 bytes of the context entry of every device that is not preserved, and of all its aliases,
+are zeroed; in scalable mode bit 4 of the entries of preserved devices is cleared, not of their aliases'; root entries stay, since every
+context table in use is handed over. A unit none of whose devices is preserved is switched off. An adoption changes nothing. Exit
+status 1 if a word differs.
 """
 import argparse
 import json
@@ -40,6 +42,23 @@ def after_update(contexts, devices, preserved):
             if key in new:
                 new[key][0:2] = [0, 0]
     return {key: words for key, words in new.items() if words[0] & 1}
+
+
+def accepted(report, devices, asked):
+    """Of the devices that were asked for, those that nobody refuses."""
+    types = {domain["kernelObject"]: domain["type"] for domain in report["domains"] if domain["kernelObject"]}
+    groups = [device["group"] for device in report["devices"]]
+    return {device["device"] for device in devices if device["device"] in asked
+            and (device["driver"] == "vfio-pci" or device["driver"] is None)
+            and types.get(device["domain"]) in ("unmanaged", "unknown", None) and device["domain"]
+            and (device["group"] is None or groups.count(device["group"]) == 1)}
+
+
+def switched_off(unit):
+    """Sentences about a unit that hands nothing over and yet keeps something."""
+    kept = [row["device"] for row in unit["contexts"] if row["new"]]
+    if unit["outcome"] != "disabled" or unit["rootTable"]["new"] is not None or kept:
+        yield f"{unit['unit']}: {unit['outcome']}, root {unit['rootTable']['new']}, contexts {kept}; foretold switched off"
 
 
 def number(word):
@@ -84,17 +103,23 @@ def main():
     found, report, inherit = (json.load(open(path)) for path in (args.found, args.report, args.inherit))
     old = {devfn(row["device"]): [number(word) for word in row["old"]] for row in found["contexts"] if row["old"]}
     devices = [device for device in report["devices"] if device["unit"] == args.unit]
-    preserved = set(args.preserved.split(","))
-    expected = {"adopt": old, "live-update": after_update(old, devices, preserved)}
-    wrong = []
-    for name, words in expected.items():
+    asked = set(args.preserved.split(","))
+    preserved = accepted(report, devices, asked)
+    left = after_update(old, devices, preserved) if preserved else {}
+
+    def unit_under(name):
         policy = next(row for row in inherit["policies"] if row["policy"] == name)
-        wrong += compare(name, next(row for row in policy["units"] if row["unit"] == args.unit), found, words)
-    left = expected["live-update"]
-    print(f"{len(old)} contexts, {len(left)} left by a live update, {len(wrong)} differences")
+        return next(row for row in policy["units"] if row["unit"] == args.unit)
+    wrong = list(compare("adopt", unit_under("adopt"), found, old))
+    wrong += compare("live-update", unit_under("live-update"), found, left) if preserved else switched_off(unit_under("live-update"))
+    outcomes = {row["device"]: row["outcome"] for row in inherit["liveUpdate"]["devices"]}
+    wrong += [f"{device} is {outcomes.get(device)}, foretold {'preserved' if device in preserved else 'refused'}"
+              for device in sorted(asked) if outcomes.get(device) != ("preserved" if device in preserved else "refused")]
+    print(f"{len(old)} contexts, {len(preserved)} of {len(asked)} devices preserved, {len(left)} contexts left by a live update, "
+          f"{len(wrong)} differences")
     for sentence in wrong:
         print(sentence)
-    sys.exit(1 if wrong or not left or len(left) == len(old) else 0)
+    sys.exit(1 if wrong or not old else 0)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ struct AliasContextMissing: AuditRule {
     let copied = state.copiedContexts
     return state.devices.flatMap { device -> [Finding] in
       guard !device.aliases.isEmpty, let function = device.device.function,
-        function.segment < 0x10000, let unit = device.unit, active.contains(unit),
+        !function.isBehindVMD, let unit = device.unit, active.contains(unit),
         device.domain != nil, let type = state.domainType(of: device), type != .blocked,
         let own = state.context(of: function, on: unit), own.translation != .none,
         state.contextsAreComplete(on: unit)

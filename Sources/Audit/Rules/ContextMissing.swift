@@ -19,7 +19,7 @@ struct ContextMissing: AuditRule {
     let active = Set(
       state.units.filter { $0.translationEnabled != false && $0.rootTable != nil }.map(\.name))
     return state.devices.compactMap { device in
-      guard let function = device.device.function, function.segment < 0x10000,
+      guard let function = device.device.function, !function.isBehindVMD,
         let unit = device.unit, active.contains(unit), device.domain != nil,
         let type = state.domainType(of: device), type != .blocked,
         state.context(of: function, on: unit) == nil, state.contextsAreComplete(on: unit)

@@ -44,6 +44,11 @@ extension Forecaster {
     row.reason =
       "\(copy.contexts.count - cleared) of \(copy.contexts.count) contexts stay in place, the others"
       + " are zeroed before the old kernel ends"
+    if let root = update.rootTable, root.pageBase != source.rootTable.pageBase {
+      row.reason =
+        "the next kernel goes on with the root table \(root.pageBase) that is handed over, and the"
+        + " unit's is \(source.rootTable.pageBase)"
+    }
     // Of a source id that both kinds have, the preserved device's is told.
     let own = liveUpdate.candidates.filter { $0.device.unit == unit.name }
     for candidate in own where candidate.outcome != .preserved {
@@ -93,13 +98,15 @@ extension Forecaster {
     return nil
   }
 
-  /// The id under which a device is attached: the kernel's, or else the one in its context.
+  /// The id under which a device is attached: what is handed over, else the kernel's, else the one in its
+  /// context.
   private func attachment(_ candidate: LiveUpdateChoice.Candidate) -> UInt32? {
-    candidate.device.domainID ?? primary(candidate.device)?.domainID
+    candidate.prepared?.domainID ?? candidate.device.domainID
+      ?? primary(candidate.device)?.domainID
   }
 
   private func primary(_ device: Device) -> Context? {
-    guard let function = device.device.function else { return nil }
+    guard let function = device.requesters.first else { return nil }
     return state.contexts.first {
       $0.unit == device.unit && $0.device == function && $0.servesRequestsWithoutPASID
     }
@@ -156,8 +163,8 @@ extension Forecaster {
 
   func liveUpdateForecast(_ policy: PolicyForecast) -> LiveUpdateForecast {
     var result = LiveUpdateForecast(
-      isKnown: facts.knownRoads.contains(.liveUpdate), chosenBy: liveUpdate.chosenBy, units: [],
-      devices: [])
+      isKnown: facts.knownRoads.contains(.liveUpdate), chosenBy: liveUpdate.chosenBy,
+      handover: liveUpdate.handover?.address, units: [], devices: [])
     var kept: [String: Set<PCIFunction>] = [:]
     var present: [String: Set<PCIFunction>] = [:]
     for row in policy.units {
@@ -222,36 +229,74 @@ extension Forecaster {
     }
     guard candidate.outcome == .preserved else { return row }
     row.domainID = attachment(candidate)
-    if let function = device.device.function, !kept.contains(function) {
+    let own = device.requesters.first
+    if let own, !kept.contains(own) {
       row.reasons.append(
-        present.contains(function)
-          ? "its context is zeroed: a device that is not preserved has its source id for an alias"
+        present.contains(own)
+          ? "its context is zeroed: its context table is not handed over, or a device that is not"
+            + " preserved has its source id for an alias"
           : "it has no context")
     }
-    guard let unit = state.units.first(where: { $0.name == device.unit }),
-      unit.tableMode == .scalable, let function = device.device.function,
+    compareWithHandover(candidate, &row)
+    readPASIDs(of: candidate, &row)
+    return row
+  }
+
+  /// What is handed over for a device may lead to other tables than its context does.
+  private func compareWithHandover(
+    _ candidate: LiveUpdateChoice.Candidate, _ row: inout LiveUpdateForecast.Device
+  ) {
+    guard let prepared = candidate.prepared, let handover = liveUpdate.handover,
+      let context = primary(candidate.device)
+    else { return }
+    let table = handover.domains.first { $0.address == prepared.domain }?.table
+    if table != context.table {
+      row.reasons.append(
+        "the next kernel takes the tables at " + (table.map(\.description) ?? "no address")
+          + " for its domain's, and its context leads to "
+          + (context.table.map(\.description) ?? "none"))
+    }
+    if let id = context.domainID, id != prepared.domainID {
+      row.reasons.append(
+        "the next kernel takes domain-id \(prepared.domainID) for it, and its context has \(id)")
+    }
+  }
+
+  /// The PASID table that goes along, and the PASIDs whose domains do not.
+  private func readPASIDs(
+    of candidate: LiveUpdateChoice.Candidate, _ row: inout LiveUpdateForecast.Device
+  ) {
+    guard let unit = state.units.first(where: { $0.name == candidate.device.unit }),
+      unit.tableMode == .scalable, let function = candidate.device.requesters.first,
       let tables = UnitTables(unit, memory), let entry = tables.contextEntry(of: function.sourceID),
       let page = try? memory.pageOrAssumedZero(entry.frame).page
-    else { return row }
+    else { return }
     let words = (0..<4).map { page[word: entry.pageOffset >> 3 + $0] }
     let context = ScalableContextEntry(words: words)
-    guard context.isPresent else { return row }
-    row.pasidTable = context.pasidDirectory
-    row.pasidBound = context.pasidDirectoryEntryCount * 64
+    guard context.isPresent else { return }
+    row.pasidTable = candidate.prepared.map(\.pasidTable) ?? context.pasidDirectory
+    row.pasidBound =
+      candidate.prepared?.pasidBound.map { Int(clamping: $0) }
+      ?? context.pasidDirectoryEntryCount * 64
+    if candidate.prepared != nil, row.pasidTable != context.pasidDirectory {
+      row.reasons.append(
+        "the PASID table that is handed over is not the one that its context leads to, which is at "
+          + "\(context.pasidDirectory)")
+    }
     let handedOver = Set(
       liveUpdate.candidates.filter { $0.outcome == .preserved }.compactMap {
         primary($0.device)?.domainKey
       })
+    let tablesOfDomains = Set(liveUpdate.handover?.domains.map(\.table) ?? [])
     row.lostPASIDs = state.contexts.filter {
       $0.unit == unit.name && $0.device == function && !$0.servesRequestsWithoutPASID
-        && !handedOver.contains($0.domainKey)
+        && !handedOver.contains($0.domainKey) && $0.table.map(tablesOfDomains.contains) != true
     }.compactMap(\.pasid)
     if !row.lostPASIDs.isEmpty {
       row.reasons.append(
         "\(row.lostPASIDs.count) of its PASIDs do not survive: their entries stay, but nobody hands"
           + " over the tables that they lead to or takes their domain-ids")
     }
-    return row
   }
 }
 

@@ -9,6 +9,8 @@ public struct LiveUpdateForecast: Hashable, Sendable {
     case byOwner = "owner"
     /// Named by the user.
     case byOption = "option"
+    /// What the kernel of the dump has prepared.
+    case byHandover = "handover"
   }
 
   public enum Outcome: String, CaseIterable, Hashable, Sendable {
@@ -21,6 +23,8 @@ public struct LiveUpdateForecast: Hashable, Sendable {
   /// Whether the kernel's types know live updates of remapping units.
   public var isKnown: Bool
   public var chosenBy: Choice
+  /// The `struct iommu_flb_ser` of an update that the kernel has prepared, where that decided.
+  public var handover: PhysicalAddress?
   public var units: [Unit]
   /// By device: every one that a unit translates for, and those that were asked for.
   public var devices: [Device]

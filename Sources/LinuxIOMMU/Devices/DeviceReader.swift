@@ -14,6 +14,10 @@ final class DeviceReader {
   let domains: DomainReader
   /// Domains by PASID of the groups read so far.
   private var pasidDomains: [KernelAddress: [UInt32: KernelAddress]] = [:]
+  /// No member that is known leads from a device to the driver's own structure.
+  private var isWayUnknown = false
+  private lazy var functionByName = Dictionary(
+    tree.functions.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
 
   init(
     image: KernelImage, log: ProblemLog, names: DeviceNames, tree: PCITree, domains: DomainReader
@@ -54,10 +58,25 @@ final class DeviceReader {
     device.vendorID = UInt16(truncatingIfNeeded: try function.object.unsigned("vendor"))
     device.deviceID = UInt16(truncatingIfNeeded: try function.object.unsigned("device"))
     device.bridges = function.bridges.map(\.name)
-    let aliases = PCITree.aliases(of: function)
+    let aliases = PCITree.aliases(of: try requester(of: device, function))
     device.aliases = aliases.elements
+    if let requester = device.requester, requester != function.name {
+      device.aliases = [requester] + device.aliases.filter { $0 != requester }
+    }
     if let problem = aliases.problem { log.note(problem, .aliases, device: name) }
     return device
+  }
+
+  /// The function whose ids the requests of `function` carry: the controller for one behind a VMD
+  /// controller, else the function itself.
+  ///
+  /// Source: drivers/pci/search.c, `pci_for_each_dma_alias`; arch/x86/pci/common.c,
+  /// `pci_real_dma_dev`; drivers/iommu/intel/iommu.c, `device_lookup_iommu`.
+  private func requester(
+    of device: LinuxDevice, _ function: PCITree.Function
+  ) throws(KernelError) -> PCITree.Function {
+    guard let requester = device.requester, requester != function.name else { return function }
+    return functionByName[requester] ?? function
   }
 
   private func device(
@@ -202,7 +221,10 @@ final class DeviceReader {
     } else if try object.has("archdata.iommu") {
       pointer = try object.pointer("archdata.iommu")
     } else {
-      return
+      // Said once: it is the same for every device.
+      guard !isWayUnknown else { return }
+      isWayUnknown = true
+      throw KernelError(at: object.address, .noMember(structure: "device", member: "iommu"))
     }
     // The last page of the address space stands for small negative numbers: -1 marks a dummy, -2 a
     // deferred attachment.
@@ -213,6 +235,7 @@ final class DeviceReader {
     guard pointer.rawValue != 0 else { return }
     let info = try image.object("device_domain_info", at: pointer)
     device.info = info.address
+    try readRequester(from: info, into: &device)
     device.iommu = try info.pointer("iommu")
     let domain = try info.pointer("domain")
     if domain.rawValue != 0 { device.domain = domains.add(domain) }
@@ -222,6 +245,21 @@ final class DeviceReader {
         device.pasidDirectory = try image.reader.physical(directory).pageBase
       }
     }
+  }
+
+  /// The source id that the driver keeps, where it is not the device's own.
+  private func readRequester(
+    from info: KernelObject, into device: inout LinuxDevice
+  ) throws(KernelError) {
+    guard try info.has("bus"), try info.has("devfn"), try info.has("segment") else { return }
+    let requester = PCIFunction(
+      segment: UInt32(truncatingIfNeeded: try info.unsigned("segment")),
+      bus: UInt8(truncatingIfNeeded: try info.unsigned("bus")),
+      devfn: UInt8(truncatingIfNeeded: try info.unsigned("devfn")))
+    if let function = device.name.function, !function.isBehindVMD { return }
+    guard !requester.isBehindVMD else { return }
+    device.requester = requester
+    if device.name.function == nil { device.aliases = [requester] }
   }
 
   // MARK: Domains that no device leads to

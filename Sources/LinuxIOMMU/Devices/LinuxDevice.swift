@@ -31,6 +31,9 @@ public struct LinuxDevice: Hashable, Sendable {
   public var pasidDomains: [UInt32: KernelAddress]
   /// Source ids, other than its own, that its requests may carry.
   public var aliases: [PCIFunction]
+  /// The source id under which the driver looks its context up; another than its own for a device
+  /// that is no PCI function, and behind a VMD controller.
+  public var requester: PCIFunction?
   /// Bridges from the device's bus up to the root, nearest first.
   public var bridges: [PCIFunction]
 }

@@ -11,6 +11,8 @@ public struct LinuxUnit: Hashable, Sendable {
   public var registerBase: PhysicalAddress
   public var ignored: Bool
   public var includeAll: Bool
+  /// It stands for nothing but graphics (`gfx_dedicated`); `nil` where the kernel does not say.
+  public var graphicsOnly: Bool?
   /// Devices of the scope; `nil` where Linux had not found the device.
   public var scope: [DeviceName?]
 

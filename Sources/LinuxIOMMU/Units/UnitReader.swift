@@ -40,6 +40,8 @@ struct UnitReader {
       includeAll: try drhd.unsigned("include_all") != 0, scope: [], capability: 0,
       extendedCapability: 0, sequence: -1, tableMode: .legacy, copiedContexts: [])
     checkFirmwareStructure(of: drhd, unit)
+    unit.graphicsOnly =
+      try drhd.has("gfx_dedicated") ? try drhd.unsigned("gfx_dedicated") != 0 : nil
     unit.scope =
       log.attempt(.deviceScope, number: unit.name) { () throws(KernelError) in
         try names.scope(of: drhd)

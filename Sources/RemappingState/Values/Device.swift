@@ -46,6 +46,19 @@ public struct Device: Hashable, Sendable {
   }
 }
 
+extension Device {
+  /// Functions under whose source ids its requests can arrive: its own, unless it is no PCI function or
+  /// sits behind a VMD controller, then its aliases.
+  public var requesters: [PCIFunction] {
+    let own = device.function.flatMap { $0.isBehindVMD ? nil : $0 }
+    var functions = [own].compactMap(\.self)
+    for alias in aliases.compactMap(\.function) where !functions.contains(alias) {
+      functions.append(alias)
+    }
+    return functions
+  }
+}
+
 /// A reserved region as one device sees it.
 public struct DeviceRegion: Hashable, Sendable {
   public var kind: ReservedRegion.Kind

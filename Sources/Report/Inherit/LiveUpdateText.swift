@@ -10,8 +10,7 @@ struct LiveUpdateText {
   func write(_ update: LiveUpdateForecast) throws(OutputError) {
     try page.blank()
     try page.paragraph(
-      "Preserved: "
-        + (update.chosenBy == .byOption ? "as named" : "what VFIO and iommufd have")
+      "Preserved: " + choice(update)
         + (update.isKnown
           ? "" : "; this kernel's types know no live update of remapping units: a rehearsal only"),
       indent: 2, hanging: 2, style: .bold)
@@ -30,6 +29,16 @@ struct LiveUpdateText {
         indent: 4)
     }
     try page.cut(dropped.count, "dropped devices", indent: 4)
+  }
+
+  private func choice(_ update: LiveUpdateForecast) -> String {
+    switch update.chosenBy {
+    case .byOption: "as named"
+    case .byOwner: "what VFIO and iommufd have"
+    case .byHandover:
+      "what the kernel has prepared"
+        + (update.handover.map { " (struct iommu_flb_ser at \($0))" } ?? "")
+    }
   }
 
   private func write(_ unit: LiveUpdateForecast.Unit) throws(OutputError) {

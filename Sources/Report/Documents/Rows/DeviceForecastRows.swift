@@ -31,6 +31,23 @@ extension DeviceForecast: DocumentRow {
     fields.field(
       "iova", \.iova,
       "Addresses left for its driver; null where the crash kernel makes no allocator for it.")
+    fields.field(
+      "pasids", \.pasids, "Its requests with a PASID, whose fates are their own; by PASID.",
+      since: "0.1.0")
+  }
+}
+
+extension PASIDForecast: DocumentRow {
+  static var rowName: String { "pasidForecast" }
+  static var rowMeaning: String { "What becomes of a device's requests with one PASID." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == PASIDForecast {
+    fields.field("pasid", \.pasid, "The PASID.")
+    fields.field("at", \.at, "What its old transfers meet at each moment.")
+    fields.field("faultReason", \.faultReason, "The fault that they cause at each moment.")
+    fields.field("bytes", \.bytes, "Bytes that its translations reached at the panic.")
   }
 }
 

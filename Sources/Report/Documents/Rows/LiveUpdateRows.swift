@@ -13,6 +13,9 @@ extension LiveUpdateForecast: DocumentRow {
     fields.field(
       "isKnown", \.isKnown, "Whether the kernel's types know live updates of remapping units.")
     fields.field("chosenBy", \.chosenBy, "How the devices to preserve were chosen.")
+    fields.field(
+      "handover", \.handover,
+      "Address of what the kernel has prepared to hand over; null where that did not decide.")
     fields.field("units", \.units, "What becomes of each unit's tables.")
     fields.field(
       "devices", \.devices,
@@ -25,6 +28,7 @@ extension LiveUpdateForecast.Choice: DocumentChoice {
     switch self {
     case .byOwner: "devices that VFIO and iommufd have."
     case .byOption: "devices named on the command line."
+    case .byHandover: "devices that the kernel of the dump has preserved for an update."
     }
   }
 }
