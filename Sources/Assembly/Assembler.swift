@@ -51,7 +51,7 @@ struct Assembler {
     let regions = reservedRegions(devices)
     var state = RemappingState(
       dump: dump, units: units, contexts: contexts, domains: domains, devices: devices,
-      reservedRegions: regions,
+      reservedRegions: regions, translationCaches: translationCaches,
       observations: kernel.problems.map(Observation.init) + observations + walker.observations,
       memoryMap: MemoryRegion.regions(kernel.memoryMap), handovers: handovers(units))
     state.sharedPages = sharedPages(state)
@@ -73,6 +73,20 @@ struct Assembler {
       return frames.allSatisfy { pages.isDivided($0) == true }
     }
     return search
+  }
+
+  private var translationCaches: [TranslationCacheScope] {
+    func rows(_ kind: TranslationCacheScope.Kind, _ scopes: [LinuxATSR]) -> [TranslationCacheScope]
+    {
+      scopes.map { scope in
+        TranslationCacheScope(
+          kind: kind,
+          segment: scope.segment ?? scope.devices.lazy.compactMap(\.function).first?.segment,
+          includeAll: scope.includeAll, required: scope.required, devices: scope.devices,
+          kernelObject: scope.address)
+      }
+    }
+    return rows(.atsr, kernel.atsrs) + rows(.satc, kernel.satcs)
   }
 
   /// Looks for tables in wrong hands and for mappings of what no driver owns.
@@ -141,7 +155,7 @@ struct Assembler {
       sources = unit.kernelObject.flatMap { others[$0] } ?? []
       for device in kernel.devices {
         for function in [device.name.function].compactMap(\.self) + device.aliases
-        where function.segment == unit.segment || function.segment >= 0x10000 {
+        where function.segment == unit.segment || function.isBehindVMD {
           sources?.insert(function.sourceID)
         }
       }

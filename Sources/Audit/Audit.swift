@@ -16,6 +16,7 @@ public enum Audit {
     ContextTablesUnreadable.self,
     ContextMissing.self,
     AliasContextMissing.self,
+    TranslationCacheOff.self,
     UnknownDevice.self,
     ContextOnOtherUnit.self,
     DomainIDMismatch.self,

@@ -67,6 +67,19 @@ extension LinuxIOMMU {
     }
   }
 
+  /// The segment in the kernel's copy of an ATSR or SATC: bytes 6 and 7, behind type (2 or 5), length
+  /// and flags.
+  ///
+  /// Source: include/acpi/actbl1.h, `struct acpi_dmar_atsr` and `struct acpi_dmar_satc`.
+  private static func segment(of unit: KernelObject) -> UInt32? {
+    guard let header = try? unit.pointer("hdr"), header.rawValue != 0,
+      let bytes = try? unit.image.reader.bytes(at: header, count: 8),
+      let type = try? bytes.littleEndian(at: 0) as UInt16, type == 2 || type == 5,
+      let segment = try? bytes.littleEndian(at: 6) as UInt16
+    else { return nil }
+    return UInt32(segment)
+  }
+
   /// The lists `dmar_atsr_units` and `dmar_satc_units`.
   private static func scopes(
     _ symbol: String, _ structure: String, _ list: KernelStructure, _ element: KernelStructure,
@@ -78,8 +91,9 @@ extension LinuxIOMMU {
     ).compactMap { unit in
       log.attempt(element) { () throws(KernelError) in
         LinuxATSR(
-          address: unit.address,
+          address: unit.address, segment: Self.segment(of: unit),
           includeAll: try unit.has("include_all") ? try unit.unsigned("include_all") != 0 : false,
+          required: try unit.has("atc_required") ? try unit.unsigned("atc_required") != 0 : nil,
           devices: try names.scope(of: unit).compactMap { $0 })
       }
     }

@@ -60,7 +60,11 @@ public struct LinuxProblem: Hashable, Sendable {
 /// An ATS root-port structure (ATSR), or an SoC address translation cache structure (SATC).
 public struct LinuxATSR: Hashable, Sendable {
   public var address: KernelAddress
+  /// Of the firmware's structure, where the kernel keeps a copy of it.
+  public var segment: UInt32?
   public var includeAll: Bool
+  /// `atc_required` of an SATC; `nil` where the structure has no such member.
+  public var required: Bool?
   public var devices: [DeviceName]
 }
 

@@ -28,6 +28,9 @@ extension ReportDocument {
       region.devices.removeAll { !names.contains($0) }
       return region.devices.isEmpty ? nil : region
     }
+    result.state.translationCaches = state.translationCaches.filter {
+      !names.isDisjoint(with: $0.devices)
+    }
     let domainIDs = Set(result.state.domains.compactMap(\.domainID))
     result.state.observations = state.observations.filter { observation in
       if let device = observation.device { return names.contains(device) }

@@ -71,6 +71,10 @@ extension ReportDocument: Document, DocumentRow {
       "What live updates of the kernel hand over; empty where nobody prepared one.",
       since: "0.1.0")
     fields.field(
+      "translationCaches", \.state.translationCaches,
+      "Root ports (ATSR) and devices (SATC) that may cache translations, as firmware says.",
+      since: "0.1.0")
+    fields.field(
       "faults", \.state.faults,
       "What the kernel log tells of faults and errors; null where no log was read.",
       since: "0.1.0")

@@ -11,6 +11,22 @@ extension Fault {
   /// Source ids other than a device's own, and the domains of several devices.
   static let ofAliases: [Fault] = [
     Fault(
+      "translation cache that is needed and off", ["device.cache-off warning"],
+      "firmware says that the device needs its translation cache (SATC), which Linux enables in scalable"
+        + " mode alone; its unit is in legacy mode"
+    ) {
+      $0.translationCaches = [
+        .init(kind: .satc, segment: 0, required: true, devices: ["0000:00:02.0"])
+      ]
+    },
+    Fault("translation caches as they should be", []) {
+      $0.translationCaches = [
+        .init(kind: .atsr, segment: 0, includeAll: true, devices: ["0000:00:02.0"]),
+        .init(kind: .satc, segment: 0, required: false, devices: ["0000:00:02.0"]),
+        .init(kind: .satc, segment: 0, required: true, devices: ["0000:40:00.0"]),
+      ]
+    },
+    Fault(
       "alias without a context", ["device.alias-context error"],
       "requests of the device can arrive as 0000:00:1f.7, which has no present context entry; they"
         + " fault, although the device itself has a context"

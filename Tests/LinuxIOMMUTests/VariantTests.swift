@@ -41,8 +41,8 @@ struct VariantTests {
       kernel.addGroup(3, [nic.device], domain: domains[0])
       kernel.addGroup(4, [disk.device], domain: domains[1])
       kernel.addReservedRegion(0x7f00_0000, through: 0x7f0f_ffff, [kernel.scopeEntry(disk), nil])
-      kernel.addRootPorts(includeAll: true, [kernel.scopeEntry(port)])
-      kernel.addTranslationCache([kernel.scopeEntry(nic)])
+      kernel.addRootPorts(includeAll: true, segment: 3, [kernel.scopeEntry(port)])
+      kernel.addTranslationCache(required: true, [kernel.scopeEntry(nic)])
       kernel.setWindows(of: bus, [0x8000_0000...0xfebf_ffff], offset: 0x1_0000_0000)
       kernel.finish()
     }
@@ -131,6 +131,9 @@ struct VariantTests {
     #expect(state.reservedRegions.map(\.scope) == [[diskName]])
     #expect(state.atsrs.map(\.includeAll) == [true])
     #expect(state.satcs.map(\.devices) == [[nicName]])
+    #expect(state.satcs.map(\.required) == [true] && state.atsrs.map(\.required) == [nil])
+    #expect(state.atsrs.map(\.segment) == [3] && state.satcs.map(\.segment) == [nil])
+    #expect(state.units.map(\.graphicsOnly).allSatisfy { $0 == false })
     #expect(state.hostBridgeWindows == [0x8000_0000...0xfebf_ffff])
   }
 

@@ -45,7 +45,8 @@ struct ReportDocumentTests {
     #expect(
       top == [
         "schema", "tool", "dump", "units", "contexts", "domains", "devices", "reservedRegions",
-        "findings", "observations", "memoryMap", "handovers", "faults", "startUp", "notJudged",
+        "findings", "observations", "memoryMap", "handovers",
+        "translationCaches", "faults", "startUp", "notJudged",
         "deviceView",
       ])
   }

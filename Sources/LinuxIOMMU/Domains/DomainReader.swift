@@ -222,6 +222,14 @@ final class DomainReader {
       let value = try iommuDomain.unsigned("type")
       return value == 0 ? .dma : Self.type(value)
     }
+    // Where the driver's structure holds the other one, that one has had a type ever since.
+    guard !form.isEmbedded else {
+      log.note(
+        KernelError(
+          at: object.address, .noMember(structure: "iommu_domain", member: "type")),
+        .genericDomain)
+      return .other(nil)
+    }
     guard try object.has("flags") else { return .other(nil) }
     let flags = try object.unsigned("flags")
     return flags[bit: 2] ? .identity : flags[bit: 1] ? .unmanaged : .dma

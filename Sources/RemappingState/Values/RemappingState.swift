@@ -20,6 +20,9 @@ public struct RemappingState: Hashable, Sendable {
   public var devices: [Device]
   /// By segment and base.
   public var reservedRegions: [ReservedRegion]
+  /// Root ports and devices that may cache translations, as firmware says; ATSR before SATC, in the
+  /// kernel's order.
+  public var translationCaches: [TranslationCacheScope]
   /// What the readers and the table walk met on their way and could not, or need not, resolve.
   public var observations: [Observation]
   /// What lies where in physical memory, as far as it matters to DMA; by address. Empty where the
@@ -39,6 +42,7 @@ public struct RemappingState: Hashable, Sendable {
   public init(
     dump: DumpSummary, units: [Unit] = [], contexts: [Context] = [], domains: [Domain] = [],
     devices: [Device] = [], reservedRegions: [ReservedRegion] = [],
+    translationCaches: [TranslationCacheScope] = [],
     observations: [Observation] = [], memoryMap: [MemoryRegion] = [],
     handovers: [Handover] = [],
     faults: FaultSummary? = nil, startUp: StartUp? = nil
@@ -49,6 +53,7 @@ public struct RemappingState: Hashable, Sendable {
     self.domains = domains
     self.devices = devices
     self.reservedRegions = reservedRegions
+    self.translationCaches = translationCaches
     self.observations = observations
     self.memoryMap = memoryMap
     self.handovers = handovers

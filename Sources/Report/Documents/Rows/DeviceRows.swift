@@ -91,3 +91,32 @@ extension ReservedRegion.Coverage: DocumentChoice {
     }
   }
 }
+
+extension TranslationCacheScope: DocumentRow {
+  static var rowName: String { "translationCache" }
+  static var rowMeaning: String { "What firmware says of devices that cache translations." }
+  static var blank: TranslationCacheScope? { TranslationCacheScope(kind: .atsr, segment: nil) }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == TranslationCacheScope {
+    fields.field("kind", \.kind, "Which of firmware's structures it is.")
+    fields.field("segment", \.segment, "PCI segment; null where nothing tells it.")
+    fields.field(
+      "includeAll", \.includeAll, "Whether it stands for every root port of the segment.")
+    fields.field(
+      "required", \.required,
+      "Whether its devices work only with their caches enabled; null for an ATSR, or if not known.")
+    fields.field("devices", \.devices, "Root ports, or devices.")
+    fields.field("kernelObject", \.kernelObject, "Address of the kernel's structure.")
+  }
+}
+
+extension TranslationCacheScope.Kind: DocumentChoice {
+  var meaning: StaticString {
+    switch self {
+    case .atsr: "root ports below which devices may."
+    case .satc: "devices integrated into the processor that do."
+    }
+  }
+}

@@ -16,6 +16,7 @@ struct UnitsText {
       try write(unit, to: page)
     }
     try page.cut(state.units.count, "units", indent: 2)
+    try writeTranslationCaches(to: page)
     guard let log = state.startUp?.log, !log.isEmpty else { return }
     try page.blank()
     try page.paragraph("how they came up, in the kernel's words:", indent: 2, style: .bold)
@@ -23,6 +24,33 @@ struct UnitsText {
       try page.paragraph(line, indent: 4, hanging: 2)
     }
     try page.cut(log.count, "lines of the log", indent: 4)
+  }
+
+  /// What firmware says of ATS.
+  private func writeTranslationCaches(to page: TextPage) throws(OutputError) {
+    let scopes = state.translationCaches
+    guard !scopes.isEmpty else { return }
+    try page.blank()
+    try page.paragraph(
+      "who may cache translations (ATS), as firmware says:", indent: 2, style: .bold)
+    for scope in scopes.prefix(page.shown(scopes.count)) {
+      var text = scope.segment.map { "segment \($0): " } ?? ""
+      switch scope.kind {
+      case .atsr:
+        text += "devices below "
+        if scope.includeAll {
+          text += "every root port"
+        } else {
+          text +=
+            scope.devices.isEmpty ? "no root port" : page.list(scope.devices.map(\.description))
+        }
+      case .satc:
+        text += scope.devices.isEmpty ? "none" : page.list(scope.devices.map(\.description))
+        if scope.required == true { text += "; they need it" }
+      }
+      try page.field(scope.kind.rawValue.uppercased(), text, indent: 4)
+    }
+    try page.cut(scopes.count, "structures", indent: 4)
   }
 
   private func write(_ unit: Unit, to page: TextPage) throws(OutputError) {
