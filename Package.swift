@@ -131,12 +131,20 @@ let package = Package(
       dependencies: ["Memory", "MemoryFixtures", "RemappingState", "VTd", "TableCopy"],
       path: "Tests/TableFixtures", swiftSettings: strict),
 
+    .target(
+      name: "MachineFixtures",
+      dependencies: [
+        "Memory", "MemoryFixtures", "DumpFixtures", "KernelFixtures", "KernelTypes", "KernelImage",
+        "RemappingState",
+      ],
+      path: "Tests/MachineFixtures", swiftSettings: strict),
+
     tests("Memory"),
     tests("Files", ["Memory"]),
     tests("ELF", ["Memory"]),
     tests("Inputs", ["Memory", "Files", "DumpFile", "DumpFixtures", "MemoryFixtures"]),
     tests("DumpFile", ["Memory", "MemoryFixtures", "Files", "ELF", "DumpFixtures"]),
-    tests("KernelTypes", ["Files", "MemoryFixtures"], exclude: ["Fixtures"]),
+    tests("KernelTypes", ["Files", "MemoryFixtures", "KernelFixtures"], exclude: ["Fixtures"]),
     tests("KernelImage", ["Memory", "MemoryFixtures", "KernelTypes", "KernelFixtures"]),
     tests("VTd", ["Memory", "MemoryFixtures", "RemappingState"]),
     tests(
@@ -195,5 +203,14 @@ let package = Package(
     tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),
     tests("History", ["Memory", "RemappingState", "Report", "StateFixtures"]),
     tests("Survey", ["Memory", "RemappingState", "Inheritance", "StateFixtures"]),
+    .testTarget(
+      name: "MachineTests",
+      dependencies: [
+        "Memory", "MemoryFixtures", "MachineFixtures", "KernelFixtures", "DumpFixtures",
+        "StateFixtures", "KernelTypes", "KernelImage", "LinuxIOMMU", "RemappingState", "Audit",
+        "Inheritance",
+        "Evidence", "Session", "Translation",
+      ],
+      path: "Tests/MachineTests", swiftSettings: strict),
   ]
 )

@@ -12,6 +12,8 @@ public final class FixtureTypes: TypeSource {
   public var enumerators: [String: Int64] = [:]
   private var layouts: [String: StructLayout] = [:]
   private var alignments: [String: Int] = [:]
+  /// Has the last word on each declaration of a structure's member, before it gets its place.
+  public var alter: ((_ structure: String, _ declaration: String) -> String)?
 
   public init() {}
 
@@ -29,6 +31,22 @@ public final class FixtureTypes: TypeSource {
     alignments[layout.name] = alignment
   }
 
+  /// Names of the layouts, sorted.
+  public var names: [String] { layouts.keys.sorted() }
+
+  static func integer(named name: String) -> TypeShape? {
+    integers[name].map { .integer(byteCount: $0.0, isSigned: $0.1) }
+  }
+
+  /// Gives a member of a structure another name, in the same place.
+  public func rename(_ member: String, of name: String, to other: String) {
+    guard var layout = layouts[name], let place = layout.members.removeValue(forKey: member) else {
+      return
+    }
+    layout.members[other] = place
+    layouts[name] = layout
+  }
+
   public func remove(_ name: String) { layouts[name] = nil }
 
   /// Declares a structure; members named in `nil` places are left out.
@@ -37,7 +55,7 @@ public final class FixtureTypes: TypeSource {
     var bitEnd = 0
     var structureEnd = 0
     var structureAlignment = 1
-    for declaration in declarations.compactMap({ $0 }) {
+    for declaration in declarations.compactMap({ $0 }).map({ alter?(name, $0) ?? $0 }) {
       let parsed = Declaration(declaration)
       let (shape, size, alignment) = shape(of: parsed)
       structureAlignment = max(structureAlignment, alignment)

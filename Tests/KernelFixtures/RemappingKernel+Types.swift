@@ -117,7 +117,8 @@ extension RemappingKernel {
       "iommu_domain_geometry", "u64 aperture_start", "u64 aperture_end", "bool force_aperture")
     types.define(
       "iommu_domain", variant.embedsDomain ? "u32 type" : "void *priv",
-      variant.hasCookieType ? "u32 cookie_type" : nil, "void *ops",
+      variant.hasCookieType ? "u32 cookie_type" : nil,
+      variant.hasCookieType ? "void *iopf_handler" : nil, "void *ops",
       "iommu_domain_geometry geometry",
       variant.allocatorInCookie ? "iommu_dma_cookie *iova_cookie" : nil,
       variant.infoInArchdata ? nil : "mm_struct *mm")
@@ -173,7 +174,8 @@ extension RemappingKernel {
     if variant.namesFunctions { types.remove("dmar_dev_scope") }
     types.define(
       "dmar_drhd_unit", "list_head list", "void *hdr", "u64 reg_base_addr", scope,
-      "int devices_cnt", "u16 segment", "u8 ignored:1", "u8 include_all:1", "intel_iommu *iommu")
+      "int devices_cnt", "u16 segment", "u8 ignored:1", "u8 include_all:1",
+      "u8 gfx_dedicated:1", "intel_iommu *iommu")
     types.define(
       "dmar_rmrr_unit", "list_head list", "void *hdr", "u64 base_address", "u64 end_address",
       scope, "int devices_cnt")

@@ -26,6 +26,13 @@ public final class RemappingKernel {
     public var device: FixtureObject
     public var devfn: UInt8
     public var bus: UInt8
+
+    public init(object: FixtureObject, device: FixtureObject, devfn: UInt8, bus: UInt8) {
+      self.object = object
+      self.device = device
+      self.devfn = devfn
+      self.bus = bus
+    }
   }
 
   public struct Allocator {
@@ -63,12 +70,16 @@ public final class RemappingKernel {
   public let firstStageOps: KernelAddress
   public let secondStageOps: KernelAddress
 
-  public init(_ variant: KernelVariant, cpuCount: Int = 2) {
+  public convenience init(_ variant: KernelVariant, cpuCount: Int = 2) {
+    self.init(variant, SyntheticKernel(cpuCount: cpuCount))
+  }
+
+  public init(_ variant: KernelVariant, _ kernel: SyntheticKernel) {
     self.variant = variant
-    kernel = SyntheticKernel(cpuCount: cpuCount)
-    ops = kernel.allocate(256)
-    firstStageOps = kernel.allocate(256)
-    secondStageOps = kernel.allocate(256)
+    self.kernel = kernel
+    ops = kernel.named(kernel.allocate(256))
+    firstStageOps = kernel.named(kernel.allocate(256))
+    secondStageOps = kernel.named(kernel.allocate(256))
     defineTypes()
     kernel.symbol("intel_iommu_ops", ops)
     for name in ["dmar_drhd_units", "dmar_rmrr_units", "dmar_atsr_units", "dmar_satc_units"] {
@@ -205,14 +216,28 @@ public final class RemappingKernel {
     return region
   }
 
-  public func addRootPorts(includeAll: Bool, _ devices: [FixtureObject?]) {
+  /// - Parameter segment: of firmware's structure behind the kernel's; without it there is none.
+  public func addRootPorts(
+    includeAll: Bool, segment: UInt16? = nil, _ devices: [FixtureObject?]
+  ) {
     let unit = kernel.make("dmar_atsr_unit", ["include_all": includeAll ? 1 : 0])
+    if let segment { unit["hdr"] = firmwareStructure(2, segment).rawValue }
     setScope(of: unit, devices)
     rootPorts.append(unit)
   }
 
-  public func addTranslationCache(_ devices: [FixtureObject?]) {
-    let unit = kernel.make("dmar_satc_unit")
+  /// The first eight bytes of an ATSR (type 2) or SATC (type 5).
+  private func firmwareStructure(_ type: UInt64, _ segment: UInt16) -> KernelAddress {
+    let place = kernel.allocate(16)
+    kernel.write(type | 8 << 16 | UInt64(segment) << 48, at: place)
+    return place
+  }
+
+  public func addTranslationCache(
+    required: Bool = false, segment: UInt16? = nil, _ devices: [FixtureObject?]
+  ) {
+    let unit = kernel.make("dmar_satc_unit", ["atc_required": required ? 1 : 0])
+    if let segment { unit["hdr"] = firmwareStructure(5, segment).rawValue }
     setScope(of: unit, devices)
     caches.append(unit)
   }
@@ -284,8 +309,10 @@ public final class RemappingKernel {
   /// - Parameters:
   ///   - type: `iommu_domain.type`; not stored where the variant has none.
   ///   - ids: domain-ids by `seq_id`.
+  ///   - references: attachments by `seq_id`, where there is not one.
   public func addDomain(
-    type: UInt64 = 3, ids: [Int: UInt32] = [:], levels: Int = 4, firstStage: Bool = false
+    type: UInt64 = 3, ids: [Int: UInt32] = [:], levels: Int = 4, firstStage: Bool = false,
+    references: [Int: UInt64] = [:]
   ) -> FixtureObject {
     let domain = kernel.make("dmar_domain")
     domain.offer(["domain.type": type, "domain.geometry.aperture_end": 0xffff_ffff_ffff])
@@ -309,14 +336,16 @@ public final class RemappingKernel {
     case .array:
       for (sequence, id) in ids {
         domain.setElement("iommu_did", sequence, UInt64(id))
-        domain.setElement("iommu_refcnt", sequence, 1)
+        domain.setElement("iommu_refcnt", sequence, references[sequence] ?? 1)
       }
     case .xarray:
       kernel.fillXArray(
         at: domain.address(of: "iommu_array"),
         Dictionary(
           uniqueKeysWithValues: ids.map { sequence, id in
-            let info = kernel.make("iommu_domain_info", ["refcnt": 1, "did": UInt64(id)])
+            let info = kernel.make(
+              "iommu_domain_info",
+              ["refcnt": references[sequence] ?? 1, "did": UInt64(id)])
             return (UInt64(sequence), info.address.rawValue)
           }))
     }

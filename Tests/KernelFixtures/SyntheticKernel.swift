@@ -20,13 +20,24 @@ public final class SyntheticKernel {
 
   private var nextFree = PhysicalAddress(0x10_0000)
   private var nextPerCPU: UInt64 = 0x1_0000
-  private let perCPUAreas = PhysicalAddress(0x4000_0000)
+  private let perCPUAreas: PhysicalAddress
+  /// Whether variables are named by their place in the kernel's image, as a dump's own symbol table
+  /// names them, or by their place in the direct map.
+  public let symbolsLieInImage: Bool
   private static let perCPUAreaSize: UInt64 = 0x10_0000
 
   /// - Parameter cpuCount: up to 64; 0 leaves out everything that belongs to per-CPU data.
-  public init(cpuCount: Int = 2) {
+  /// - Parameter perCPUAreas: where the CPUs' areas begin, 1 MiB for each.
+  public init(
+    cpuCount: Int = 2, perCPUAreas: PhysicalAddress = PhysicalAddress(0x4000_0000),
+    symbolsLieInImage: Bool = false,
+    altering alter: ((_ structure: String, _ declaration: String) -> String)? = nil
+  ) {
+    self.perCPUAreas = perCPUAreas
+    self.symbolsLieInImage = symbolsLieInImage
     memory = SyntheticMemory()
     types = FixtureTypes()
+    types.alter = alter
     space = KernelAddressSpace(
       physBase: 0x8_0000, directMapBase: KernelAddress(0xffff_8880_0000_0000))
     self.cpuCount = cpuCount
@@ -145,7 +156,16 @@ public final class SyntheticKernel {
 
   // MARK: Symbols
 
+  /// The address that something with a name goes by.
+  public func named(_ address: KernelAddress) -> KernelAddress {
+    guard symbolsLieInImage, address.rawValue >> 63 != 0,
+      address.rawValue < KernelAddressSpace.imageBase.rawValue
+    else { return address }
+    return inImage(address)
+  }
+
   public func symbol(_ name: String, _ address: KernelAddress) {
+    let address = named(address)
     symbols[name, default: []].append(address)
   }
 
@@ -161,7 +181,7 @@ public final class SyntheticKernel {
   /// An empty list whose head has that name.
   @discardableResult
   public func listHead(_ name: String) -> KernelAddress {
-    let address = allocate(16)
+    let address = named(allocate(16))
     link([], at: address)
     symbol(name, address)
     return address
@@ -182,6 +202,9 @@ public final class SyntheticKernel {
     }
     symbol("__per_cpu_offset", offsets)
   }
+
+  /// One past the last byte that was handed out.
+  public var end: PhysicalAddress { nextFree }
 
   private func perCPUArea(_ cpu: Int) -> PhysicalAddress {
     PhysicalAddress(perCPUAreas.rawValue + UInt64(cpu) * Self.perCPUAreaSize)

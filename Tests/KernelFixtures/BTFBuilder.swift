@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Writes BTF type by type; each method returns the new type's identifier.
-struct BTFBuilder {
-  var types: [UInt8] = []
-  var strings: [UInt8] = [0]
+public struct BTFBuilder: Sendable {
+  public var types: [UInt8] = []
+  public var strings: [UInt8] = [0]
   /// Two bytes of sizes for each kind, as `struct btf_layout` has them; empty for no such section.
-  var kindLayouts: [(once: UInt8, each: UInt8)] = []
-  private(set) var count: UInt32 = 0
+  public var kindLayouts: [(once: UInt8, each: UInt8)] = []
+  public private(set) var count: UInt32 = 0
   /// The last type of each name.
-  private(set) var ids: [String: UInt32] = [:]
+  public private(set) var ids: [String: UInt32] = [:]
 
-  struct Field {
-    var name: String
-    var type: UInt32
-    var bit: UInt32
-    var bits: UInt32?
+  public init() {}
 
-    init(_ name: String, _ type: UInt32, bit: UInt32, bits: UInt32? = nil) {
+  public struct Field: Sendable {
+    public var name: String
+    public var type: UInt32
+    public var bit: UInt32
+    public var bits: UInt32?
+
+    public init(_ name: String, _ type: UInt32, bit: UInt32, bits: UInt32? = nil) {
       self.name = name
       self.type = type
       self.bit = bit
@@ -24,14 +26,14 @@ struct BTFBuilder {
     }
   }
 
-  mutating func string(_ text: String) -> UInt32 {
+  public mutating func string(_ text: String) -> UInt32 {
     guard !text.isEmpty else { return 0 }
     defer { strings += Array(text.utf8) + [0] }
     return UInt32(strings.count)
   }
 
   @discardableResult
-  mutating func type(
+  public mutating func type(
     _ kind: UInt32, _ name: String = "", flag: Bool = false, count: Int = 0, word: UInt32 = 0,
     trailer: [UInt32] = []
   ) -> UInt32 {
@@ -42,16 +44,16 @@ struct BTFBuilder {
     return self.count
   }
 
-  mutating func integer(
+  public mutating func integer(
     _ name: String, _ size: UInt32, signed: Bool = false, bits: UInt32? = nil, at: UInt32 = 0
   ) -> UInt32 {
     type(1, name, word: size, trailer: [(signed ? 1 << 24 : 0) | at << 16 | (bits ?? size * 8)])
   }
-  mutating func pointer(_ target: UInt32) -> UInt32 { type(2, word: target) }
-  mutating func array(_ element: UInt32, _ count: UInt32) -> UInt32 {
+  public mutating func pointer(_ target: UInt32) -> UInt32 { type(2, word: target) }
+  public mutating func array(_ element: UInt32, _ count: UInt32) -> UInt32 {
     type(3, trailer: [element, element, count])
   }
-  mutating func structure(
+  public mutating func structure(
     _ name: String, _ size: UInt32, union: Bool = false, flag: Bool? = nil, _ fields: [Field]
   ) -> UInt32 {
     let flag = flag ?? fields.contains { $0.bits != nil }
@@ -61,7 +63,7 @@ struct BTFBuilder {
     }
     return type(union ? 5 : 4, name, flag: flag, count: fields.count, word: size, trailer: trailer)
   }
-  mutating func enumeration(
+  public mutating func enumeration(
     _ name: String, size: UInt32 = 4, signed: Bool = false, _ values: [(String, Int64)]
   ) -> UInt32 {
     var trailer: [UInt32] = []
@@ -72,21 +74,23 @@ struct BTFBuilder {
     return type(
       size == 8 ? 19 : 6, name, flag: signed, count: values.count, word: size, trailer: trailer)
   }
-  mutating func forward(_ name: String, union: Bool = false) -> UInt32 {
+  public mutating func forward(_ name: String, union: Bool = false) -> UInt32 {
     type(7, name, flag: union)
   }
-  mutating func typedef(_ name: String, _ target: UInt32) -> UInt32 { type(8, name, word: target) }
-  mutating func volatile(_ target: UInt32) -> UInt32 { type(9, word: target) }
-  mutating func const(_ target: UInt32) -> UInt32 { type(10, word: target) }
-  mutating func restrict(_ target: UInt32) -> UInt32 { type(11, word: target) }
-  mutating func prototype(_ result: UInt32, _ parameters: [UInt32]) -> UInt32 {
+  public mutating func typedef(_ name: String, _ target: UInt32) -> UInt32 {
+    type(8, name, word: target)
+  }
+  public mutating func volatile(_ target: UInt32) -> UInt32 { type(9, word: target) }
+  public mutating func const(_ target: UInt32) -> UInt32 { type(10, word: target) }
+  public mutating func restrict(_ target: UInt32) -> UInt32 { type(11, word: target) }
+  public mutating func prototype(_ result: UInt32, _ parameters: [UInt32]) -> UInt32 {
     type(13, count: parameters.count, word: result, trailer: parameters.flatMap { [0, $0] })
   }
-  mutating func typeTag(_ name: String, _ target: UInt32) -> UInt32 {
+  public mutating func typeTag(_ name: String, _ target: UInt32) -> UInt32 {
     type(18, name, word: target)
   }
 
-  var bytes: [UInt8] {
+  public var bytes: [UInt8] {
     let header: UInt32 = kindLayouts.isEmpty ? 24 : 32
     var result: [UInt8] = [0x9f, 0xeb, 1, 0]
     let layouts: [UInt8] = kindLayouts.flatMap { [$0.once, $0.each, 0, 0] as [UInt8] }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Audit
+import Evidence
+import Foundation
+import Inheritance
+import KernelImage
+import LinuxIOMMU
+import MachineFixtures
+import Memory
+import RemappingState
+import Session
+
+/// Tells nobody anything.
+final class SilentProgress: SessionProgress {
+  func progress(_ message: String) {}
+  func warning(_ message: String) {}
+  func detail(_ message: String) {}
+}
+
+/// A machine's dump, opened as any dump is: from a file.
+struct MachineRun {
+  let machine: BuiltMachine
+  let evidence: DumpEvidence
+  let facts: MachineFacts
+  let memory: any PhysicalMemory
+
+  var state: RemappingState { evidence.state }
+
+  /// - Parameter bytes: the dump's, by default an ELF core.
+  init(_ machine: BuiltMachine, _ bytes: [UInt8]? = nil) throws {
+    self.machine = machine
+    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
+    try Data(bytes ?? machine.elf()).write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let session = try Session(DumpRequest(files: [path]), progress: SilentProgress())
+    let kernel = try session.kernel(
+      asking: LinuxIOMMU.symbols.union(MachineFacts.symbols).union(KernelImage.symbols))
+    evidence = session.evidence(from: kernel)
+    facts = MachineFacts(reading: kernel, memory: session.memory)
+    memory = session.memory
+  }
+
+  func forecaster(_ options: ForecastOptions = ForecastOptions()) -> Forecaster {
+    Forecaster(state, memory: memory, facts: facts, options: options)
+  }
+}
