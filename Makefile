@@ -21,7 +21,7 @@ SAMPLES = $(wildcard samples/*.vmcore)
 export PRESERVED = 0000:00:02.0,0000:01:00.0
 
 .PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
-  mutants counts record-counts bench install install-data package deps-package package-check fleet clean
+  mutants counts record-counts bench install install-data package deps-package package-check fleet browser clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -91,6 +91,14 @@ fleet: build
 	cd integrations/fleet && ../../$(FLEET)/bin/ruff check src tests
 	cd integrations/fleet && ../../$(FLEET)/bin/mypy src tests
 	cd integrations/fleet && ../../$(FLEET)/bin/pytest -q -s
+
+# The pages of `--format html`, used in a headless Chromium; pictures in .build/pages.
+browser: build
+	@scripts/install-packages chromium chromium-driver fonts-dejavu-core
+	@test -x .build/browser-venv/bin/python || python3 -m venv .build/browser-venv
+	@.build/browser-venv/bin/pip install --quiet selenium html5lib
+	@rm -rf .build/pages
+	@.build/browser-venv/bin/python Tests/Browser/test_pages.py $(RELEASE) .build/pages $(SAMPLES)
 
 # What the packages hold: the Swift runtime is linked in, so that any machine can run it.
 $(STATIC): $(shell find Sources -name '*.swift') Package.swift

@@ -60,8 +60,9 @@ struct CommandLineTests {
         OVERVIEW: Everything about the remapping units at the time of the crash.
 
         Sections of the text: summary, units, contexts, domains, devices, reserved, memory, iova,
-        interrupts, findings, missing. JSON always holds everything. With --device, one device: who it is,
-        what its requests can reach, and what it should not reach.
+        interrupts, findings, missing. JSON always holds everything. A report that was written earlier as
+        JSON can stand in for its dump, for another form of it. With --device, one device: who it is, what
+        its requests can reach, and what it should not reach.
 
         USAGE: iommuscope report <dump> ... [--device <sbdf>] [<options>]
 
@@ -85,7 +86,7 @@ struct CommandLineTests {
           --max-output <bytes>    Write this many bytes of the result at most; 0 for no limit.
 
         SHAPING THE RESULT:
-          --format <format>       Form of the result. (values: text, json, ndjson, sarif; default: text)
+          --format <format>       Form of the result. (values: text, json, ndjson, html, sarif; default: text)
           --color <when>          Colour in text; auto colours on a terminal, unless NO_COLOR is set.
                                   (values: auto, always, never; default: auto)
           --sections <list>       Only these sections of the text, separated by commas, or all.
@@ -149,7 +150,7 @@ struct CommandLineTests {
   // MARK: Exit status
 
   @Test(arguments: [
-    [], ["frobnicate"], ["--frobnicate"], ["report"], ["report", "d", "--format", "html"],
+    [], ["frobnicate"], ["--frobnicate"], ["report"], ["report", "d", "--format", "yaml"],
     ["report", "d", "--format", "xml"], ["report", "d", "--sections", "summary,frob"],
     ["report", "d", "--sections", ""], ["report", "d", "--limit", "-1"],
     ["report", "d", "--limit", "many"], ["report", "d", "--color", "sometimes"],

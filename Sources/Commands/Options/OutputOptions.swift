@@ -84,11 +84,13 @@ extension DestinationOptions {
   /// - Parameters:
   ///   - work: what the result may be long.
   ///   - text: writes the text, with colour or without.
+  ///   - html: writes a page, for verbs that offer it.
   ///   - sarif: writes the results as SARIF, for verbs that offer it.
   func write(
     _ document: some Document, as form: FormatOptions<some FormatChoice>,
     in environment: Environment, keeping inputs: [String], paidBy work: WorkBudget? = nil,
     text: (_ sink: any ByteSink, _ color: Bool) throws -> Void,
+    html: ((_ sink: any ByteSink) throws -> Void)? = nil,
     sarif: ((_ sink: any ByteSink) throws -> Void)? = nil
   ) throws {
     try write(
@@ -98,6 +100,7 @@ extension DestinationOptions {
       case .text: try text(sink, form.useColor(in: environment, toFile: output != nil))
       case .json: try document.writeJSON(to: sink)
       case .ndjson: try document.writeLines(to: sink)
+      case .html: try html?(sink)
       case .sarif: try sarif?(sink)
       }
     }
@@ -110,6 +113,8 @@ enum OutputFormat: String, CaseIterable {
   case json
   /// A row a line.
   case ndjson
+  /// A page of one file.
+  case html
   case sarif
 }
 
@@ -132,15 +137,30 @@ enum PlainFormat: String, FormatChoice {
   }
 }
 
-/// Those of documents with findings.
-enum FindingsFormat: String, FormatChoice {
-  case text, json, ndjson, sarif
+/// Those of documents that have a page.
+enum PageFormat: String, FormatChoice {
+  case text, json, ndjson, html
 
   var output: OutputFormat {
     switch self {
     case .text: .text
     case .json: .json
     case .ndjson: .ndjson
+    case .html: .html
+    }
+  }
+}
+
+/// Those of documents with a page and findings.
+enum FindingsFormat: String, FormatChoice {
+  case text, json, ndjson, html, sarif
+
+  var output: OutputFormat {
+    switch self {
+    case .text: .text
+    case .json: .json
+    case .ndjson: .ndjson
+    case .html: .html
     case .sarif: .sarif
     }
   }

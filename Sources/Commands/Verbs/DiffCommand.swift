@@ -35,7 +35,7 @@ struct DiffCommand: Verb {
 
   @OptionGroup(title: "Reading the dumps") var sides: SideOptions
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PageFormat>
 
   @OptionGroup(title: "Shaping the result") var length: LengthOptions<Rows>
 
@@ -76,7 +76,8 @@ struct DiffCommand: Verb {
       paidBy: oldRequest.work,
       text: { sink, color in
         try DiffText(limit: length.rows, color: color, physical: physical).write(document, to: sink)
-      })
+      },
+      html: { sink in try DiffPage().write(document, to: sink) })
     if let failOn {
       // More of what the old log had already is new as well, though the finding is the same.
       var severities = Set(diff.newSeverities)
@@ -100,24 +101,14 @@ struct DiffCommand: Verb {
   ) throws -> StateDiff.Side {
     if try CommandFiles.looksLikeJSON(request.name) {
       console.progress("reading \(request.name)")
-      let bytes = try CommandFiles.bytes(request.name, limit: Self.reportLimit)
-      do {
-        let report = try ReportReader.document(bytes)
-        // A report is as long as what it tells.
-        request.work.grant(pages: bytes.count >> 12)
-        return StateDiff.Side(report.state, findings: report.findings)
-      } catch {
-        throw CommandFailure("\(request.name): \(error)")
-      }
+      let report = try EarlierReport.read(request.name, granting: request.work)
+      return StateDiff.Side(report.state, findings: report.findings)
     }
     let evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
     var state = evidence.state
     KernelAccount.add(to: &state, from: evidence.kernel)
     return StateDiff.Side(state, findings: Audit.findings(of: state))
   }
-
-  /// Bytes; a report of a million runs has a tenth of it.
-  private static let reportLimit = 1 << 30
 }
 
 extension StateDiff {

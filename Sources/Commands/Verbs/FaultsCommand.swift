@@ -105,6 +105,7 @@ struct FaultsCommand: Verb {
       text: { sink, color in
         try FaultsText(limit: length.rows, color: color).write(document, to: sink)
       },
+      html: { sink in try FaultsPage().write(document, to: sink) },
       sarif: { sink in try SARIFLog(document).write(to: sink) })
     guard let failOn else { return .done }
     let severities = document.faults.map(\.severity) + document.unitMessages.map(\.severity)

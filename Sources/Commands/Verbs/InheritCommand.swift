@@ -82,7 +82,7 @@ struct InheritCommand: Verb {
     completion: .file())
   var image: String?
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PageFormat>
 
   @OptionGroup var length: LengthOptions<Rows>
 
@@ -145,7 +145,8 @@ struct InheritCommand: Verb {
           color: color,
           isBrief: policy == nil
         ).write(document, to: sink)
-      })
+      },
+      html: { sink in try InheritPage().write(document, to: sink) })
     for concern in result.forecast.outlook.concerns where concern.kind == .noWriter {
       console.warning(concern.text)
     }

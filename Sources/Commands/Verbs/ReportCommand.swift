@@ -17,7 +17,8 @@ struct ReportCommand: Verb {
     usage: "iommuscope report <dump> ... [--device <sbdf>] [<options>]",
     discussion: """
       Sections of the text: \(ReportSection.allCases.map(\.rawValue).joined(separator: ", ")). \
-      JSON always holds everything. With --device, one device: who it is, what its requests can \
+      JSON always holds everything. A report that was written earlier as JSON can stand in for its \
+      dump, for another form of it. With --device, one device: who it is, what its requests can \
       reach, and what it should not reach.
       """)
 
@@ -56,6 +57,13 @@ struct ReportCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
+    if dumps.count == 1, let earlier = try EarlierReport.read(ifThereIsOneIn: dumps[0]) {
+      guard device == nil else {
+        throw CommandFailure("\(dumps[0]): '--device' needs the dump that the report is of")
+      }
+      console.endProgress()
+      return try write(earlier, keeping: dumps, in: environment)
+    }
     let request = try input.request(dumps)
     var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
     KernelAccount.add(to: &evidence.state, from: evidence.kernel)
@@ -78,10 +86,17 @@ struct ReportCommand: Verb {
     }
     console.endProgress()
     warn(about: state, console)
+    return try write(
+      document, keeping: request.inputs + [registers].compactMap(\.self), paidBy: evidence.work,
+      in: environment)
+  }
+
+  private func write(
+    _ document: ReportDocument, keeping inputs: [String], paidBy work: WorkBudget? = nil,
+    in environment: Environment
+  ) throws -> Outcome {
     try destination.write(
-      document, as: form, in: environment,
-      keeping: request.inputs + [registers].compactMap(\.self),
-      paidBy: evidence.work,
+      document, as: form, in: environment, keeping: inputs, paidBy: work,
       text: { sink, color in
         if let view = document.deviceView {
           try DeviceText(
@@ -94,6 +109,7 @@ struct ReportCommand: Verb {
           ).write(document, to: sink)
         }
       },
+      html: { sink in try ReportPage(rules: Audit.texts).write(document, to: sink) },
       sarif: { sink in
         try SARIFLog(document, rules: Audit.texts).write(to: sink)
       })

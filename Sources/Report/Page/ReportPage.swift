@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Memory
+public import RemappingState
+internal import Translation
+internal import VTd
+
+/// The report as a page.
+public struct ReportPage {
+  private let rules: [RuleText]
+
+  /// - Parameter rules: what the rules state; findings link to it.
+  public init(rules: [RuleText]) { self.rules = rules }
+
+  public func write(_ document: ReportDocument, to sink: any ByteSink) throws(OutputError) {
+    let page = HTMLPage(sink)
+    let state = document.state
+    let used = Set(document.findings.map(\.rule) + document.notJudged.map(\.rule))
+    let texts = rules.filter { used.contains($0.id) }
+    page.targets = PageTargets(state, rules: Set(texts.map(\.id)))
+    let parts = ReportParts(page: page, document: document, texts: texts)
+    func count(_ number: Int) -> String { Quantity.grouped(UInt64(number)) }
+    var sections: [HTMLPage.Section] = [
+      .init(id: "summary", title: "Summary", body: parts.summary)
+    ]
+    if document.deviceView != nil {
+      sections.append(.init(id: "device", title: "The device", body: parts.deviceView))
+    }
+    sections += [
+      .init(
+        id: "findings", title: "Findings", count: count(document.findings.count),
+        body: parts.findings),
+      .init(id: "topology", title: "Topology", body: parts.topology),
+      .init(id: "units", title: "Units", count: count(state.units.count), body: parts.units),
+      .init(
+        id: "contexts", title: "Contexts", count: count(state.contexts.count), body: parts.contexts
+      ),
+      .init(
+        id: "domains", title: "Domains", count: count(state.domains.count), body: parts.domains),
+      .init(
+        id: "devices", title: "Devices", count: count(state.devices.count), body: parts.devices),
+      .init(
+        id: "regions", title: "Reserved regions", count: count(state.reservedRegions.count),
+        body: parts.regions),
+      .init(id: "memory", title: "Memory", body: parts.memory),
+      .init(
+        id: "missing", title: "Missing or odd",
+        count: count(state.observations.count + document.notJudged.count), body: parts.missing),
+      .init(id: "rules", title: "Rules", count: count(texts.count), body: parts.rules),
+    ]
+    let dump = state.dump
+    try page.write(
+      title: dump.file,
+      subtitle: [
+        dump.release, dump.panic, dump.crashTime.map(Quantity.time),
+      ].compactMap(\.self).joined(separator: " \u{b7} "),
+      tool: document.tool, schema: ReportDocument.outline.schema, sections: sections)
+  }
+}
+
+/// The sections of a report's page.
+struct ReportParts {
+  let page: HTMLPage
+  let document: ReportDocument
+  let texts: [RuleText]
+
+  var state: RemappingState { document.state }
+  private var writer: HTMLWriter { page.writer }
+
+  func summary() {
+    let counts = Finding.Severity.allCases.map { severity in
+      document.findings.count { $0.severity == severity }
+    }
+    let flying = state.domains.filter(\.inFlight)
+    let bytes = flying.reduce(0 as UInt64) { $0.addingClamped($1.mapping?.bytes ?? 0) }
+    let translating = state.units.count { $0.translationEnabled == true }
+    page.cards {
+      page.card("\(counts[0])", "errors", kind: counts[0] > 0 ? "error" : "ok", to: "findings")
+      page.card("\(counts[1])", "warnings", kind: counts[1] > 0 ? "warning" : "ok", to: "findings")
+      page.card("\(counts[2])", "notes", kind: "info", to: "findings")
+      page.card(
+        "\(translating) of \(state.units.count)", "units translate DMA",
+        kind: translating == state.units.count ? "ok" : "warning", to: "units")
+      page.card(
+        flying.isEmpty ? "nothing" : Quantity.iec(bytes) ?? "\(bytes) B",
+        flying.isEmpty ? "in flight" : "in flight in " + Quantity.count(flying.count, "domain"),
+        to: "domains")
+      let faults = state.faults?.count
+      page.card(
+        faults.map { Quantity.grouped(UInt64(max(0, $0))) } ?? "unknown",
+        "refused requests in the log", kind: (faults ?? 0) > 0 ? "error" : "")
+    }
+    page.list(ShownField.fields(of: state.dump))
+    writer.open("dl")
+    if let policy = StartUpWords(state).policy { page.term("came up", policy) }
+    if let words = state.startUp?.commandLine {
+      page.term(
+        "command line of remapping", words.isEmpty ? "nothing" : words.joined(separator: " "))
+    }
+    page.term("faults", FaultWords.summary(state.faults))
+    writer.close("dl")
+    if let log = state.startUp?.log, !log.isEmpty {
+      writer.open("details")
+      writer.element("summary", "How units came up, in the kernel's words")
+      for line in log { writer.element("p") { writer.element("code", line) } }
+      writer.close("details")
+    }
+    if !state.handovers.isEmpty {
+      page.rows(
+        state.handovers, "live updates", prefix: "handovers",
+        columns: ["stage", "compatible", "address"])
+    }
+  }
+
+  func deviceView() {
+    guard let view = document.deviceView else { return }
+    page.list(ShownField.fields(of: view))
+  }
+
+  func findings() {
+    if document.findings.isEmpty { page.paragraph("none", dim: true) }
+    for (index, finding) in document.findings.prefix(page.take(document.findings.count))
+      .enumerated()
+    {
+      writer.open(
+        "article", [("class", finding.severity.rawValue), ("id", "findings-\(index)")])
+      writer.open("h3")
+      page.tag(finding.severity.rawValue, kind: finding.severity.rawValue)
+      writer.text(" ")
+      writer.link(finding.rule, to: page.targets.rule(finding.rule))
+      if let unit = finding.unit {
+        writer.text(" \u{b7} ")
+        writer.link(unit, to: page.targets.unit(unit))
+      }
+      if let device = finding.device {
+        writer.text(" \u{b7} ")
+        writer.link("\(device)", to: page.targets.device("\(device)"))
+      }
+      writer.close("h3")
+      page.paragraph(finding.message)
+      if !finding.evidence.isEmpty {
+        writer.open("details", [("class", "print")])
+        writer.element("summary", "Evidence: \(finding.evidence.count)")
+        writer.open("dl")
+        for evidence in finding.evidence {
+          writer.element("dt", evidence.what)
+          writer.open("dd")
+          if let address = evidence.address {
+            writer.element("code", address.description)
+            writer.text(" ")
+          }
+          writer.element("code", evidence.words.map(\.description).joined(separator: " "))
+          if let context = state.contexts.firstIndex(where: {
+            $0.entry.rawValue == evidence.address?.rawValue
+          }) {
+            writer.text(" ")
+            writer.link("its row", to: "contexts-\(context)")
+          }
+          writer.close("dd")
+        }
+        writer.close("dl")
+        writer.close("details")
+      }
+      writer.close("article")
+    }
+  }
+
+  func topology() {
+    let picture = TopologyPicture(state, findings: document.findings, targets: page.targets)
+    guard !picture.isEmpty else {
+      page.paragraph("no unit found", dim: true)
+      return
+    }
+    picture.draw(to: writer)
+    Picture.legend(TopologyPicture.legend, to: writer)
+    if picture.left > 0 {
+      page.paragraph(
+        "\(Quantity.count(picture.left, "more device")) not drawn; the tables have them.",
+        dim: true)
+    }
+  }
+
+  func units() {
+    page.rows(
+      state.units, "units", prefix: "units",
+      columns: [
+        "name", "segment", "registerBase", "tableMode", "translationEnabled",
+        "interruptRemappingEnabled", "rootTable", "rootFrom",
+      ]
+    ) { index in
+      writer.open("dl")
+      for group in CapabilityWords(state.units[index]).groups {
+        page.term(group.label, group.words.joined(separator: ", "))
+      }
+      writer.close("dl")
+    }
+  }
+
+  func contexts() {
+    page.rows(
+      state.contexts, "contexts", prefix: "contexts",
+      columns: [
+        "unit", "device", "pasid", "translation", "domainID", "levels", "table", "entry",
+      ]
+    ) { index in words(of: state.contexts[index]) }
+  }
+
+  /// The words of an entry, decoded.
+  private func words(of context: Context) {
+    let raw = context.raw.map(\.rawValue)
+    let layout: [BitField]
+    switch raw.count {
+    case 2: layout = ContextEntry.layout
+    case 8: layout = PASIDEntry.layout
+    case 4:
+      let mode = state.units.first { $0.name == context.unit }?.tableMode
+      layout = mode == .extended ? ExtendedContextEntry.layout : ScalableContextEntry.layout
+    default: return
+    }
+    let entry = DecodedEntry(
+      structure: "", address: context.entry, words: raw, layout: layout)
+    writer.open("table")
+    writer.element("caption", "The entry's words, decoded")
+    writer.markup(
+      "<thead><tr><th scope=\"col\">bits</th><th scope=\"col\">field</th>"
+    )
+    writer.markup(
+      "<th scope=\"col\" class=\"num\">value</th><th scope=\"col\">meaning</th></tr></thead><tbody>"
+    )
+    for field in entry.fields {
+      let isQuiet = field.name == "reserved" || field.name == "ignored"
+      if isQuiet, field.value.rawValue == 0 { continue }
+      writer.open("tr")
+      page.cell(field.high == field.low ? "\(field.high)" : "\(field.high):\(field.low)")
+      page.cell(field.name)
+      page.cell(.word(field.value.rawValue), of: "value")
+      page.cell(field.meaning)
+      writer.close("tr")
+    }
+    writer.markup("</tbody></table>")
+  }
+
+  func devices() {
+    page.rows(
+      state.devices, "devices", prefix: "devices",
+      columns: ["device", "pciID", "driver", "group", "unit", "domainID", "defaultDomainType"])
+  }
+
+  func regions() {
+    page.rows(
+      state.reservedRegions, "reserved regions", prefix: "regions",
+      columns: ["kind", "segment", "base", "end", "devices", "mapped"])
+  }
+
+  func memory() {
+    let picture = MemoryPicture(state)
+    if !picture.isEmpty {
+      picture.draw(to: writer)
+      Picture.legend(MemoryPicture.legend, to: writer)
+    }
+    for unit in picture.unprotected {
+      page.paragraph(
+        "\(unit): devices with pass-through contexts, or all where translation is off, reach all of"
+          + " memory beside what is drawn.")
+    }
+    page.rows(
+      state.memoryMap, "regions of memory", prefix: "memory", columns: ["kind", "start", "end"])
+  }
+
+  func missing() {
+    page.rows(
+      state.observations, "observations", prefix: "observations",
+      columns: ["kind", "unit", "device", "domainID", "subject", "address", "detail", "count"])
+    if !document.notJudged.isEmpty {
+      page.rows(
+        document.notJudged, "rules that were not judged", prefix: "unjudged",
+        columns: ["rule", "reason"])
+    }
+  }
+
+  func rules() {
+    if texts.isEmpty { page.paragraph("none was broken", dim: true) }
+    for text in texts {
+      writer.open("article", [("id", "rule-\(text.id)"), ("class", text.severity.rawValue)])
+      writer.open("h3")
+      page.tag(text.severity.rawValue, kind: text.severity.rawValue)
+      writer.text(" \(text.id)")
+      writer.close("h3")
+      for paragraph in text.paragraphs { page.paragraph(paragraph) }
+      let places = document.findings.indices.filter { document.findings[$0].rule == text.id }
+      if !places.isEmpty {
+        writer.open("p")
+        writer.text("Findings: ")
+        for (number, place) in places.prefix(32).enumerated() {
+          if number > 0 { writer.text(", ") }
+          writer.link("\(place + 1)", to: "findings-\(place)")
+        }
+        if places.count > 32 { writer.text(" and \(places.count - 32) more") }
+        writer.close("p")
+      }
+      writer.close("article")
+    }
+  }
+}

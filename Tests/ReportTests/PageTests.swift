@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Memory
+import MemoryFixtures
+import RemappingState
+import StateDiff
+import StateFixtures
+import Testing
+
+@testable import Report
+
+/// Pages: what a stranger wrote stays text, what leads somewhere leads there, and size is bounded.
+struct PageTests {
+  static let hostile =
+    "\"><script>alert(1)</script>' onload=x \u{202e}gnp\u{7}\u{301}\u{200b} &amp; \u{fffe}"
+
+  private static func page(
+    _ state: RemappingState, findings: [Finding] = [], rules: [RuleText] = []
+  ) throws -> String {
+    let sink = MemorySink()
+    try ReportPage(rules: rules).write(
+      ReportDocument(state: state, findings: findings), to: sink)
+    return sink.text
+  }
+
+  /// The values of an attribute, in the page's order.
+  private static func values(of attribute: String, in page: String) -> [Substring] {
+    page.split(separator: " \(attribute)=\"", omittingEmptySubsequences: false).dropFirst()
+      .compactMap {
+        $0.split(separator: "\"", maxSplits: 1, omittingEmptySubsequences: false).first
+      }
+  }
+
+  @Test func textIsNeverMarkup() {
+    var bytes: [UInt8] = []
+    HTMLText.append(Self.hostile, to: &bytes)
+    let text = String(decoding: bytes, as: UTF8.self)
+    #expect(!text.contains(where: { "<>\"'".contains($0) }))
+    for scalar in ["\u{202e}", "\u{7}", "\u{301}", "\u{200b}", "\u{fffe}"] as [Unicode.Scalar] {
+      #expect(!text.unicodeScalars.contains(scalar))
+    }
+    #expect(text.contains("\\u{202e}"))
+    #expect(text.contains("&amp;amp;"))
+    bytes = []
+    HTMLText.append("Zürich 日本 é", to: &bytes)
+    #expect(String(decoding: bytes, as: UTF8.self) == "Zürich 日本 é")
+  }
+
+  /// Every text of a state is a stranger's; seeds repeat a failure.
+  @Test(arguments: 0..<24 as Range<UInt64>) func whateverADumpHolds(_ seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let document = randomValue(ReportDocument.self, .plain, &random)
+    var state = document.state
+    state.dump.file = Self.hostile
+    state.dump.panic = Self.hostile
+    for index in state.devices.indices { state.devices[index].driver = Self.hostile }
+    for index in state.units.indices { state.units[index].name = Self.hostile }
+    let page = try Self.page(state, findings: document.findings)
+    #expect(page.components(separatedBy: "<script").count == 2)
+    #expect(!page.contains("\u{202e}"))
+    let ids = Set(Self.values(of: "id", in: page))
+    #expect(ids.count == Self.values(of: "id", in: page).count)
+    for link in Self.values(of: "href", in: page) {
+      #expect(link.hasPrefix("#"), "\(link)")
+      #expect(ids.contains(link.dropFirst()), "\(link)")
+    }
+  }
+
+  @Test func nothingIsFetched() throws {
+    let page = try Self.page(.sample)
+    #expect(page.contains("default-src 'none'"))
+    for word in ["http:", "https:", "<link", "<img", "@import", "src="] {
+      #expect(!page.contains(word), "\(word)")
+    }
+  }
+
+  @Test func findingsLeadToTheirRules() throws {
+    let page = try Self.page(
+      .sample,
+      findings: [
+        Finding(rule: "device.context-missing", severity: .error, message: "no entry"),
+        Finding(rule: "unit.of-tomorrow", severity: .info, message: "what is that"),
+      ],
+      rules: [
+        RuleText("device.context-missing", .error, "Every device has one.\n\nSource: here."),
+        RuleText("domain.shared-page", .warning, "Nobody broke it."),
+      ])
+    #expect(page.contains("href=\"#rule-device.context-missing\""))
+    #expect(page.contains("Every device has one."))
+    #expect(!page.contains("Nobody broke it."))
+    #expect(!page.contains("#rule-unit.of-tomorrow"))
+  }
+
+  /// However many runs there are, the page stays a page, and says what it folded.
+  @Test(arguments: [1, 200, 201, 100_000]) func runsAreFolded(_ count: Int) throws {
+    var state = RemappingState.sample
+    let place = try #require(state.domains.firstIndex { $0.mapping != nil })
+    state.domains[place].mapping = Mapping(
+      leaves: count, bytes: UInt64(count) << 12,
+      runs: (0..<UInt64(count)).map {
+        Run(
+          iova: IOVirtualAddress($0 * 3 << 12), length: 0x1000, physical: PhysicalAddress($0 << 13),
+          access: .readWrite)
+      })
+    let page = try Self.page(state)
+    #expect(page.utf8.count < 1 << 20)
+    if count > 200 {
+      #expect(page.contains("\(Quantity.grouped(UInt64(count))) runs, folded into"))
+    }
+    let windows = RunWindow.windows(of: state.domains[place].mapping?.runs ?? [], limit: 200)
+    #expect(windows.count <= 200)
+    #expect(windows.reduce(0) { $0 + $1.runs } == count)
+    #expect(windows.reduce(0) { $0 + $1.bytes } == UInt64(count) << 12)
+  }
+
+  @Test func aScaleHoldsEveryAddress() {
+    let extents = [
+      Extent(0, 0xfff), Extent(1 << 40, (1 << 40) + 0xffff), Extent(.max - 0xfff, .max),
+    ]
+    let scale = AddressScale(extents, from: 10, width: 980)
+    #expect(scale.pieces.count == 3)
+    #expect(scale.bars(extents).count == 3)
+    for bar in scale.bars(extents) {
+      #expect(bar.x >= 10)
+      #expect(bar.x + bar.width <= 992)
+    }
+    #expect(AddressScale([Extent(0, .max)], from: 0, width: 100).pieces.count == 1)
+    #expect(AddressScale([], from: 0, width: 100).pieces.isEmpty)
+  }
+
+  @Test func differencesAreAPage() throws {
+    var changed = RemappingState.sample
+    changed.units[0].translationEnabled = false
+    changed.dump.file = Self.hostile
+    let diff = StateDiff(
+      from: StateDiff.Side(.sample), to: StateDiff.Side(changed), options: DiffOptions())
+    let sink = MemorySink()
+    try DiffPage().write(
+      DiffDocument(old: RemappingState.sample.dump, new: changed.dump, diff: diff), to: sink)
+    #expect(sink.text.contains("translationEnabled"))
+    #expect(sink.text.components(separatedBy: "<script").count == 2)
+  }
+}
