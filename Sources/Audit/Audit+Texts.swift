@@ -111,6 +111,17 @@ extension Audit {
       another address space.
       """),
     RuleText(
+      "device.cache-off", .warning,
+      """
+      A device that firmware says works only with its translation cache has it enabled.
+
+      Linux enables the cache of such a device (SATC with the flag ATC_REQUIRED) in scalable mode
+      alone; behind a unit in legacy mode it stays off, as if nobody had asked.
+
+      Source: drivers/iommu/intel/iommu.c, `dmar_ats_supported`; VT-d specification, section 8.8.
+      Severity: warning; the device may not work as its driver expects.
+      """),
+    RuleText(
       "context.unknown-device", .warning,
       """
       Every present context entry belongs to a device that the kernel knows.

@@ -277,7 +277,7 @@ public final class BuiltMachine {
     for (group, devices) in members.sorted(by: { $0.key < $1.key }) {
       var pasids: [UInt64: UInt64] = [:]
       for index in devices {
-        for (pasid, domain) in plan.devices[index].pasids {
+        for (pasid, domain) in plan.devices[index].pasids.sorted(by: { $0.key < $1.key }) {
           pasids[UInt64(pasid)] = pasidWord(domains[domain])
         }
       }

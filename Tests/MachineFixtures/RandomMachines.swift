@@ -58,7 +58,10 @@ extension MachinePlan {
       kind != .identity && isScalable && Self.hasFirstStage(variant) && random.chance(50)
     let levels =
       kind == .nested || isFirst ? 4 + random.index(below: 2) : 3 + random.index(below: 3)
-    guard kind != .identity else { return addDomain(.identity) }
+    guard kind != .identity else {
+      // A kernel has one.
+      return domains.firstIndex { $0.kind == .identity } ?? addDomain(.identity)
+    }
     if kind == .nested {
       let mappings = randomMappings(levels: levels, isFirst: true, small: true, &random)
       // Guest memory from 1 GiB on, backed by what devices may map.
