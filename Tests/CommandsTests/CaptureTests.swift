@@ -20,6 +20,7 @@ struct CaptureTests {
   @Test func `writes what the verbs print`() throws {
     let run = SampleTests.run([
       "capture", Self.sample, "--output-directory", folder.path + "/out/in", "--max-memory", "64G",
+      "--time-limit", "3600",
     ])
     #expect(run.status == .done, "\(run.errors)")
     let names = ["summary.txt", "faults.txt", "report.json", "inherit.json", "extract.vmcore"]
@@ -47,6 +48,7 @@ struct CaptureTests {
       atPath: folder.path + "/out/in/report.json", withIntermediateDirectories: true)
     let run = SampleTests.run([
       "capture", Self.sample, "--output-directory", folder.path + "/out/in", "--max-memory", "64G",
+      "--time-limit", "3600",
     ])
     #expect(run.status == .failed)
     #expect(run.errors.contains("report.json was not written"))
@@ -57,6 +59,7 @@ struct CaptureTests {
   @Test func `a folder that cannot be made is told`() throws {
     let run = SampleTests.run([
       "capture", Self.sample, "--output-directory", "/proc/nothing", "--max-memory", "64G",
+      "--time-limit", "3600",
     ])
     #expect(run.status == .failed)
     #expect(run.errors.contains("/proc/nothing"))

@@ -2,6 +2,7 @@
 
 internal import Files
 import Glibc
+import Synchronization
 
 /// Ends the process when it takes more memory or time than it was allowed: in a crash kernel both
 /// belong to whoever saves the dump afterwards.
@@ -9,27 +10,33 @@ import Glibc
 /// Files appear whole or not at all, so that what was finished before stays, and nothing else.
 enum ResourceWatch {
   /// What the process may take, and what it says when that is over.
-  private final class Limits: Sendable {
-    let memory: Int
-    let deadline: UInt64
-    let words: String
+  final class Limits: Sendable {
+    fileprivate let memory: Int
+    fileprivate let deadline: UInt64
+    fileprivate let words: String
+    private let isOver = Mutex(false)
 
-    init(memory: Int, deadline: UInt64, words: String) {
+    fileprivate init(memory: Int, deadline: UInt64, words: String) {
       self.memory = memory
       self.deadline = deadline
       self.words = words
     }
+
+    /// Ends the watch: what comes later is not measured.
+    func end() { isOver.withLock { $0 = true } }
+
+    fileprivate var hasEnded: Bool { isOver.withLock { $0 } }
   }
 
   /// Microseconds between two looks; memory cannot grow by much in between.
   private static let interval: UInt32 = 5000
 
-  /// Starts watching, until the process ends.
+  /// Starts watching, until the result is told to end.
   ///
   /// - Parameters:
   ///   - memory: bytes that are no pages of files.
   ///   - words: what to say at the end, in front of the reason.
-  static func begin(memory: Int, seconds: Int, words: String) {
+  static func begin(memory: Int, seconds: Int, words: String) -> Limits {
     let limits = Limits(
       memory: memory, deadline: now() &+ UInt64(max(0, seconds)) &* 1_000_000_000, words: words)
     var thread = pthread_t()
@@ -46,13 +53,14 @@ enum ResourceWatch {
     guard isRunning == 0 else {
       // Nobody took it: it is released here.
       unsafe Unmanaged<Limits>.fromOpaque(reference).release()
-      return
+      return limits
     }
     pthread_detach(thread)
+    return limits
   }
 
   private static func watch(_ limits: Limits) {
-    while true {
+    while !limits.hasEnded {
       if let used = ownMemory(), used > limits.memory {
         end(
           limits.words

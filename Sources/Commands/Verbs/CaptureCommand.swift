@@ -58,8 +58,9 @@ struct CaptureCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    ResourceWatch.begin(
+    let watch = ResourceWatch.begin(
       memory: maxMemory.bytes, seconds: timeLimit, words: "capture was given up: ")
+    defer { watch.end() }
     let request = try input.request(dumps)
     let files = try CaptureFiles(outputDirectory, keeping: request.inputs, console)
     let session = try Session(request, recording: true, progress: console)
