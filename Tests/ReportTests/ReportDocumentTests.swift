@@ -46,7 +46,7 @@ struct ReportDocumentTests {
       top == [
         "schema", "tool", "dump", "units", "contexts", "domains", "devices", "reservedRegions",
         "findings", "observations", "memoryMap", "handovers",
-        "translationCaches", "faults", "startUp", "notJudged", "cuts", "deviceView",
+        "translationCaches", "faults", "startUp", "registers", "notJudged", "cuts", "deviceView",
       ])
   }
 
