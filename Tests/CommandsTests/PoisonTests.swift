@@ -23,11 +23,11 @@ struct PoisonTests {
     // Each as long as what it stands for.
     let changes: [(place: String, old: String, new: String)] = [
       ("unit", "dmar0\0", "\u{1b}[\u{9b}\r\0"), ("driver", "\0pcieport\0", "\0</scrip>\0"),
-      ("driver", "\0xhci_hcd\0", "\0\u{202e}\"'\u{1b}[\0"),
-      ("panic", "sysrq triggered crash", "\u{1b}[2J\u{9b}31m\r\u{7f}\u{202e}</script>"),
-      ("release", "OSRELEASE=6.1.0-56-amd64", "OSRELEASE=6.1.0\u{1b}[7m\u{9b}\u{9b}"),
-      ("release", "release 6.1.0-56-amd64", "release 6.1.0\u{1b}[7m\u{9b}\u{9b}"),
-      ("log", "Virtualization Technology", "\u{1b}]0;title\u{7}\u{9b}\u{202e}</b>\u{1b}[5m\r"),
+      ("driver", "\0xhci_hcd\0", "\0\u{202e}\"'\u{1b}[m\0"),
+      ("panic", "sysrq triggered crash", "\u{1b}[2J\u{9b}m\r\u{7f}\u{202e}</script>"),
+      ("release", "OSRELEASE=6.1.0-56-amd64", "OSRELEASE=6.1.0\u{1b}[7m\u{9b}\u{9b}x"),
+      ("release", "release 6.1.0-56-amd64", "release 6.1.0\u{1b}[7m\u{9b}\u{9b}x"),
+      ("log", "Virtualization Technology", "\u{1b}]0;title\u{7}\u{9b}\u{202e}</b>\u{1b}[5m\rx"),
       ("command line", "intel_iommu=on ", "intel_iommu=\u{9b} "),
     ]
     for (place, old, new) in changes {
