@@ -86,7 +86,8 @@ struct CommandLineTests {
           --max-output <bytes>    Write this many bytes of the result at most; 0 for no limit.
 
         SHAPING THE RESULT:
-          --format <format>       Form of the result. (values: text, json, ndjson, html, sarif; default: text)
+          --format <format>       Form of the result. (values: text, json, ndjson, html, sarif; default:
+                                  text)
           --color <when>          Colour in text; auto colours on a terminal, unless NO_COLOR is set.
                                   (values: auto, always, never; default: auto)
           --sections <list>       Only these sections of the text, separated by commas, or all.
