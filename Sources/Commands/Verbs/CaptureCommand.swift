@@ -75,6 +75,7 @@ struct CaptureCommand: Verb {
       evidence = try session.evidence(below: [], asking: VerbNeeds.symbols)
     }
     KernelAccount.add(to: &evidence.state, from: evidence.kernel)
+    evidence.state.cuts = evidence.cuts
     if registers {
       evidence.state.registers = RegisterFile.live(evidence.state.units, warn: console.warning)
     }
@@ -119,7 +120,7 @@ struct CaptureCommand: Verb {
       FaultsDocument(
         dump: evidence.state.dump, log: log, isGiven: false,
         faults: FaultExplainer(evidence).explain(log.records),
-        unitMessages: log.units.map { units.explain($0) }), to: sink)
+        unitMessages: log.units.map { units.explain($0) }, cuts: evidence.cuts), to: sink)
   }
 
   /// What `inherit` says where nothing is asked of it.
@@ -133,12 +134,14 @@ struct CaptureCommand: Verb {
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
     let result = Forecaster(
       state, memory: session.memory, facts: facts, options: ForecastOptions(),
-      errors: Set(findings.filter { $0.severity == .error }.compactMap(\.device))
+      errors: Set(findings.filter { $0.severity == .error }.compactMap(\.device)),
+      budget: CopyBudget(session.work)
     ).forecast(
       keepingTablesOf: nil,
       beside: second.map { CrashTakeover(release: $0.release, structures: $0.kernel?.structures) }
     ) { _ in }
-    return InheritDocument(dump: state.dump, forecast: result.forecast)
+    return InheritDocument(
+      dump: state.dump, forecast: result.forecast, cuts: session.work.cuts)
   }
 }
 
