@@ -6,9 +6,11 @@ import Evidence
 import Faults
 import Files
 import Inheritance
+import Memory
 import RemappingState
 import Report
 import Session
+import TableCopy
 
 /// `capture`: in a crash kernel, what this tool can tell, before anything else can go wrong.
 struct CaptureCommand: Verb {
