@@ -21,7 +21,7 @@ SAMPLES = $(wildcard samples/*.vmcore)
 export PRESERVED = 0000:00:02.0,0000:01:00.0
 
 .PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
-  mutants counts record-counts bench install install-data package deps-package package-check fleet browser clean
+  mutants machines counts record-counts bench install install-data package deps-package package-check fleet browser clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -40,6 +40,12 @@ check: deps architecture test build lint man-lint samples-check truth mutants co
 test:
 	@scripts/without-warnings $(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --parallel
+
+# Random machines and altered kernels that nobody has seen; MACHINE_SEED= and TYPE_SEED= repeat a run.
+machines:
+	MACHINE_CASES=$${MACHINE_CASES:-40} MACHINE_SEED=$${MACHINE_SEED:-$$(date +%s)} MEMBER_STRIDE=1 \
+	  TYPE_CASES=$${TYPE_CASES:-100} TYPE_SEED=$${TYPE_SEED:-$$(date +%s)} \
+	  $(SWIFT) test --filter MachineTests
 
 # Line coverage of each room by the tests; no room below COVERAGE percent.
 coverage:

@@ -81,15 +81,21 @@ struct NewerKernelTests {
     return isSaid || !run.facts.gaps.isEmpty && wrong.isEmpty ? [] : wrong
   }
 
-  /// Every member of every structure under a name that nobody knows.
+  /// Members of every structure under a name that nobody knows: every `MEMBER_STRIDE`th, one after
+  /// another.
   @Test(arguments: [KernelVariant.g2c, .g5a, .g6])
   func anyMemberMayHaveAnotherName(_ variant: KernelVariant) {
     let plan = Self.plan(variant)
     #expect(silentErrors(BuiltMachine(plan)) == [])
     let types = BuiltMachine(plan).kernel.kernel.types
+    let stride = max(1, environmentNumber("MEMBER_STRIDE", default: 5))
+    // Not the same members of the three.
+    var number = variant.name.utf8.reduce(0) { $0 &+ Int($1) }
     for name in types.names {
       guard let layout = try? types.structure(named: name) else { continue }
       for member in layout.members.keys.sorted() {
+        number += 1
+        guard number % stride == 0 else { continue }
         let wrong = silentErrors(
           BuiltMachine(plan, publishing: { $0.rename(member, of: name, to: "__new_\(member)") }))
         #expect(wrong == [], "\(name).\(member) of \(variant)")
@@ -100,8 +106,8 @@ struct NewerKernelTests {
   /// Random members are wider, and everything behind them lies elsewhere.
   @Test(arguments: [KernelVariant.g2c, .g5a, .g5d, .g6])
   func membersMayBeWider(_ variant: KernelVariant) {
-    let cases = environmentNumber("TYPE_CASES", default: 25)
-    let seed = UInt64(environmentNumber("TYPE_SEED", default: Int.random(in: 0...Int.max >> 1)))
+    let cases = environmentNumber("TYPE_CASES", default: 12)
+    let seed = UInt64(environmentNumber("TYPE_SEED", default: 1))
     var random = SeededGenerator(seed: seed)
     print("wider members: \(cases) kernels of \(variant), TYPE_SEED=\(seed)")
     let wider = ["u8 ": "u16 ", "u16 ": "u32 ", "u32 ": "u64 ", "int ": "long "]

@@ -13,11 +13,11 @@ import Translation
 
 /// Random machines of every generation, as whole dumps: what is said of them is what was built.
 ///
-/// `MACHINE_CASES` sets the number of machines for each generation and `MACHINE_SEED` repeats a run.
+/// `MACHINE_CASES` sets the number of machines for each generation, `MACHINE_SEED` which they are;
+/// `make machines` tries many that nobody has seen.
 struct RandomMachineTests {
   private static let cases = environmentNumber("MACHINE_CASES", default: 4)
-  private static let seed = UInt64(
-    environmentNumber("MACHINE_SEED", default: Int.random(in: 0...Int.max >> 1)))
+  private static let seed = UInt64(environmentNumber("MACHINE_SEED", default: 1))
 
   @Test(arguments: KernelVariant.all)
   func areReportedAsTheyWereBuilt(_ variant: KernelVariant) throws {
