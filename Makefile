@@ -47,6 +47,10 @@ machines:
 	  TYPE_CASES=$${TYPE_CASES:-100} TYPE_SEED=$${TYPE_SEED:-$$(date +%s)} \
 	  $(SWIFT) test --filter MachineTests
 
+# The page of the rooms and the package tell the same.
+architecture:
+	@scripts/check-architecture
+
 # Line coverage of each room by the tests; no room below COVERAGE percent.
 coverage:
 	$(SWIFT) test --enable-code-coverage --parallel --scratch-path .build-coverage
