@@ -6,7 +6,7 @@ DESTDIR ?=
 # What apt installs on Debian 12: two libraries to build with, three that are loaded when a dump
 # needs them, and what `make check` uses.
 PACKAGES = libelf-dev libdw-dev zlib1g-dev liblzo2-2 libsnappy1v5 libzstd1 libdeflate0 \
-  python3-jsonschema man-db valgrind binutils
+  python3-jsonschema man-db binutils
 
 RELEASE = .build/release/iommuscope
 # What `make package` uses.
@@ -35,7 +35,7 @@ demo: deps build
 	@scripts/report-samples $(RELEASE) $(SAMPLES)
 
 # Debug and release are both built, because their traps differ.
-check: deps architecture test build lint man-lint samples-check truth mutants counts
+check: deps architecture test build lint man-lint samples-check truth mutants
 
 test:
 	@scripts/without-warnings $(SWIFT) build --build-tests
@@ -116,9 +116,11 @@ $(STATIC): $(shell find Sources -name '*.swift') Package.swift
 
 # Instructions and allocations of a few commands against the recorded ones.
 counts: build
+	@scripts/install-packages valgrind
 	@scripts/instruction-counts $(RELEASE)
 
 record-counts: build
+	@scripts/install-packages valgrind
 	@scripts/instruction-counts --record $(RELEASE)
 
 # Times and memory beside peers, into Benchmarks/RESULTS.md.

@@ -50,14 +50,14 @@ extension DocumentRow {
   static var blank: Self? { nil }
   static var isLong: Bool { false }
 
-  @inline(__always)
   func write(to writer: JSONWriter) {
     writer.openObject()
     writeMembers(to: writer)
     writer.close()
   }
 
-  @inline(__always)
+  /// Not inlined: rows hold rows, and a document's code would hold that of all below it.
+  @inline(never)
   func writeMembers(to writer: JSONWriter) {
     var fields = RowWriter(row: self, writer: writer)
     Self.describe(&fields)

@@ -104,7 +104,6 @@ extension DocumentValue {
 
   func writeMembers(to writer: JSONWriter) {}
 
-  @inline(__always)
   func writeLists(to lines: LineWriter, at place: LinePlace) {}
 }
 
@@ -151,7 +150,7 @@ private struct ListFinder<Row>: FieldVisitor {
   let lines: LineWriter
   let place: LinePlace
 
-  @inline(__always)
+  @inline(never)
   mutating func field<Value: DocumentValue>(
     _ name: StaticString, _ path: WritableKeyPath<Row, Value>, _ meaning: StaticString,
     form: @autoclosure () -> FormRefinement, since: StaticString?
@@ -161,7 +160,7 @@ private struct ListFinder<Row>: FieldVisitor {
     row[keyPath: path].writeLists(to: lines, at: place.inside(name))
   }
 
-  @inline(__always)
+  @inline(never)
   mutating func derived<Value: DocumentValue>(
     _ name: StaticString, _ path: KeyPath<Row, Value>, _ meaning: StaticString,
     form: @autoclosure () -> FormRefinement

@@ -44,7 +44,7 @@ public struct SurveyText {
           dump.inFlight.map(Self.inFlight) ?? TextPage.unknown,
           Self.head(dump.release ?? TextPage.unknown, 14),
           Self.head(dump.panic ?? TextPage.unknown, 13),
-          Self.tail(name(dump.file), 21),
+          Self.tail(name(dump.file), 18),
         ]
       }
       try page.paragraph(
