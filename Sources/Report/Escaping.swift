@@ -79,26 +79,38 @@ public enum Escaping {
     byte >= 0x20 && byte < 0x7f && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
   }
 
-  /// Text for the content and for the quoted attributes of HTML; what cannot be seen is spelled out.
-  public static func html(_ text: String) -> String {
-    var result = ""
+  /// The UTF-8 of text for the content and for the quoted attributes of HTML, in which nothing is markup
+  /// and every character only draws itself: controls, direction overrides and marks that pile up on other
+  /// letters are spelled out, `\u{202e}`.
+  static func html(_ text: String) -> [UInt8] {
+    if text.utf8.allSatisfy(isPlainHTML) { return Array(text.utf8) }
+    var result: [UInt8] = []
+    result.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars {
       switch scalar {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "'": result += "&#39;"
-      case "\\": result += "\\\\"
+      case "&": result += "&amp;".utf8
+      case "<": result += "&lt;".utf8
+      case ">": result += "&gt;".utf8
+      case "\"": result += "&quot;".utf8
+      case "'": result += "&#39;".utf8
       default:
-        if scalar.isPrintable {
-          result.unicodeScalars.append(scalar)
+        if scalar.isPrintable, !scalar.isMark {
+          result += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
         } else {
-          append(scalar, to: &result)
+          result += "\\u{\(String(scalar.value, radix: 16))}".utf8
         }
       }
     }
     return result
+  }
+
+  private static func isPlainHTML(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "&"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\""),
+      UInt8(ascii: "'"):
+      false
+    default: byte >= 0x20 && byte < 0x7f
+    }
   }
 
   /// Text as one component of a file's name: letters, digits, `.`, `_`, `+` and `-`, everything else an
@@ -129,6 +141,14 @@ extension Unicode.Scalar {
       .unassigned:
       return false
     default: return true
+    }
+  }
+
+  /// Whether it is drawn onto the letter before it.
+  fileprivate var isMark: Bool {
+    switch properties.generalCategory {
+    case .nonspacingMark, .enclosingMark, .spacingMark: true
+    default: false
     }
   }
 }

@@ -33,11 +33,11 @@ struct EscapingTests {
   }
 
   @Test func `HTML has no markup and nothing that cannot be seen`() {
-    let text = Escaping.html(Self.scalars)
+    let text = String(decoding: Escaping.html(Self.scalars), as: UTF8.self)
     #expect(text.unicodeScalars.allSatisfy { $0.isPrintable })
     #expect(!text.contains { "<>\"'".contains($0) })
     #expect(
-      Escaping.html("</script><img src=x onerror='a()'>&")
+      String(decoding: Escaping.html("</script><img src=x onerror='a()'>&"), as: UTF8.self)
         == "&lt;/script&gt;&lt;img src=x onerror=&#39;a()&#39;&gt;&amp;")
   }
 

@@ -34,7 +34,7 @@ struct PageTests {
 
   @Test func textIsNeverMarkup() {
     var bytes: [UInt8] = []
-    HTMLText.append(Self.hostile, to: &bytes)
+    bytes += Escaping.html(Self.hostile)
     let text = String(decoding: bytes, as: UTF8.self)
     #expect(!text.contains(where: { "<>\"'".contains($0) }))
     for scalar in ["\u{202e}", "\u{7}", "\u{301}", "\u{200b}", "\u{fffe}"] as [Unicode.Scalar] {
@@ -43,7 +43,7 @@ struct PageTests {
     #expect(text.contains("\\u{202e}"))
     #expect(text.contains("&amp;amp;"))
     bytes = []
-    HTMLText.append("Zürich 日本 é", to: &bytes)
+    bytes += Escaping.html("Zürich 日本 é")
     #expect(String(decoding: bytes, as: UTF8.self) == "Zürich 日本 é")
   }
 

@@ -1,53 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The one place where text becomes a part of a page.
-enum HTMLText {
-  /// Appends text in which nothing is markup and every character only draws itself: what HTML or an
-  /// attribute would obey is a reference, controls, direction overrides and marks that pile up on
-  /// other letters are spelled out, `\u{202e}`.
-  static func append(_ text: String, to bytes: inout [UInt8]) {
-    if text.utf8.allSatisfy(isPlain) {
-      bytes += text.utf8
-      return
-    }
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": bytes += "&amp;".utf8
-      case "<": bytes += "&lt;".utf8
-      case ">": bytes += "&gt;".utf8
-      case "\"": bytes += "&quot;".utf8
-      case "'": bytes += "&#39;".utf8
-      default:
-        if drawsItself(scalar) {
-          bytes += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
-        } else {
-          bytes += "\\u{\(String(scalar.value, radix: 16))}".utf8
-        }
-      }
-    }
-  }
-
-  private static func isPlain(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "&"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\""),
-      UInt8(ascii: "'"):
-      false
-    default: byte >= 0x20 && byte < 0x7f
-    }
-  }
-
-  private static func drawsItself(_ scalar: Unicode.Scalar) -> Bool {
-    guard scalar.isPrintable else { return false }
-    switch scalar.properties.generalCategory {
-    case .nonspacingMark, .enclosingMark, .spacingMark: return false
-    default: return true
-    }
-  }
-}
-
 /// Writes a page, element by element, as it goes.
 ///
-/// Whatever is not a constant of the program passes `HTMLText`: names of elements and attributes and
+/// Whatever is not a constant of the program passes `Escaping`: names of elements and attributes and
 /// markup are `StaticString`, texts and values are escaped.
 final class HTMLWriter {
   private static let chunk = 1 << 16
@@ -74,7 +29,7 @@ final class HTMLWriter {
   }
 
   func text(_ text: String) {
-    HTMLText.append(text, to: &bytes)
+    bytes += Escaping.html(text)
     makeRoom()
   }
 
