@@ -33,13 +33,11 @@ enum DumpJudge {
       KernelAccount.add(to: &evidence.state, from: kernel)
       let findings = Audit.findings(of: evidence.state)
       var facts = MachineFacts(reading: kernel, memory: session.memory)
-      facts.commandLine = session.crashCommandLine(in: facts.crashKernelMemory).map {
-        CrashCommandLine($0)
-      }
+      facts.takeCommandLine(from: session)
       let forecast = Forecaster(
         evidence.state, memory: session.memory, facts: facts,
         options: ForecastOptions(policies: [.linux]),
-        errors: Set(findings.filter { $0.severity == .error }.compactMap(\.device))
+        errors: findings.devicesWithErrors
       ).forecast()
       return SurveyedDump(
         file: name, parts: parts, state: evidence.state, findings: findings,

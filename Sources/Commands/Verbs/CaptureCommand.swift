@@ -117,12 +117,9 @@ struct CaptureCommand: Verb {
       throw CommandFailure("the kernel's log cannot be read without its structures")
     }
     let log = FaultLog(reading: kernel.image)
-    let units = UnitExplainer(evidence)
     try FaultsText(limit: 100, color: false).write(
       FaultsDocument(
-        dump: evidence.state.dump, log: log, isGiven: false,
-        faults: FaultExplainer(evidence).explain(log.records),
-        unitMessages: log.units.map { units.explain($0) }, cuts: evidence.cuts), to: sink)
+        explaining: log, isGiven: false, by: FaultExplainer(evidence), evidence), to: sink)
   }
 
   /// What `inherit` says where nothing is asked of it.
@@ -130,13 +127,11 @@ struct CaptureCommand: Verb {
     _ state: RemappingState, _ findings: [Finding], _ kernel: KernelEvidence, _ session: Session
   ) throws -> InheritDocument {
     var facts = MachineFacts(reading: kernel, memory: session.memory)
-    facts.commandLine = session.crashCommandLine(in: facts.crashKernelMemory).map {
-      CrashCommandLine($0)
-    }
+    facts.takeCommandLine(from: session)
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
     let result = Forecaster(
       state, memory: session.memory, facts: facts, options: ForecastOptions(),
-      errors: Set(findings.filter { $0.severity == .error }.compactMap(\.device)),
+      errors: findings.devicesWithErrors,
       budget: CopyBudget(session.work)
     ).forecast(
       keepingTablesOf: nil,

@@ -93,11 +93,7 @@ struct FaultsCommand: Verb {
       explainer.isOfCrashKernel = of == .crashKernel
       explainer.logOfDump = FaultLog(reading: kernel.image)
     }
-    let faults = explainer.explain(log.records)
-    let units = UnitExplainer(evidence)
-    let document = FaultsDocument(
-      dump: evidence.state.dump, log: log, isGiven: isGiven, faults: faults,
-      unitMessages: log.units.map { units.explain($0) }, cuts: evidence.cuts)
+    let document = FaultsDocument(explaining: log, isGiven: isGiven, by: explainer, evidence)
     console.endProgress()
     try destination.write(
       document, as: form, in: environment, keeping: request.inputs + files,

@@ -115,14 +115,12 @@ struct InheritCommand: Verb {
     if !crashReservation.isEmpty {
       facts.reservations = crashReservation.map { .init(kind: .given, range: $0.range) }
     }
-    facts.commandLine = session.crashCommandLine(in: facts.crashKernelMemory).map {
-      CrashCommandLine($0)
-    }
+    facts.takeCommandLine(from: session)
     try Self.checkDrivers(options.drivers ?? [], of: state)
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
     let result = Forecaster(
       state, memory: session.memory, facts: facts, options: options,
-      errors: Set(Audit.findings(of: state).filter { $0.severity == .error }.compactMap(\.device)),
+      errors: Audit.findings(of: state).devicesWithErrors,
       budget: CopyBudget(session.work)
     ).forecast(
       keepingTablesOf: image == nil ? nil : tablesPolicy,

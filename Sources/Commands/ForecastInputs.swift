@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Inheritance
+import Memory
+import RemappingState
+import Session
+
+extension MachineFacts {
+  /// Takes the command line that kexec left beside the crash kernel's image, where the dump still holds
+  /// the reservation.
+  mutating func takeCommandLine(from session: Session) {
+    commandLine = session.crashCommandLine(in: crashKernelMemory).map { CrashCommandLine($0) }
+  }
+}
+
+extension [Finding] {
+  /// Devices with an error; a policy that keeps their mappings is never safe.
+  var devicesWithErrors: Set<DeviceName> {
+    Set(lazy.filter { $0.severity == .error }.compactMap(\.device))
+  }
+}
