@@ -31,6 +31,7 @@ struct MessageAnchor: Sendable {
   /// Of those that begin alike, the longer words come first.
   private static let all: [MessageAnchor] =
     faults + invalidations + pageRequests + firmware + boundRegions + takeovers + tables + others
+    + failures
 
   private static let faults: [MessageAnchor] = [
     .init("DMA Read", .request(.read)),
@@ -267,15 +268,6 @@ struct MessageAnchor: Sendable {
         return .foreign(.smmu)
       }),
     .init("[VT-D]", xen),
-    .init("failed", failure),
-    .init("failure", failure),
-    .init("Can't", failure),
-    .init("cannot", failure),
-    .init("unable to", failure),
-    .init("No free IRQ vectors", failure),
-    .init("No free domain ids", failure),
-    .init("is not sufficient for the mapped address", failure),
-    .init("exceeds the max invalidation handle", failure),
   ]
 
   /// Messages of Xen that are no fault; its faults are read behind the same mark.
@@ -286,13 +278,6 @@ struct MessageAnchor: Sendable {
     }
     scanner.skipLine()
     return .foreign(.xen)
-  }
-
-  private static let failure = Form.unit { scanner, text, head in
-    // `source-id verification failure` is the end of a fault's own words.
-    guard isTagged(text, head), !contains("fault reason", text, head) else { return nil }
-    scanner.skipLine()
-    return .failure
   }
 
   /// Whether the driver's name stands in front of a message.

@@ -37,11 +37,7 @@ public struct UnitExplainer {
     case .firmware(let complaint, let base, let end): explain(complaint, base, end, &result)
     case .regionBinds(let device): explainBoundRegion(device, &result)
     case .takeover(let kind): explain(kind, &result)
-    case .failure:
-      result.kind = .failure
-      result.severity = .warning
-      result.meaning = "the driver says that something of its set-up or of a device failed"
-      result.next = "iommuscope report tells what is there instead"
+    case .failure(let failure, let device): explain(failure, device, &result)
     case .malfunction:
       result.kind = .malfunction
       result.severity = .error

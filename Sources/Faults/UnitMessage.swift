@@ -23,8 +23,8 @@ public enum UnitMessage: Hashable, Sendable {
   case regionBinds(PCIFunction?)
   /// How the kernel came to terms with a unit that was on when it started.
   case takeover(Takeover)
-  /// Something of the driver failed.
-  case failure
+  /// Something of the driver failed; the device that it was about, where the message names one.
+  case failure(DriverFailure, PCIFunction?)
   /// A command to the unit was not answered in time; the kernel panics then.
   case malfunction
   /// The tables of a request that faulted, as CONFIG_DMAR_DEBUG prints them.

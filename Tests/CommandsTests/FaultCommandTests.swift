@@ -175,8 +175,8 @@ struct FaultCommandTests {
 
   @Test(arguments: [
     ("error", "DMAR: VT-d detected Invalidation Time-out Error: SID 0", Outcome.found),
-    ("error", "DMAR: Failed to copy IR table", .done),
-    ("warning", "DMAR: Failed to copy IR table", .found),
+    ("error", "DMAR: No free IRQ vectors", .done),
+    ("warning", "DMAR: No free IRQ vectors", .found),
     ("warning", "DMAR: DRHD: handling fault status reg 400", .done),
     (
       "error", "DMAR: [DMA Write] Request device [00:02.0] fault addr 0 [fault reason 05] x", .found

@@ -206,8 +206,82 @@ struct UnitMessageTests {
         + "arm-smmu-v3 arm-smmu-v3.0.auto: event 0x10 received:\n"
         + "(XEN) [VT-D]iommu_fault_status: Fault Overflow")
     #expect(found.map(\.kind) == [.failure, .failure, .malfunction, .foreign, .foreign, .foreign])
-    #expect(found.map(\.severity) == [.warning, .warning, .error, .info, .info, .warning])
+    #expect(found.map(\.severity) == [.warning, .error, .error, .info, .info, .warning])
     #expect(found[1].text == "DMAR-IR: Failed to copy IR table")
+  }
+
+  /// A message of the driver as Linux prints it, what failed, and how grave that is.
+  struct Failure: Sendable, CustomTestStringConvertible {
+    var line: String
+    var failure: DriverFailure
+    var severity = Finding.Severity.warning
+    var device: PCIFunction?
+    var testDescription: String { line }
+  }
+
+  static let failures: [Failure] = [
+    .init(line: "DMAR: dmar0: No free domain ids", failure: .domainIDs),
+    .init(line: "DMAR: Allocating domain for 0000:00:02.0 failed", failure: .domain),
+    .init(
+      line: "nvme 0000:3a:00.0: DMAR: Setup RID2PASID failed", failure: .attach,
+      device: PCIFunction("0000:3a:00.0")),
+    .init(
+      line: "vfio-pci 0000:03:00.0: DMAR: Domain context map failed", failure: .attach,
+      device: PCIFunction("0000:03:00.0")),
+    .init(
+      line: "vfio-pci 0000:03:00.0: DMAR: intel_iommu_attach_device: iommu width (39) is not "
+        + "sufficient for the mapped address (8000000000)", failure: .width,
+      device: PCIFunction("0000:03:00.0")),
+    .init(line: "DMAR: Failed to build identity map for [100000-13ffff]", failure: .identityMap),
+    .init(line: "DMAR: No free IRQ vectors", failure: .faultInterrupt),
+    .init(line: "DMAR: Can't request irq", failure: .faultInterrupt),
+    .init(
+      line: "DMAR: DRHD fed90000: failed to enable fault, interrupt, ret -22",
+      failure: .faultInterrupt),
+    .init(line: "DMAR-IR: Failed to enable queued invalidation", failure: .invalidationQueue),
+    .init(line: "DMAR: Flush IOTLB failed", failure: .flush),
+    .init(
+      line: "DMAR-IR: Failed to enable irq remapping. You are vulnerable to irq-injection attacks.",
+      failure: .interruptRemapping, severity: .error),
+    .init(line: "DMAR-IR: IR3: can't allocate an IRTE", failure: .interruptEntry),
+    .init(
+      line: "DMAR-IR: Requested mask 7 exceeds the max invalidation handle mask value 4",
+      failure: .interruptEntry),
+    .init(line: "DMAR-IR: Failed to set source-id of IOAPIC (2)", failure: .interruptSource),
+    .init(
+      line: "DMAR: Can't validate DRHD address: fed90000", failure: .registers, severity: .error),
+    .init(line: "DMAR: Failed to map dmar0", failure: .registers, severity: .error),
+    .init(
+      line: "DMAR: Cannot get a valid agaw for iommu (seq_id = 1)", failure: .tableWidth),
+    .init(
+      line: "DMAR: dmar1: No supported address widths. Not attempting DMA translation.",
+      failure: .tableWidth),
+    .init(line: "DMAR: Initialization failed", failure: .start, severity: .error),
+    .init(line: "DMAR: Parse DMAR table failure.", failure: .start, severity: .error),
+    .init(line: "DMAR: Failed to find handle for ACPI object \\_SB.PCI0.SDHC", failure: .scope),
+    .init(
+      line: "idxd 0000:6a:01.0: DMAR: Failed to enable PASID capability", failure: .pasid,
+      device: PCIFunction("0000:6a:01.0")),
+    .init(
+      line: "DMAR: IOMMU: dmar0: Failed to allocate page request queue", failure: .pageRequests),
+    .init(line: "DMAR: Failed to do something new", failure: .other),
+  ]
+
+  @Test(arguments: failures)
+  func `what of the driver failed is told apart`(_ failure: Failure) throws {
+    let log = FaultLog(pasted: "[    1.000000] " + failure.line)
+    let message = try #require(log.units.first?.message)
+    #expect(message == .failure(failure.failure, failure.device))
+    let found = explain(failure.line)
+    #expect(found.map(\.kind) == [.failure])
+    #expect(found.first?.severity == failure.severity)
+    #expect(found.first?.device == failure.device)
+  }
+
+  @Test func `each failure has a meaning of its own, and every kind is met`() {
+    let meanings = Self.failures.compactMap { explain($0.line).first?.meaning }
+    #expect(Set(meanings).count == DriverFailure.allCases.count)
+    #expect(Set(Self.failures.map(\.failure)).count == DriverFailure.allCases.count)
   }
 
   @Test func `how a kernel took units over is told`() {
