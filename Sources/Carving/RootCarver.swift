@@ -150,39 +150,10 @@ public struct RootCarver {
 
   // MARK: What lies below
 
-  /// What was counted below a candidate.
-  private struct Tally {
-    var contextTables = 0
-    var missing = 0
-    var sourceIDs: [UInt16] = []
-    var domainIDs: Set<UInt16> = []
-    var tables: Set<PhysicalAddress> = []
-    var passThrough = 0
-    var pasidEntries = 0
-    var copied = 0
-    var soundTables = 0
-    var unreadTables = 0
-    /// Context entries, with what they lead to, that are neither zero nor sound.
-    var damaged = 0
-
-    /// Adds what a context table, or a half of one, holds.
-    mutating func add(_ facts: CarvingMemo.ContextFacts, bus: UInt8, upper: Bool) {
-      contextTables += 1
-      missing += facts.missing
-      sourceIDs += facts.slots.map { UInt16(bus) << 8 | UInt16($0) | (upper ? 0x80 : 0) }
-      domainIDs.formUnion(facts.domainIDs)
-      tables.formUnion(facts.tables)
-      passThrough += facts.passThrough
-      pasidEntries += facts.pasidEntries
-      copied += facts.copied
-      damaged += facts.damaged
-    }
-  }
-
   private func read(
     _ page: Page, at address: PhysicalAddress, mode: TableMode, _ memo: inout CarvingMemo
   ) -> CarvedRoot? {
-    var tally = Tally()
+    var tally = CarvingTally()
     var buses: [UInt8] = []
     for bus in 0..<256 {
       for half in 0..<2 {
@@ -208,7 +179,7 @@ public struct RootCarver {
     guard tally.contextTables > 0, !tally.sourceIDs.isEmpty else { return nil }
     guard tally.damaged * 2 < tally.sourceIDs.count || tally.damaged == 0 else { return nil }
     countTables(&tally, &memo)
-    return result(tally, buses: buses, address: address, mode: mode)
+    return tally.root(at: address, mode: mode, buses: buses)
   }
 
   /// What a context table holds, looked at once however many roots lead to it.
@@ -329,7 +300,7 @@ public struct RootCarver {
   }
 
   /// How many of the top page tables are in the dump.
-  private func countTables(_ tally: inout Tally, _ memo: inout CarvingMemo) {
+  private func countTables(_ tally: inout CarvingTally, _ memo: inout CarvingMemo) {
     for table in tally.tables {
       if topTable(table, &memo) == .missing {
         tally.unreadTables += 1
@@ -356,64 +327,5 @@ public struct RootCarver {
     }
     memo.tables[table.frame] = result
     return result
-  }
-
-  private func result(
-    _ tally: Tally, buses: [UInt8], address: PhysicalAddress, mode: TableMode
-  ) -> CarvedRoot? {
-    let ways = mode == .legacy ? tally.sourceIDs.count : tally.pasidEntries
-    guard ways > 0 || mode == .scalable && tally.missing > 0 else { return nil }
-    func count(_ number: Int, _ one: String, _ many: String) -> String {
-      "\(number) \(number == 1 ? one : many)"
-    }
-    var score = 30
-    var reasons = [
-      "all 256 entries are zero or a pointer into memory; "
-        + "\(count(buses.count, "bus is", "buses are")) present"
-    ]
-    score += 10 * min(3, ways)
-    reasons.append(
-      "\(count(tally.contextTables, "context table", "context tables")) with "
-        + "\(count(tally.sourceIDs.count, "sound entry", "sound entries"))"
-        + (tally.damaged == 0 ? ", no other" : ""))
-    if tally.damaged > 0 {
-      score -= 5 * min(4, tally.damaged)
-      reasons.append("\(count(tally.damaged, "context entry is", "context entries are")) damaged")
-    }
-    if mode == .scalable {
-      reasons.append("\(count(tally.pasidEntries, "PASID entry", "PASID entries")), all sound")
-    }
-    if tally.soundTables > 0 {
-      score += tally.soundTables > 1 ? 30 : 20
-      reasons.append(
-        "\(count(tally.soundTables, "top page table", "top page tables")) with entries that are "
-          + "zero or point into memory")
-    } else if tally.tables.isEmpty, tally.passThrough > 0 {
-      score += 10
-      reasons.append("every context passes through, there is no page table to look at")
-    }
-    if buses.first == 0 {
-      score += 10
-    } else {
-      reasons.append("bus 0 is missing")
-    }
-    if tally.missing > 0 {
-      score -= 10
-      reasons.append("\(count(tally.missing, "table is", "tables are")) not in the dump")
-    }
-    if tally.unreadTables > 0 {
-      reasons.append(
-        "\(count(tally.unreadTables, "top page table is", "top page tables are")) not in the dump")
-    }
-    if tally.copied > 0 {
-      reasons.append(
-        "\(count(tally.copied, "context is", "contexts are")) marked as taken over from another "
-          + "kernel")
-    }
-    return CarvedRoot(
-      address: address, mode: mode, score: max(0, min(100, score)), reasons: reasons,
-      buses: buses, sourceIDs: tally.sourceIDs, domainIDs: tally.domainIDs.sorted(),
-      tables: tally.tables.sorted(), missingTables: tally.missing + tally.unreadTables,
-      copiedContexts: tally.copied)
   }
 }
