@@ -107,52 +107,36 @@ struct DomainWalker {
 
 extension Observation {
   init(_ obstacle: PagingObstacle, stage: Stage) {
-    let kind: Kind
-    var cause: Cause?
-    let detail: String
-    switch obstacle.kind {
-    case .unreadable(let error):
-      kind = .unreadable
-      cause = Cause(error.absence)
-      detail = error.description
-    case .assumedZero:
-      kind = .assumedZero
-      cause = .zeroOrExcluded
-      detail = "a hole of the ELF dump, taken for an empty table"
-    case .cycle:
-      kind = .cycle
-      detail = "the table lies on its own path"
-    case .alias(let level):
-      kind = .alias
-      detail = "the table page was met before, at level \(level)"
-    case .reservedBits(let bits):
-      kind = .reservedBits
-      cause = .reservedBits
-      detail = "reserved bits \(bits.hexadecimal)"
-    case .misalignedSuperpage(let bits):
-      kind = .reservedBits
-      cause = .misaligned
-      detail = "a large page that is not aligned, bits \(bits.hexadecimal)"
-    case .beyondHostAddressWidth(let bits):
-      kind = .reservedBits
-      cause = .beyondHostAddressWidth
-      detail = "an address beyond the host address width, bits \(bits.hexadecimal)"
-    case .secondStage(let ending, let guest):
-      kind = .unreadable
-      cause = .secondStage
-      detail = "the second stage ends at guest address \(guest.hexadecimal): \(ending)"
-    case .budgetExhausted(let part):
-      kind = .budget
-      detail = "the walk's budget of \(part.rawValue) is spent; the mapping is incomplete"
-    case .unsupportedLevels(let levels):
-      kind = .malformed
-      detail = "no tables have \(levels) levels"
-    }
+    let problem: ObservedProblem =
+      switch obstacle.kind {
+      case .unreadable(let error): .unreadable(error.absence, error.description)
+      case .assumedZero: .assumedZero(for: "an empty table")
+      case .cycle: .init(.cycle, "the table lies on its own path")
+      case .alias(let level): .init(.alias, "the table page was met before, at level \(level)")
+      case .reservedBits(let bits): .reservedBits(bits.hexadecimal)
+      case .misalignedSuperpage(let bits):
+        .init(
+          .reservedBits, cause: .misaligned,
+          "a large page that is not aligned, bits \(bits.hexadecimal)")
+      case .beyondHostAddressWidth(let bits):
+        .init(
+          .reservedBits, cause: .beyondHostAddressWidth,
+          "an address beyond the host address width, bits \(bits.hexadecimal)")
+      case .secondStage(let ending, let guest):
+        .init(
+          .unreadable, cause: .secondStage,
+          "the second stage ends at guest address \(guest.hexadecimal): \(ending)")
+      case .budgetExhausted(let part):
+        .init(
+          .budget, "the walk's budget of \(part.rawValue) is spent; the mapping is incomplete")
+      case .unsupportedLevels(let levels): .init(.malformed, "no tables have \(levels) levels")
+      }
     self.init(
-      kind,
+      problem.kind,
       structure: .pageTable(
         stage, level: obstacle.level, iova: obstacle.iova),
       address: obstacle.entry.map { HexWord($0.rawValue) },
-      word: obstacle.entry == nil ? nil : HexWord(obstacle.word), cause: cause, detail: detail)
+      word: obstacle.entry == nil ? nil : HexWord(obstacle.word), cause: problem.cause,
+      detail: problem.detail)
   }
 }

@@ -31,7 +31,7 @@ struct TableReader {
     guard let root = unit.rootTable else { return [] }
     let reading = TranslationTables(
       memory: memory, rootTable: root, mode: unit.tableMode,
-      unit: UnitCapabilities(unit), work: work
+      capabilities: UnitCapabilities(unit), work: work
     ).read()
     if let part = reading.exhausted {
       work.cut(part.work, "the reading of root, context and PASID tables", unit: unit.name)
@@ -102,37 +102,24 @@ extension Observation {
         DeviceName.pci(PCIFunction(segment: unit.segment, bus: bus, devfn: $0))
       }
     }
-    let kind: Kind
-    var cause: Cause?
-    let detail: String
-    switch obstacle.kind {
-    case .unreadable(let error):
-      kind = .unreadable
-      cause = Cause(error.absence)
-      detail = error.absence.description
-    case .assumedZero:
-      kind = .assumedZero
-      cause = .zeroOrExcluded
-      detail = "a hole of the ELF dump, taken for zeros"
-    case .reservedBits(let mask):
-      kind = .reservedBits
-      cause = .reservedBits
-      detail = "reserved bits \(mask)"
-    case .violations(let violations):
-      kind = .reservedBits
-      cause = .impossibleField
-      detail = violations.map(\.description).joined(separator: "; ")
-    case .shared(let firstBus):
-      kind = .alias
-      detail = "the page is also used for bus \(firstBus.hexadecimalDigits)"
-    case .budgetExhausted(let part):
-      kind = .budget
-      detail = "more \(part.rawValue) than a unit can have; the rest was not read"
-    }
+    let problem: ObservedProblem =
+      switch obstacle.kind {
+      case .unreadable(let error): .unreadable(error.absence, error.absence.description)
+      case .assumedZero: .assumedZero(for: "zeros")
+      case .reservedBits(let mask): .reservedBits(mask.description)
+      case .violations(let violations):
+        .init(
+          .reservedBits, cause: .impossibleField,
+          violations.map(\.description).joined(separator: "; "))
+      case .shared(let firstBus):
+        .init(.alias, "the page is also used for bus \(firstBus.hexadecimalDigits)")
+      case .budgetExhausted(let part):
+        .init(.budget, "more \(part.rawValue) than a unit can have; the rest was not read")
+      }
     self.init(
-      kind, unit: unit.name, device: device,
+      problem.kind, unit: unit.name, device: device,
       structure: .table(obstacle.structure, bus: obstacle.bus),
-      address: HexWord(obstacle.address.rawValue), cause: cause, detail: detail)
+      address: HexWord(obstacle.address.rawValue), cause: problem.cause, detail: problem.detail)
   }
 }
 

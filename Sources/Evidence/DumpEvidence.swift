@@ -64,7 +64,7 @@ public struct DumpEvidence {
     unit.rootTable.map {
       TranslationTables(
         memory: memory, rootTable: $0, mode: unit.tableMode,
-        unit: unit.yardstick, work: work)
+        capabilities: unit.yardstick, work: work)
     }
   }
 

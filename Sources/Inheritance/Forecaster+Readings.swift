@@ -9,12 +9,12 @@ import VTd
 extension Forecaster {
   /// Reads the new tables as hardware would and compares each way with the old one.
   func read(
-    _ copy: UnitCopy, _ source: UnitTables, _ copier: TableCopier,
+    _ copy: UnitCopy, _ source: TranslationTables, _ copier: TableCopier,
     _ switched: inout SwitchedUnit, _ proof: UnitForecast.Proof?
   ) {
     guard let root = copy.rootTable else { return }
     let old = source.read(budget)
-    let new = UnitTables(
+    let new = TranslationTables(
       memory: copy.isInPlace
         ? EditedMemory(copier.edits, over: memory) : ArenaOverlay(copier.arena, over: memory),
       rootTable: root, mode: source.mode,

@@ -79,7 +79,7 @@ extension Forecaster {
       domainIDs: DomainIDOutlook(reserved: [], remaining: 0, firstFree: nil, lost: []),
       interruptRemapping: interrupts(unit, plan), memory: MemoryCost([:]), ambiguity: nil,
       problems: [], proof: nil)
-    let source = UnitTables(unit, memory)
+    let source = TranslationTables(unit, memory)
     var copy = UnitCopy()
     if unit.translationEnabled != true {
       row.outcome = .disabled
@@ -141,7 +141,8 @@ extension Forecaster {
   /// A unit that the code does not switch off goes on with its old tables until it gets a new root,
   /// which it never does where the driver stays off.
   private func keepOn(
-    _ copy: UnitCopy, _ source: UnitTables, _ copier: inout TableCopier, _ row: inout UnitForecast,
+    _ copy: UnitCopy, _ source: TranslationTables, _ copier: inout TableCopier,
+    _ row: inout UnitForecast,
     _ switched: inout SwitchedUnit
   ) -> UnitCopy {
     switched.isDisabledFirst = false

@@ -45,7 +45,7 @@ public struct Forecaster {
     self.traits = traits
     var tables = TableInventory()
     for unit in state.units {
-      if let source = UnitTables(unit, memory) {
+      if let source = TranslationTables(unit, memory) {
         tables.add(source, of: unit.name, budget: budget)
       }
     }
@@ -214,7 +214,7 @@ extension MemoryCost {
   }
 }
 
-extension UnitTables {
+extension TranslationTables {
   /// `nil` for a unit without a root table.
   init?(_ unit: Unit, _ memory: any PhysicalMemory) {
     guard let root = unit.rootTable else { return nil }

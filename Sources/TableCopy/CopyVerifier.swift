@@ -2,7 +2,7 @@
 
 public import Memory
 internal import RemappingState
-internal import VTd
+public import VTd
 
 /// The proof of a copy: walks the result with the same walk and compares it with the original, run
 /// by run and leaf word by leaf word.
@@ -14,7 +14,7 @@ internal import VTd
 /// translation is enabled).
 public struct CopyVerifier {
   private let arena: TableArena
-  private let original: UnitTables
+  private let original: TranslationTables
   private let budget: CopyBudget
   /// Re-entered tables that all comparisons together may still cost: hostile tables could make each of
   /// thousands of spaces spend the budget of one.
@@ -27,7 +27,7 @@ public struct CopyVerifier {
     var new: AddressSpace
   }
 
-  public init(_ arena: TableArena, original: UnitTables, budget: CopyBudget = CopyBudget()) {
+  public init(_ arena: TableArena, original: TranslationTables, budget: CopyBudget = CopyBudget()) {
     self.arena = arena
     self.original = original
     self.budget = budget
@@ -42,7 +42,7 @@ public struct CopyVerifier {
       return proof
     }
     let old = original.read(budget)
-    let new = UnitTables(
+    let new = TranslationTables(
       memory: arena, rootTable: root, mode: original.mode, capabilities: original.capabilities
     ).read(budget)
     var newPaths: [PathKey: ContextPath] = [:]

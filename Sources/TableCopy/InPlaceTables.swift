@@ -2,7 +2,7 @@
 
 public import Memory
 internal import RemappingState
-internal import VTd
+public import VTd
 
 /// What a live update does to one unit's tables where they stand.
 public struct InPlaceUpdate: Hashable, Sendable {
@@ -34,7 +34,7 @@ extension TableCopier {
   ///
   /// Source: message cover.1779265413 of the arm-smmu-v3 series "Fix device crash on kdump kernel"
   /// (2026), which keeps the crashed kernel's stream table; for VT-d no such code exists.
-  public mutating func adopt(_ unit: UnitTables) -> UnitCopy {
+  public mutating func adopt(_ unit: TranslationTables) -> UnitCopy {
     takeOver(unit, InPlaceUpdate())
   }
 
@@ -50,11 +50,11 @@ extension TableCopier {
   /// Source: drivers/iommu/intel/liveupdate.c of the series "iommu: Add live update state preservation"
   /// (version 3 of 15 June 2026, patch 8, and its successor), functions
   /// `clear_unpreserved_context_entries` and `clear_unpreserved_context_root_entries`.
-  public mutating func update(_ unit: UnitTables, _ update: InPlaceUpdate) -> UnitCopy {
+  public mutating func update(_ unit: TranslationTables, _ update: InPlaceUpdate) -> UnitCopy {
     takeOver(unit, update)
   }
 
-  private mutating func takeOver(_ unit: UnitTables, _ update: InPlaceUpdate) -> UnitCopy {
+  private mutating func takeOver(_ unit: TranslationTables, _ update: InPlaceUpdate) -> UnitCopy {
     var changes = TableEdits()
     for id in update.cleared.sorted() {
       guard let entry = unit.contextEntry(of: id) else { continue }
@@ -89,7 +89,7 @@ extension TableCopier {
 
   /// Pairs the rows of the tables before and after.
   private func inPlace(
-    _ unit: UnitTables, edited edits: TableEdits, rootTable: PhysicalAddress?
+    _ unit: TranslationTables, edited edits: TableEdits, rootTable: PhysicalAddress?
   ) -> UnitCopy {
     var copy = UnitCopy()
     let root = (rootTable ?? unit.rootTable).pageBase
@@ -126,7 +126,7 @@ extension TableCopier {
   }
 }
 
-extension UnitTables {
+extension TranslationTables {
   /// Where a source id's context entry is; `nil` where its bus, or half of it, has no context table.
   ///
   /// Source: drivers/iommu/intel/iommu.c, `iommu_context_addr`.

@@ -2,7 +2,7 @@
 
 internal import Memory
 internal import RemappingState
-internal import VTd
+public import VTd
 
 // Tables that let nothing through.
 extension TableCopier {
@@ -11,11 +11,11 @@ extension TableCopier {
   /// Every bus has a context table, and entries that are not present have fault processing disabled:
   /// hardware then drops requests without a record. With absent root entries instead, each request
   /// would be reported, because that fault cannot be silenced.
-  public mutating func block(_ unit: UnitTables, except kept: Set<UInt16>) -> UnitCopy {
+  public mutating func block(_ unit: TranslationTables, except kept: Set<UInt16>) -> UnitCopy {
     counted { $0.blocked(unit, kept) }
   }
 
-  private mutating func blocked(_ unit: UnitTables, _ kept: Set<UInt16>) -> UnitCopy {
+  private mutating func blocked(_ unit: TranslationTables, _ kept: Set<UInt16>) -> UnitCopy {
     var copy = UnitCopy()
     let reading = unit.read(budget)
     let isWide = unit.mode != .legacy

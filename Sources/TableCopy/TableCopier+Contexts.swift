@@ -2,17 +2,17 @@
 
 internal import Memory
 internal import RemappingState
-internal import VTd
+public import VTd
 
 // Root and contexts copied, page tables left where they are: what Linux does.
 extension TableCopier {
   /// Copies the root and context tables and leaves everything below in the old memory, as Linux
   /// does, entry by entry as its code reads them.
-  public mutating func copyContexts(_ unit: UnitTables, rule: ContextCopyRule) -> UnitCopy {
+  public mutating func copyContexts(_ unit: TranslationTables, rule: ContextCopyRule) -> UnitCopy {
     counted { $0.contexts(unit, rule) }
   }
 
-  private mutating func contexts(_ unit: UnitTables, _ rule: ContextCopyRule) -> UnitCopy {
+  private mutating func contexts(_ unit: TranslationTables, _ rule: ContextCopyRule) -> UnitCopy {
     var copy = UnitCopy()
     let reading = unit.read(budget)
     note(reading, in: &copy)
@@ -95,12 +95,12 @@ extension TableCopier {
 
   /// Lists the entries of the old tables and the new ones as hardware reads both.
   private func compare(
-    _ unit: UnitTables, _ old: TranslationTablesReading, _ root: PhysicalAddress,
+    _ unit: TranslationTables, _ old: TranslationTablesReading, _ root: PhysicalAddress,
     _ copy: inout UnitCopy
   ) {
     let new = TranslationTables(
       memory: ArenaOverlay(arena, over: unit.memory), rootTable: root, mode: unit.mode,
-      unit: unit.capabilities
+      capabilities: unit.capabilities
     ).read(budget: budget.contexts)
     copy.pair(old, new)
   }

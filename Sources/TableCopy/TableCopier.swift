@@ -2,7 +2,7 @@
 
 public import Memory
 internal import RemappingState
-internal import VTd
+public import VTd
 
 /// The copy engine: rebuilds the tables of remapping units in an arena, with links rewritten.
 ///
@@ -41,12 +41,13 @@ public struct TableCopier {
   ///
   /// - Parameter dropsBadEntries: leaves out contexts that fail a sanity check, instead of copying
   ///   them for hardware to fault on as it did on the original.
-  public mutating func copyAll(_ unit: UnitTables, dropsBadEntries: Bool = false) -> UnitCopy {
+  public mutating func copyAll(_ unit: TranslationTables, dropsBadEntries: Bool = false) -> UnitCopy
+  {
     counted { $0.everything(unit, dropsBadEntries) }
   }
 
   mutating func everything(
-    _ unit: UnitTables, _ dropsBadEntries: Bool
+    _ unit: TranslationTables, _ dropsBadEntries: Bool
   ) -> UnitCopy {
     let reading = unit.read(budget)
     var copy = UnitCopy()
@@ -76,7 +77,7 @@ public struct TableCopier {
   typealias ContextTables = [UInt64: PhysicalAddress]
 
   func copyRoots(
-    _ reading: TranslationTablesReading, _ unit: UnitTables, _ root: PhysicalAddress,
+    _ reading: TranslationTablesReading, _ unit: TranslationTables, _ root: PhysicalAddress,
     _ copy: inout UnitCopy
   ) -> ContextTables {
     var tables: ContextTables = [:]
@@ -105,7 +106,7 @@ public struct TableCopier {
   }
 
   mutating func copyContexts(
-    _ reading: TranslationTablesReading, _ unit: UnitTables, _ tables: ContextTables,
+    _ reading: TranslationTablesReading, _ unit: TranslationTables, _ tables: ContextTables,
     _ dropsBadEntries: Bool, _ copy: inout UnitCopy
   ) {
     for path in reading.paths {
@@ -133,7 +134,7 @@ public struct TableCopier {
   }
 
   mutating func copyScalable(
-    _ reading: TranslationTablesReading, _ unit: UnitTables, _ tables: ContextTables,
+    _ reading: TranslationTablesReading, _ unit: TranslationTables, _ tables: ContextTables,
     _ dropsBadEntries: Bool, _ copy: inout UnitCopy
   ) {
     var pasidTables: [UInt64: PhysicalAddress] = [:]
@@ -217,7 +218,7 @@ public struct TableCopier {
 
   /// Copies a PASID directory and the PASID tables that it points to, whole pages at a time.
   func copyDirectory(
-    _ key: PASIDDirectory, _ unit: UnitTables,
+    _ key: PASIDDirectory, _ unit: TranslationTables,
     _ entries: [TranslationTablesReading.DirectoryEntry],
     _ pasidTables: inout [UInt64: PhysicalAddress], _ copy: inout UnitCopy
   ) -> PhysicalAddress? {
@@ -251,7 +252,7 @@ public struct TableCopier {
 
   /// Copies the tables that translate with host-physical pointers; of nested ones, the second stage.
   private mutating func copy(
-    _ space: AddressSpace, _ path: ContextPath, _ unit: UnitTables, _ copy: inout UnitCopy
+    _ space: AddressSpace, _ path: ContextPath, _ unit: TranslationTables, _ copy: inout UnitCopy
   ) -> StageRoot? {
     let tables = space.hostTables
     return pageTables.copy(

@@ -8,7 +8,7 @@ extension TableInventory {
   /// Takes the pages of one unit: root, contexts, PASID tables and page tables.
   ///
   /// Of nested spaces those of the second stage, which alone are at host-physical addresses.
-  public mutating func add(_ unit: UnitTables, of name: String, budget: CopyBudget) {
+  public mutating func add(_ unit: TranslationTables, of name: String, budget: CopyBudget) {
     let reading = unit.read(budget)
     add(reading, below: unit.rootTable, unit.mode, of: name)
     var spaces: Set<AddressSpace> = []

@@ -65,7 +65,7 @@ struct LargeMachineTests {
     let walked = clock.measure {
       for unit in state.units {
         let reading = TranslationTables(
-          memory: memory, rootTable: unit.rootTable ?? 0, mode: .legacy, unit: capabilities
+          memory: memory, rootTable: unit.rootTable ?? 0, mode: .legacy, capabilities: capabilities
         ).read()
         for path in reading.paths {
           guard let space = path.addressSpace else { continue }

@@ -74,7 +74,8 @@ struct Machine {
         interruptRemapping: InterruptRemapping(table: nil, entries: 65536, present: 21))
     ]
     let reading = TranslationTables(
-      memory: tables.memory, rootTable: PhysicalAddress(0x1000), mode: .legacy, unit: capabilities
+      memory: tables.memory, rootTable: PhysicalAddress(0x1000), mode: .legacy,
+      capabilities: capabilities
     ).read()
     state.contexts = []
     state.domains = []

@@ -12,7 +12,7 @@ import VTd
 struct ContextCopyTests {
   private let base = PhysicalAddress(1 << 40)
 
-  private func copy(_ unit: UnitTables, _ rule: ContextCopyRule) -> (TableCopier, UnitCopy) {
+  private func copy(_ unit: TranslationTables, _ rule: ContextCopyRule) -> (TableCopier, UnitCopy) {
     var copier = TableCopier(base: base)
     let copy = copier.copyContexts(unit, rule: rule)
     return (copier, copy)
@@ -56,7 +56,7 @@ struct ContextCopyTests {
     #expect(copy.roots.first?.new == .arena(0x1001))
   }
 
-  private func scalable(lower: Bool) -> UnitTables {
+  private func scalable(lower: Bool) -> TranslationTables {
     let memory = SyntheticMemory()
     if lower {
       memory[0x1000] = 0x2001
@@ -69,7 +69,7 @@ struct ContextCopyTests {
     memory[0x4000] = 0x5001
     memory[0x5000] = 4 << 6 | 2 << 2 | 1
     memory[0x5008] = 1
-    return UnitTables(
+    return TranslationTables(
       memory: memory, rootTable: PhysicalAddress(0x1000), mode: .scalable,
       capabilities: UnitCapabilities(
         capability: Capability(6 | 0b1110 << 8 | 47 << 16),

@@ -231,7 +231,7 @@ struct HostileTablesTests {
         }
       }
       for mode: TableMode in [.legacy, .extended, .scalable] {
-        let unit = UnitTables(
+        let unit = TranslationTables(
           memory: memory, rootTable: PhysicalAddress(0x1000), mode: mode,
           capabilities: LegacyMachine.capabilities)
         let budget = CopyBudget(

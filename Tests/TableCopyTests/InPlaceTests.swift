@@ -32,7 +32,8 @@ struct InPlaceTests {
       let memory = EditedMemory(copier.edits, over: unit.memory)
       func read(_ memory: any PhysicalMemory) -> [ContextPath] {
         TranslationTables(
-          memory: memory, rootTable: unit.rootTable, mode: unit.mode, unit: unit.capabilities
+          memory: memory, rootTable: unit.rootTable, mode: unit.mode,
+          capabilities: unit.capabilities
         ).read().paths
       }
       let before = read(unit.memory)
@@ -94,7 +95,7 @@ struct InPlaceTests {
   // MARK: Scalable mode
 
   /// One bus, both halves: 00.0 and 10.0, each with a PASID entry for requests without PASID.
-  private func scalable() -> (memory: SyntheticMemory, unit: UnitTables) {
+  private func scalable() -> (memory: SyntheticMemory, unit: TranslationTables) {
     let memory = SyntheticMemory()
     for page: UInt64 in 1...8 { memory.addPage(page << 12) }
     memory[0x1000] = 0x2001
@@ -111,7 +112,7 @@ struct InPlaceTests {
     }
     return (
       memory,
-      UnitTables(
+      TranslationTables(
         memory: memory, rootTable: PhysicalAddress(0x1000), mode: .scalable,
         capabilities: UnitCapabilities(
           capability: LegacyMachine.capabilities.capability,

@@ -126,7 +126,7 @@ struct TableCopierTests {
     memory[0x3_1000] = 0x1_2007
     memory[0x3_2000] = 0x1_3007
     memory[0x3_3000] = 0x5007
-    let unit = UnitTables(
+    let unit = TranslationTables(
       memory: memory, rootTable: PhysicalAddress(0x1000), mode: .scalable,
       capabilities: capabilities)
     let (copier, copy, proof) = copyAndProve(unit)
@@ -153,7 +153,7 @@ struct TableCopierTests {
     memory[0x1_0000 + 16383 * 8] = 0x5001
     memory[0x5000] = 4 << 6 | 2 << 2 | 1
     memory[0x5008] = 1
-    let unit = UnitTables(
+    let unit = TranslationTables(
       memory: memory, rootTable: PhysicalAddress(0x1000), mode: .scalable,
       capabilities: UnitCapabilities(
         capability: Capability(6 | 0b1110 << 8 | 47 << 16),

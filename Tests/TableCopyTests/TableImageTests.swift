@@ -63,7 +63,7 @@ struct TableImageTests {
     let (memory, note) = try load(bytes(image))
     #expect(note == "unit=dmar0 root=0x100000000 mode=legacy cap=0x10 ecap=0x20 segment=0\n")
     let reading = TranslationTables(
-      memory: memory, rootTable: root, mode: .legacy, unit: LegacyMachine.capabilities
+      memory: memory, rootTable: root, mode: .legacy, capabilities: LegacyMachine.capabilities
     ).read()
     let space = try #require(reading.paths.first?.addressSpace)
     let trace = PageTableWalk(memory: memory, space: space).translate(

@@ -20,8 +20,8 @@ public struct LegacyMachine {
     memory.addPage(0x1000)
   }
 
-  public var unit: UnitTables {
-    UnitTables(
+  public var unit: TranslationTables {
+    TranslationTables(
       memory: memory, rootTable: PhysicalAddress(0x1000), mode: .legacy,
       capabilities: Self.capabilities)
   }
@@ -64,7 +64,7 @@ public struct LegacyMachine {
 
 /// Copies everything and proves it.
 public func copyAndProve(
-  _ unit: UnitTables, budget: CopyBudget = CopyBudget()
+  _ unit: TranslationTables, budget: CopyBudget = CopyBudget()
 ) -> (copier: TableCopier, copy: UnitCopy, proof: CopyProof) {
   var copier = TableCopier(base: PhysicalAddress(1 << 40), budget: budget)
   let copy = copier.copyAll(unit)

@@ -16,7 +16,8 @@ struct LookUpTests {
 
   private func tables(_ mode: TableMode = .scalable) -> TranslationTables {
     TranslationTables(
-      memory: Self.scalable, rootTable: PhysicalAddress(0x1000), mode: mode, unit: .permissive)
+      memory: Self.scalable, rootTable: PhysicalAddress(0x1000), mode: mode,
+      capabilities: .permissive)
   }
 
   @Test func `a look-up comes to the entries that a reading lists`() {
@@ -72,7 +73,7 @@ struct LookUpTests {
   @Test func `a missing table is an ending without a fault`() {
     let tables = TranslationTables(
       memory: SyntheticMemory([0x1000: 0x7001]), rootTable: PhysicalAddress(0x1000), mode: .legacy,
-      unit: .permissive)
+      capabilities: .permissive)
     let trace = tables.lookUp(bus: 0, devfn: 0)
     guard case .unreadable(.contextTable, _) = trace.ending else {
       Issue.record("\(trace.ending)")

@@ -39,7 +39,7 @@ struct RequestTests {
     let tables = TranslationTables(
       memory: SyntheticMemory(Self.words.merging(adding) { $1 }),
       rootTable: PhysicalAddress(0x1000),
-      mode: .legacy, unit: unit)
+      mode: .legacy, capabilities: unit)
     return RequestResolver(tables: tables, isTranslating: on, unit: unit).resolve(
       MemoryRequest(bus: 0, devfn: devfn, pasid: pasid, address: IOVirtualAddress(address)))
   }
@@ -103,7 +103,7 @@ struct RequestTests {
     // The reading of all tables says the same of the path.
     let tables = TranslationTables(
       memory: SyntheticMemory(Self.words.merging([address: word]) { $1 }),
-      rootTable: PhysicalAddress(0x1000), mode: .legacy, unit: Self.unit(widthMinusOne: 47))
+      rootTable: PhysicalAddress(0x1000), mode: .legacy, capabilities: Self.unit(widthMinusOne: 47))
     let path = try #require(tables.read().paths.first { $0.devfn == 0x10 })
     #expect(path.refusal?.faultReason(isScalable: false) == fault)
     #expect(path.refusal.map(\.description) == ending.description)
@@ -144,7 +144,7 @@ struct RequestTests {
       extendedCapability: ExtendedCapability(ecap))
     let tables = TranslationTables(
       memory: SyntheticMemory(words.merging(adding) { $1 }), rootTable: PhysicalAddress(0x1000),
-      mode: .scalable, unit: unit)
+      mode: .scalable, capabilities: unit)
     return RequestResolver(tables: tables, isTranslating: true, unit: unit).resolve(
       MemoryRequest(bus: 0, devfn: 0x10, pasid: pasid, address: IOVirtualAddress(address)))
   }

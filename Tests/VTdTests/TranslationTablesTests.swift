@@ -21,7 +21,7 @@ struct TranslationTablesTests {
     budget: ContextBudget = ContextBudget()
   ) -> TranslationTablesReading {
     TranslationTables(
-      memory: memory, rootTable: PhysicalAddress(0x1000), mode: mode, unit: unit
+      memory: memory, rootTable: PhysicalAddress(0x1000), mode: mode, capabilities: unit
     ).read(budget: budget)
   }
 

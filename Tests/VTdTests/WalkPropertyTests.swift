@@ -286,7 +286,7 @@ struct WalkPropertyTests {
       let memory = SyntheticMemory(tables: garbage(&generator, frames: 12))
       let mode = TableMode.allCases[round % 3]
       let tables = TranslationTables(
-        memory: memory, rootTable: PhysicalAddress(0), mode: mode, unit: ObstacleTests.unit)
+        memory: memory, rootTable: PhysicalAddress(0), mode: mode, capabilities: ObstacleTests.unit)
       let budget = ContextBudget(pages: 2000, paths: 3000, directoryEntries: 2000, obstacles: 100)
       let reading = tables.read(budget: budget)
       #expect(reading.paths.count <= 3000, "seed \(seed)")

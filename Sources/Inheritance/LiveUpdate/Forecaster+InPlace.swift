@@ -8,7 +8,7 @@ import VTd
 /// Tables that the next kernel takes over where they stand.
 extension Forecaster {
   func takeOverInPlace(
-    _ unit: Unit, _ source: UnitTables, _ plan: PolicyPlan, _ copier: inout TableCopier,
+    _ unit: Unit, _ source: TranslationTables, _ plan: PolicyPlan, _ copier: inout TableCopier,
     _ row: inout UnitForecast, _ switched: inout SwitchedUnit
   ) -> UnitCopy {
     if plan.tables == .adopted, options.commandLine.turnsOff {
@@ -133,7 +133,7 @@ extension Forecaster {
     for forecast in attaching {
       guard let function = forecast.device.function,
         let unit = state.units.first(where: { $0.name == forecast.unit }),
-        let tables = UnitTables(unit, memory)
+        let tables = TranslationTables(unit, memory)
       else { continue }
       if let entry = tables.contextEntry(of: function.sourceID) {
         pages.insert(entry.frame)
@@ -268,7 +268,8 @@ extension Forecaster {
   ) {
     guard let unit = state.units.first(where: { $0.name == candidate.device.unit }),
       unit.tableMode == .scalable, let function = candidate.device.requesters.first,
-      let tables = UnitTables(unit, memory), let entry = tables.contextEntry(of: function.sourceID),
+      let tables = TranslationTables(unit, memory),
+      let entry = tables.contextEntry(of: function.sourceID),
       let page = try? memory.pageOrAssumedZero(entry.frame).page
     else { return }
     let words = (0..<4).map { page[word: entry.pageOffset >> 3 + $0] }

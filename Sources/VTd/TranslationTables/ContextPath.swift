@@ -89,16 +89,9 @@ extension ContextPath {
     bus: UInt8, devfn: UInt8, _ context: ContextEntry, at entry: PhysicalAddress,
     unit: UnitCapabilities, refusedAbove: ContextRefusal? = nil
   ) {
-    let kind = Self.kind(context.translationType)
     self.init(
-      bus: bus, devfn: devfn, pasid: nil, kind: kind, domainID: context.domainID,
-      levels: kind == .secondStage ? context.levels : nil,
-      table: kind == .secondStage ? context.secondStageTable : nil, secondStage: nil,
-      faultProcessingDisabled: context.faultProcessingDisabled,
-      faultsSuppressed: context.faultProcessingDisabled, servesRequestsWithoutPASID: true,
-      privilege: .user, entry: entry, words: context.words,
-      reservedBits: context.reservedBits(unit), violations: context.violations(unit),
-      refusedAbove: refusedAbove)
+      bus: bus, devfn: devfn, Self.kind(context.translationType), by: context, at: entry,
+      unit: unit, refusedAbove: refusedAbove)
   }
 
   /// The way of requests without PASID through a present context entry in extended mode.
@@ -111,6 +104,15 @@ extension ContextPath {
       case .guest, .guestDeviceTLB: .passThrough
       default: Self.kind(context.translationType)
       }
+    self.init(
+      bus: bus, devfn: devfn, kind, by: context, at: entry, unit: unit, refusedAbove: refusedAbove)
+  }
+
+  /// The way through an entry that names the second stage itself.
+  private init(
+    bus: UInt8, devfn: UInt8, _ kind: Translation, by context: some StageContextEntry,
+    at entry: PhysicalAddress, unit: UnitCapabilities, refusedAbove: ContextRefusal?
+  ) {
     self.init(
       bus: bus, devfn: devfn, pasid: nil, kind: kind, domainID: context.domainID,
       levels: kind == .secondStage ? context.levels : nil,
@@ -194,3 +196,17 @@ extension ContextPath {
     }
   }
 }
+
+/// What legacy and extended context entries have in common.
+private protocol StageContextEntry {
+  var words: [UInt64] { get }
+  var domainID: UInt16 { get }
+  var levels: Int { get }
+  var secondStageTable: PhysicalAddress { get }
+  var faultProcessingDisabled: Bool { get }
+  func reservedBits(_ unit: UnitCapabilities) -> EntryMask
+  func violations(_ unit: UnitCapabilities) -> [FieldViolation]
+}
+
+extension ContextEntry: StageContextEntry {}
+extension ExtendedContextEntry: StageContextEntry {}

@@ -85,13 +85,13 @@ private struct ContextFinder {
     let root: RootEntry = try read(
       .rootTable, .rootEntry, tables.rootTable.pageBase, slot: Int(bus))
     guard root.isPresent else { return .notPresent(.rootEntry) }
-    try check(ContextRefusal(.rootEntry, reserved: root.reservedBits(tables.unit)))
+    try check(ContextRefusal(.rootEntry, reserved: root.reservedBits(tables.capabilities)))
     let context: ContextEntry = try read(
       .contextTable, .contextEntry, root.contextTable, slot: Int(devfn))
     guard context.isPresent else { return .notPresent(.contextEntry) }
     guard pasid == nil else { return .pasidsOff }
     return .path(
-      ContextPath(bus: bus, devfn: devfn, context, at: lastEntry, unit: tables.unit))
+      ContextPath(bus: bus, devfn: devfn, context, at: lastEntry, unit: tables.capabilities))
   }
 
   private mutating func scalable(
@@ -103,7 +103,8 @@ private struct ContextFinder {
     guard isUpper ? root.isUpperPresent : root.isLowerPresent else {
       return .notPresent(.rootEntry)
     }
-    try check(ContextRefusal(.rootEntry, reserved: root.reservedBits(tables.unit, devfn: devfn)))
+    try check(
+      ContextRefusal(.rootEntry, reserved: root.reservedBits(tables.capabilities, devfn: devfn)))
     let table = isUpper ? root.upperContextTable : root.lowerContextTable
     let slot = Int(devfn & 0x7f)
     if tables.mode == .extended {
@@ -111,11 +112,11 @@ private struct ContextFinder {
       guard context.isPresent else { return .notPresent(.contextEntry) }
       guard pasid == nil else { return .pasidsOff }
       return .path(
-        ContextPath(bus: bus, devfn: devfn, context, at: lastEntry, unit: tables.unit))
+        ContextPath(bus: bus, devfn: devfn, context, at: lastEntry, unit: tables.capabilities))
     }
     let context: ScalableContextEntry = try read(.contextTable, .contextEntry, table, slot: slot)
     guard context.isPresent else { return .notPresent(.contextEntry) }
-    try check(ContextRefusal(context, unit: tables.unit))
+    try check(ContextRefusal(context, unit: tables.capabilities))
     if pasid != nil, !context.pasidEnable { return .pasidsOff }
     let number = pasid ?? context.requesterPASID
     let pasids = context.pasidDirectoryEntryCount * 64
@@ -125,14 +126,14 @@ private struct ContextFinder {
     guard directoryEntry.isPresent else { return .notPresent(.pasidDirectoryEntry) }
     try check(
       ContextRefusal(
-        .pasidDirectoryEntry, reserved: directoryEntry.reservedBits(tables.unit)))
+        .pasidDirectoryEntry, reserved: directoryEntry.reservedBits(tables.capabilities)))
     let entry: PASIDEntry = try read(
       .pasidTable, .pasidEntry, directoryEntry.pasidTable, slot: Int(number & 63))
     guard entry.isPresent else { return .notPresent(.pasidEntry) }
     return .path(
       ContextPath(
         bus: bus, devfn: devfn, pasid: number, entry, at: lastEntry, below: context,
-        directoryEntry: directoryEntry, unit: tables.unit))
+        directoryEntry: directoryEntry, unit: tables.capabilities))
   }
 
   private var lastEntry: PhysicalAddress { steps.last?.entry ?? PhysicalAddress(0) }

@@ -12,18 +12,18 @@ public struct TranslationTables: Sendable {
   /// Page-aligned; low bits are not looked at.
   public var rootTable: PhysicalAddress
   public var mode: TableMode
-  public var unit: UnitCapabilities
+  public var capabilities: UnitCapabilities
   /// The run that pays for reading them; `nil` where it stands alone.
   public var work: WorkBudget?
 
   public init(
     memory: any PhysicalMemory, rootTable: PhysicalAddress, mode: TableMode,
-    unit: UnitCapabilities, work: WorkBudget? = nil
+    capabilities: UnitCapabilities, work: WorkBudget? = nil
   ) {
     self.memory = memory
     self.rootTable = rootTable
     self.mode = mode
-    self.unit = unit
+    self.capabilities = capabilities
     self.work = work
   }
 
@@ -128,7 +128,7 @@ private struct ContextReader {
     reading.roots.append(
       .init(
         bus: bus, half: nil, entry: entry, words: root.words, contextTable: root.contextTable))
-    let reserved = root.reservedBits(tables.unit)
+    let reserved = root.reservedBits(tables.capabilities)
     noteReserved(reserved, .rootEntry, entry, bus: bus)
     let refusal = ContextRefusal(.rootEntry, reserved: reserved)
     guard let page = contextTable(root.contextTable, bus: bus) else { return }
@@ -139,14 +139,15 @@ private struct ContextReader {
       add(context.words, bus: bus, devfn: devfn, at: address)
       add(
         ContextPath(
-          bus: bus, devfn: devfn, context, at: address, unit: tables.unit, refusedAbove: refusal))
+          bus: bus, devfn: devfn, context, at: address, unit: tables.capabilities,
+          refusedAbove: refusal))
     }
   }
 
   private mutating func readBus(
     _ bus: UInt8, _ root: ScalableRootEntry, at entry: PhysicalAddress
   ) {
-    let reserved = root.reservedBits(tables.unit)
+    let reserved = root.reservedBits(tables.capabilities)
     noteReserved(reserved, .rootEntry, entry, bus: bus)
     let halves = [
       (root.isLowerPresent, root.lowerContextTable), (root.isUpperPresent, root.upperContextTable),
@@ -158,7 +159,7 @@ private struct ContextReader {
           words: [root.words[half]], contextTable: table))
       guard let page = contextTable(table, bus: bus) else { continue }
       let refusal = ContextRefusal(
-        .rootEntry, reserved: root.reservedBits(tables.unit, devfn: UInt8(half) << 7))
+        .rootEntry, reserved: root.reservedBits(tables.capabilities, devfn: UInt8(half) << 7))
       for slot: UInt8 in 0...127 where !isOver {
         let devfn = UInt8(half) << 7 | slot
         let address = PhysicalAddress(table.rawValue | UInt64(slot) << 5)
@@ -168,7 +169,7 @@ private struct ContextReader {
           add(context.words, bus: bus, devfn: devfn, at: address)
           add(
             ContextPath(
-              bus: bus, devfn: devfn, context, at: address, unit: tables.unit,
+              bus: bus, devfn: devfn, context, at: address, unit: tables.capabilities,
               refusedAbove: refusal))
         } else {
           let context = ScalableContextEntry(page: page, word: Int(slot) * 4)
@@ -185,9 +186,9 @@ private struct ContextReader {
     at address: PhysicalAddress
   ) {
     noteReserved(
-      context.reservedBits(tables.unit), .contextEntry, address, bus: bus, devfn: devfn)
+      context.reservedBits(tables.capabilities), .contextEntry, address, bus: bus, devfn: devfn)
     noteViolations(
-      context.violations(tables.unit), .contextEntry, address, bus: bus, devfn: devfn)
+      context.violations(tables.capabilities), .contextEntry, address, bus: bus, devfn: devfn)
     let found = reading.paths.count
     let directory = context.pasidDirectory
     let count = context.pasidDirectoryEntryCount
@@ -208,7 +209,8 @@ private struct ContextReader {
           reading.directoryEntries.append(
             .init(directory: directory, index: number, entry: address, word: entry.rawValue))
           noteReserved(
-            entry.reservedBits(tables.unit), .pasidDirectoryEntry, address, bus: bus, devfn: devfn,
+            entry.reservedBits(tables.capabilities), .pasidDirectoryEntry, address, bus: bus,
+            devfn: devfn,
             pasid: UInt32(number) * 64)
         }
         readTable(
@@ -219,7 +221,8 @@ private struct ContextReader {
     if reading.paths.count == found {
       append(
         ContextPath(
-          bus: bus, devfn: devfn, context, at: address, unit: tables.unit, refusedAbove: refusal))
+          bus: bus, devfn: devfn, context, at: address, unit: tables.capabilities,
+          refusedAbove: refusal))
     }
   }
 
@@ -239,7 +242,7 @@ private struct ContextReader {
         ContextPath(
           bus: bus, devfn: devfn, pasid: first + UInt32(index),
           PASIDEntry(page: page, word: index * 8), at: address, below: context,
-          directoryEntry: directoryEntry, unit: tables.unit, refusedAbove: refusal))
+          directoryEntry: directoryEntry, unit: tables.capabilities, refusedAbove: refusal))
     }
   }
 

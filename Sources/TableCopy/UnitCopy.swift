@@ -1,32 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Memory
-public import RemappingState
+internal import RemappingState
 public import VTd
 
-/// The tables of one unit: what a copy starts from.
-public struct UnitTables: Sendable {
-  public var memory: any PhysicalMemory
-  /// Page-aligned; low bits are not looked at.
-  public var rootTable: PhysicalAddress
-  public var mode: TableMode
-  public var capabilities: UnitCapabilities
-
-  public init(
-    memory: any PhysicalMemory, rootTable: PhysicalAddress, mode: TableMode,
-    capabilities: UnitCapabilities
-  ) {
-    self.memory = memory
-    self.rootTable = rootTable
-    self.mode = mode
-    self.capabilities = capabilities
-  }
-
-  /// Every context, as the hardware would read them.
+extension TranslationTables {
+  /// Every context, as the hardware would read them: what a copy starts from.
   public func read(_ budget: CopyBudget) -> TranslationTablesReading {
-    let reading = TranslationTables(
-      memory: memory, rootTable: rootTable, mode: mode, unit: capabilities, work: budget.work
-    ).read(budget: budget.contexts)
+    var tables = self
+    tables.work = budget.work
+    let reading = tables.read(budget: budget.contexts)
     if let work = budget.work {
       if let part = reading.exhausted { work.cut(part.work, "the reading of contexts for a copy") }
       // Nobody keeps the contexts for longer than a policy takes.
