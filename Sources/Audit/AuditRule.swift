@@ -30,6 +30,24 @@ public protocol MappingRule: AuditRule {}
 
 extension MappingRule {
   public func check(_ state: RemappingState) -> [Finding] { check(state, MappingFacts(state)) }
+
+  /// A finding for each domain that maps some of what no domain should.
+  ///
+  /// - Parameters:
+  ///   - overlap: what it maps of that.
+  ///   - name: what that is called.
+  func findings(
+    _ state: RemappingState, _ mappings: MappingFacts,
+    _ overlap: KeyPath<MappingFacts.OfDomain, MappedOverlap>, of name: String
+  ) -> [Finding] {
+    zip(state.domains, mappings.domains).compactMap { domain, facts in
+      let mapped = facts[keyPath: overlap]
+      guard !mapped.isEmpty else { return nil }
+      return finding(
+        "\(domain.name) maps \(name): \(mapped)", about: domain,
+        severity: mapped.isWritable ? .error : .warning)
+    }
+  }
 }
 
 extension AuditRule {
@@ -47,6 +65,33 @@ extension AuditRule {
     Finding(
       rule: Self.id, severity: severity, unit: unit, device: device, message: message.text,
       evidence: evidence)
+  }
+
+  /// A finding about a domain.
+  ///
+  /// - Parameter evidence: `nil` for what the domain itself was read from.
+  func finding(
+    _ message: Finding.Message, about domain: Domain,
+    severity: Finding.Severity = Self.severity, evidence: [Evidence]? = nil
+  ) -> Finding {
+    finding(
+      message, severity: severity, unit: domain.unit, device: domain.onlyDevice,
+      evidence: evidence ?? domain.evidence)
+  }
+
+  /// A finding that says what was observed, where it was observed.
+  func finding(_ message: Finding.Message, about observation: Observation) -> Finding {
+    finding(
+      message, unit: observation.unit, device: observation.device,
+      evidence: [observation.evidence])
+  }
+
+  /// A finding for each observation of a kind.
+  func findings(
+    _ state: RemappingState, _ kind: Observation.Kind,
+    _ message: (Observation) -> Finding.Message
+  ) -> [Finding] {
+    state.observations.lazy.filter { $0.kind == kind }.map { finding(message($0), about: $0) }
   }
 }
 

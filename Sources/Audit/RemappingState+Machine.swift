@@ -37,6 +37,11 @@ extension RemappingState {
       units.map { ($0.name, Set($0.copiedContexts)) }, uniquingKeysWith: { $0.union($1) })
   }
 
+  /// Names of the units that translate, as far as is known, and have tables to do it with.
+  var activeUnits: Set<String> {
+    Set(units.filter { $0.translationEnabled != false && $0.rootTable != nil }.map(\.name))
+  }
+
   func unit(_ name: String?) -> Unit? { units.first { $0.name == name } }
 
   /// Each allocator once, with the first row of its domain.

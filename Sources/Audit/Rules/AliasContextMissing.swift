@@ -21,8 +21,7 @@ struct AliasContextMissing: AuditRule {
 
   func check(_ state: RemappingState) -> [Finding] {
     let index = StateIndex(state)
-    let active = Set(
-      state.units.filter { $0.translationEnabled != false && $0.rootTable != nil }.map(\.name))
+    let active = state.activeUnits
     let copied = state.copiedContexts
     return state.devices.flatMap { device -> [Finding] in
       guard !device.aliases.isEmpty, let function = device.device.function,

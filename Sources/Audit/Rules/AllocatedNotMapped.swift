@@ -22,8 +22,7 @@ struct AllocatedNotMapped: AuditRule {
       let ranges = space.allocated.filter { $0.state == .unmapped }
       guard let first = ranges.first else { return nil }
       return finding(
-        .unmapped(domain, ranges.count, first), unit: domain.unit, device: domain.onlyDevice,
-        evidence: domain.evidence)
+        .unmapped(domain, ranges.count, first), about: domain)
     }
   }
 }

@@ -21,8 +21,7 @@ struct ContextFieldImpossible: AuditRule {
         observation.cause == .impossibleField
       else { return nil }
       return finding(
-        .impossible(observation), unit: observation.unit, device: observation.device,
-        evidence: [observation.evidence])
+        .impossible(observation), about: observation)
     }
   }
 }

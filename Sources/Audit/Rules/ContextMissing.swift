@@ -17,8 +17,7 @@ struct ContextMissing: AuditRule {
 
   func check(_ state: RemappingState) -> [Finding] {
     let index = StateIndex(state)
-    let active = Set(
-      state.units.filter { $0.translationEnabled != false && $0.rootTable != nil }.map(\.name))
+    let active = state.activeUnits
     return state.devices.compactMap { device in
       guard let function = device.device.function, !function.isBehindVMD,
         let unit = device.unit, active.contains(unit), device.domain != nil,

@@ -18,8 +18,7 @@ struct ContextReservedBits: AuditRule {
         observation.cause == .reservedBits
       else { return nil }
       return finding(
-        .reservedBits(observation), unit: observation.unit, device: observation.device,
-        evidence: [observation.evidence])
+        .reservedBits(observation), about: observation)
     }
   }
 }

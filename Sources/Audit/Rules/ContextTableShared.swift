@@ -16,8 +16,7 @@ struct ContextTableShared: AuditRule {
     state.observations.compactMap { observation in
       guard observation.kind == .alias, observation.isContextStructure else { return nil }
       return finding(
-        .shared(observation), unit: observation.unit, device: observation.device,
-        evidence: [observation.evidence])
+        .shared(observation), about: observation)
     }
   }
 }

@@ -16,8 +16,7 @@ struct DomainIDMismatch: AuditRule {
 
   func check(_ state: RemappingState) -> [Finding] {
     let index = StateIndex(state)
-    let copied = Dictionary(
-      state.units.map { ($0.name, Set($0.copiedContexts)) }, uniquingKeysWith: { $0.union($1) })
+    let copied = state.copiedContexts
     return state.devices.flatMap { device -> [Finding] in
       guard let unit = device.unit, let expected = device.domainID else { return [] }
       return ([device.device] + device.aliases).compactMap { name in

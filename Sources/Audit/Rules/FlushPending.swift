@@ -22,8 +22,7 @@ struct FlushPending: AuditRule {
       let size = IOVASize(space, .pending)
       guard size.count >= Self.countLimit || size.bytes >= Self.byteLimit else { return nil }
       return finding(
-        .pending(domain, size), unit: domain.unit, device: domain.onlyDevice,
-        evidence: domain.evidence)
+        .pending(domain, size), about: domain)
     }
   }
 }

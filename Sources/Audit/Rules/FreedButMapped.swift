@@ -24,8 +24,7 @@ struct FreedButMapped: AuditRule {
       guard let first = mapped.first else { return nil }
       if let object = domain.kernelObject, !reported.insert(object).inserted { return nil }
       return finding(
-        .mapped(domain, count: mapped.count, first), unit: domain.unit,
-        device: domain.devices.count == 1 ? domain.devices.first : nil, evidence: domain.evidence)
+        .mapped(domain, count: mapped.count, first), about: domain)
     }
   }
 

@@ -22,8 +22,7 @@ struct LeakSuspect: AuditRule {
     return sizes.filter { $0.1.count >= Self.limit && $0.1.count >= total / 10 * 9 }
       .sorted { $0.1.count > $1.1.count }.map { domain, size in
         finding(
-          .suspect(domain, size, state.drivers(of: domain)), unit: domain.unit,
-          device: domain.onlyDevice, evidence: domain.evidence)
+          .suspect(domain, size, state.drivers(of: domain)), about: domain)
       }
   }
 }

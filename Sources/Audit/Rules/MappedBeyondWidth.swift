@@ -18,7 +18,7 @@ struct MappedBeyondWidth: MappingRule {
         let width = state.width(of: domain)
       else { return nil }
       return finding(
-        .beyond(domain, run, width), unit: domain.unit, device: domain.onlyDevice,
+        .beyond(domain, run, width), about: domain,
         evidence: [Evidence(what: "CAP register", words: [unit.capability])] + domain.evidence)
     }
   }

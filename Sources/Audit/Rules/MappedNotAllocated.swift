@@ -26,8 +26,7 @@ struct MappedNotAllocated: AuditRule {
       // A domain on two units is two rows with one allocator.
       if let object = domain.kernelObject, !reported.insert(object).inserted { return nil }
       return finding(
-        .stale(domain, count: stale.count, first), unit: domain.unit,
-        device: domain.devices.count == 1 ? domain.devices.first : nil, evidence: domain.evidence)
+        .stale(domain, count: stale.count, first), about: domain)
     }
   }
 

@@ -15,18 +15,6 @@ struct MapsCrashKernel: MappingRule {
   static let needs: Set<AuditNeed> = [.pageTables, .memoryMap]
 
   func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
-    zip(state.domains, mappings.domains).compactMap { domain, facts in
-      guard !facts.crashKernel.isEmpty else { return nil }
-      return finding(
-        .maps(domain, facts.crashKernel),
-        severity: facts.crashKernel.isWritable ? .error : .warning,
-        unit: domain.unit, device: domain.onlyDevice, evidence: domain.evidence)
-    }
-  }
-}
-
-extension Finding.Message {
-  fileprivate static func maps(_ domain: Domain, _ overlap: MappedOverlap) -> Self {
-    "\(domain.name) maps memory of the crash kernel: \(overlap)"
+    findings(state, mappings, \.crashKernel, of: "memory of the crash kernel")
   }
 }

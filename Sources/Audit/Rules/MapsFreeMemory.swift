@@ -15,12 +15,7 @@ struct MapsFreeMemory: AuditRule {
   static let needs: Set<AuditNeed> = [.kernel, .pageTables, .pageDescriptors]
 
   func check(_ state: RemappingState) -> [Finding] {
-    state.observations.compactMap { observation in
-      guard observation.kind == .freePage else { return nil }
-      return finding(
-        .maps(observation), unit: observation.unit, device: observation.device,
-        evidence: [observation.evidence])
-    }
+    findings(state, .freePage) { .maps($0) }
   }
 }
 

@@ -15,18 +15,6 @@ struct MapsKernelText: MappingRule {
   static let needs: Set<AuditNeed> = [.pageTables, .memoryMap, .kernelText]
 
   func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
-    zip(state.domains, mappings.domains).compactMap { domain, facts in
-      guard !facts.kernelText.isEmpty else { return nil }
-      return finding(
-        .maps(domain, facts.kernelText),
-        severity: facts.kernelText.isWritable ? .error : .warning,
-        unit: domain.unit, device: domain.onlyDevice, evidence: domain.evidence)
-    }
-  }
-}
-
-extension Finding.Message {
-  fileprivate static func maps(_ domain: Domain, _ overlap: MappedOverlap) -> Self {
-    "\(domain.name) maps the kernel's code: \(overlap)"
+    findings(state, mappings, \.kernelText, of: "the kernel's code")
   }
 }

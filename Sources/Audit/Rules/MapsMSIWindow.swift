@@ -19,8 +19,7 @@ struct MapsMSIWindow: MappingRule {
     zip(state.domains, mappings.domains).compactMap { domain, facts in
       guard let run = facts.interruptWindow else { return nil }
       return finding(
-        .maps(domain, run), unit: domain.unit, device: domain.onlyDevice,
-        evidence: domain.evidence)
+        .maps(domain, run), about: domain)
     }
   }
 }

@@ -18,8 +18,7 @@ struct MapsNoMemory: MappingRule {
     zip(state.domains, mappings.domains).compactMap { domain, facts in
       guard let first = facts.outsideMemory.first else { return nil }
       return finding(
-        .maps(domain, facts.outsideMemory.count, first), unit: domain.unit,
-        device: domain.onlyDevice, evidence: domain.evidence)
+        .maps(domain, facts.outsideMemory.count, first), about: domain)
     }
   }
 }

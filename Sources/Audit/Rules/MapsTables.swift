@@ -15,12 +15,7 @@ struct MapsTables: AuditRule {
   static let needs: Set<AuditNeed> = [.pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
-    state.observations.compactMap { observation in
-      guard observation.kind == .mapsTable else { return nil }
-      return finding(
-        .maps(observation), unit: observation.unit, device: observation.device,
-        evidence: [observation.evidence])
-    }
+    findings(state, .mapsTable) { .maps($0) }
   }
 }
 

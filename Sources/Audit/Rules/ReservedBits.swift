@@ -16,8 +16,7 @@ struct ReservedBits: AuditRule {
     state.domains.compactMap { domain in
       guard let walk = domain.walk, walk.reservedBits > 0 else { return nil }
       return finding(
-        .reservedBits(domain, walk), unit: domain.unit,
-        device: domain.devices.count == 1 ? domain.devices.first : nil,
+        .reservedBits(domain, walk), about: domain,
         evidence: state.evidence(.reservedBits, in: domain))
     }
   }

@@ -18,8 +18,7 @@ struct TableAlias: AuditRule {
     state.domains.compactMap { domain in
       guard let walk = domain.walk, walk.aliases > 0 else { return nil }
       return finding(
-        .tableAlias(domain, walk), unit: domain.unit,
-        device: domain.devices.count == 1 ? domain.devices.first : nil,
+        .tableAlias(domain, walk), about: domain,
         evidence: state.evidence(.alias, in: domain))
     }
   }

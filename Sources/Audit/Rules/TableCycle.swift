@@ -15,8 +15,7 @@ struct TableCycle: AuditRule {
     state.domains.compactMap { domain in
       guard let walk = domain.walk, walk.cycles > 0 else { return nil }
       return finding(
-        .tableCycle(domain, walk), unit: domain.unit,
-        device: domain.devices.count == 1 ? domain.devices.first : nil,
+        .tableCycle(domain, walk), about: domain,
         evidence: state.evidence(.cycle, in: domain))
     }
   }

@@ -17,8 +17,7 @@ struct TablesAssumedEmpty: AuditRule {
     state.domains.compactMap { domain in
       guard let walk = domain.walk, walk.assumedEmpty > 0 else { return nil }
       return finding(
-        .tablesAssumedEmpty(domain, walk), unit: domain.unit,
-        device: domain.devices.count == 1 ? domain.devices.first : nil,
+        .tablesAssumedEmpty(domain, walk), about: domain,
         evidence: state.evidence(.assumedZero, in: domain))
     }
   }

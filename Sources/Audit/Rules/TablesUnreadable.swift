@@ -17,8 +17,7 @@ struct TablesUnreadable: AuditRule {
     state.domains.compactMap { domain in
       guard let walk = domain.walk, walk.unreadable > 0 else { return nil }
       return finding(
-        .tablesUnreadable(domain, walk), unit: domain.unit,
-        device: domain.devices.count == 1 ? domain.devices.first : nil,
+        .tablesUnreadable(domain, walk), about: domain,
         evidence: state.evidence(.unreadable, in: domain))
     }
   }

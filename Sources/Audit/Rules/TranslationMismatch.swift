@@ -16,8 +16,7 @@ struct TranslationMismatch: AuditRule {
 
   func check(_ state: RemappingState) -> [Finding] {
     let index = StateIndex(state)
-    let copied = Dictionary(
-      state.units.map { ($0.name, Set($0.copiedContexts)) }, uniquingKeysWith: { $0.union($1) })
+    let copied = state.copiedContexts
     return state.devices.compactMap { device in
       guard let unit = device.unit, let function = device.device.function,
         copied[unit]?.contains(device.device) != true,

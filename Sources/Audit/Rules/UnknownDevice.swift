@@ -27,8 +27,7 @@ struct UnknownDevice: AuditRule {
     for context in state.contexts where known.contains(.pci(context.device)) {
       if let key = TableKey(context) { knownTables.insert(key) }
     }
-    let copied = Dictionary(
-      state.units.map { ($0.name, Set($0.copiedContexts)) }, uniquingKeysWith: { $0.union($1) })
+    let copied = state.copiedContexts
     var reported: Set<PCIFunction> = []
     return state.contexts.compactMap { context in
       let name = DeviceName.pci(context.device)

@@ -15,8 +15,7 @@ struct WalkCut: AuditRule {
     state.domains.compactMap { domain in
       guard let walk = domain.walk, walk.budgetExhausted else { return nil }
       return finding(
-        .walkCut(domain, walk), unit: domain.unit,
-        device: domain.devices.count == 1 ? domain.devices.first : nil,
+        .walkCut(domain, walk), about: domain,
         evidence: state.evidence(.budget, in: domain))
     }
   }
