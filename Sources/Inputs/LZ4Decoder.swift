@@ -11,8 +11,6 @@ final class LZ4Decoder: StreamDecoder {
       UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>?,
       UnsafeRawPointer?, UnsafeMutablePointer<Int>?, UnsafeRawPointer?
     ) -> Int
-  private typealias IsError = @convention(c) (Int) -> UInt32
-  private typealias Name = @convention(c) (Int) -> UnsafePointer<CChar>?
 
   private static let library = "liblz4.so.1"
   /// `LZ4F_VERSION`
@@ -22,8 +20,7 @@ final class LZ4Decoder: StreamDecoder {
   private let context: UnsafeMutableRawPointer
   private let run: Run
   private let free: Free
-  private let isError: IsError
-  private let name: Name
+  private let errors: PackerErrors
 
   init?() {
     // The signatures are those of lz4frame.h.
@@ -33,10 +30,7 @@ final class LZ4Decoder: StreamDecoder {
       let free = unsafe PackerLibrary.function(
         Self.library, "LZ4F_freeDecompressionContext", as: Free.self),
       let run = unsafe PackerLibrary.function(Self.library, "LZ4F_decompress", as: Run.self),
-      let isError = PackerLibrary.function(
-        Self.library, "LZ4F_isError", as: IsError.self),
-      let name = unsafe PackerLibrary.function(
-        Self.library, "LZ4F_getErrorName", as: Name.self)
+      let errors = PackerErrors(Self.library, prefix: "LZ4F")
     else { return nil }
     var context: UnsafeMutableRawPointer?
     // `context` is a place for the result.
@@ -46,8 +40,7 @@ final class LZ4Decoder: StreamDecoder {
     unsafe self.context = context
     unsafe self.run = run
     unsafe self.free = free
-    self.isError = isError
-    unsafe self.name = name
+    self.errors = errors
   }
 
   // The context was made in `init` and is not used any more.
@@ -65,11 +58,7 @@ final class LZ4Decoder: StreamDecoder {
         context, output.baseAddress, &produced, bytes.baseAddress.map { unsafe $0 + start },
         &consumed, nil)
     }
-    // Both functions take any number; the name is a constant of the library.
-    guard isError(code) == 0 else {
-      throw DecoderFailure(
-        problem: unsafe name(code).map { unsafe String(cString: $0) } ?? "lz4 says \(code)")
-    }
+    if let problem = errors.problem(code) { throw DecoderFailure(problem: problem) }
     return DecoderStep(consumed: consumed, produced: produced, isEnd: code == 0)
   }
 

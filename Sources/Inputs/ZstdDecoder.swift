@@ -13,8 +13,6 @@ final class ZstdDecoder: StreamDecoder {
       UnsafeMutableRawPointer?, UnsafeMutablePointer<packers_zstd>?,
       UnsafeMutablePointer<packers_zstd>?
     ) -> Int
-  private typealias IsError = @convention(c) (Int) -> UInt32
-  private typealias Name = @convention(c) (Int) -> UnsafePointer<CChar>?
 
   private static let library = "libzstd.so.1"
   /// `ZSTD_d_windowLogMax`; 2²⁹ bytes, four times what `zstd --long` needs.
@@ -25,8 +23,7 @@ final class ZstdDecoder: StreamDecoder {
   private let context: UnsafeMutableRawPointer
   private let run: Run
   private let free: Free
-  private let isError: IsError
-  private let name: Name
+  private let errors: PackerErrors
 
   init?() {
     // The signatures are those of zstd.h.
@@ -38,17 +35,13 @@ final class ZstdDecoder: StreamDecoder {
         Self.library, "ZSTD_DCtx_setParameter", as: Set.self),
       let run = unsafe PackerLibrary.function(
         Self.library, "ZSTD_decompressStream", as: Run.self),
-      let isError = PackerLibrary.function(
-        Self.library, "ZSTD_isError", as: IsError.self),
-      let name = unsafe PackerLibrary.function(
-        Self.library, "ZSTD_getErrorName", as: Name.self),
+      let errors = PackerErrors(Self.library, prefix: "ZSTD"),
       let context = unsafe create()
     else { return nil }
     unsafe self.context = context
     unsafe self.run = run
     unsafe self.free = free
-    self.isError = isError
-    unsafe self.name = name
+    self.errors = errors
     // The context is a live one.
     unsafe _ = set(context, Self.windowParameter, Self.windowLog)
   }
@@ -71,11 +64,9 @@ final class ZstdDecoder: StreamDecoder {
       consumed = unsafe source.position - start
       produced = unsafe target.position
     }
-    // Both functions take any number; the name is a constant of the library.
-    guard isError(code) == 0 else {
+    if let problem = errors.problem(code) {
       if produced > 0 { return DecoderStep(consumed: consumed, produced: produced, isEnd: false) }
-      throw DecoderFailure(
-        problem: unsafe name(code).map { unsafe String(cString: $0) } ?? "zstd says \(code)")
+      throw DecoderFailure(problem: problem)
     }
     return DecoderStep(consumed: consumed, produced: produced, isEnd: code == 0)
   }
