@@ -17,11 +17,7 @@ struct CarveCommand: Verb {
       and what it rests on; `--root` of the other verbs takes its address.
       """)
 
-  @Argument(
-    help: ArgumentHelp(
-      "The dump: a file, all files of a split one, a folder, or - for standard input.",
-      valueName: "dump"),
-    completion: .file())
+  @Argument(help: .dumps, completion: .file())
   var dumps: [String]
 
   @Option(help: ArgumentHelp("Leave out roots with a lower score, 0 to 100.", valueName: "score"))

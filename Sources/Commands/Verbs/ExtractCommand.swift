@@ -18,11 +18,7 @@ struct ExtractCommand: Verb {
       kind and size; most of it is the kernel's symbols and types, which --compress shrinks to a third.
       """)
 
-  @Argument(
-    help: ArgumentHelp(
-      "The dump: a file, all files of a split one, a folder, or - for standard input.",
-      valueName: "dump"),
-    completion: .file())
+  @Argument(help: .dumps, completion: .file())
   var dumps: [String]
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions

@@ -18,11 +18,7 @@ struct FaultsCommand: Verb {
       Faults that are alike, or run through neighbouring pages, are shown once with their count.
       """)
 
-  @Argument(
-    help: ArgumentHelp(
-      "The dump: a file, all files of a split one, a folder, or - for standard input.",
-      valueName: "dump"),
-    completion: .file())
+  @Argument(help: .dumps, completion: .file())
   var dumps: [String]
 
   @Option(

@@ -19,11 +19,7 @@ struct HistoryCommand: Verb {
       panic they end, and the last descriptors of the invalidation queues, which carry no time.
       """)
 
-  @Argument(
-    help: ArgumentHelp(
-      "The dump: a file, all files of a split one, a folder, or - for standard input.",
-      valueName: "dump"),
-    completion: .file())
+  @Argument(help: .dumps, completion: .file())
   var dumps: [String]
 
   @Option(

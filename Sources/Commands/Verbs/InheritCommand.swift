@@ -26,11 +26,7 @@ struct InheritCommand: Verb {
       pointer, T3 a driver attaches the device, T4 while the dump is saved.
       """)
 
-  @Argument(
-    help: ArgumentHelp(
-      "The dump: a file, all files of a split one, a folder, or - for standard input.",
-      valueName: "dump"),
-    completion: .file())
+  @Argument(help: .dumps, completion: .file())
   var dumps: [String]
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions

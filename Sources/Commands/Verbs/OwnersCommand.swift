@@ -18,11 +18,7 @@ struct OwnersCommand: Verb {
       iommuscope owners <dump> --addresses <file> [<options>]
       """)
 
-  @Argument(
-    help: ArgumentHelp(
-      "The dump: a file, a folder, or - for standard input; further files of a split dump, and the "
-        + "kernel's vmlinux, may follow.", valueName: "dump"),
-    completion: .file())
+  @Argument(help: .dumpBeforeOperands, completion: .file())
   var dump: String
 
   @Argument(

@@ -22,11 +22,7 @@ struct ReportCommand: Verb {
       reach, and what it should not reach.
       """)
 
-  @Argument(
-    help: ArgumentHelp(
-      "The dump: a file, all files of a split one, a folder, or - for standard input.",
-      valueName: "dump"),
-    completion: .file())
+  @Argument(help: .dumps, completion: .file())
   var dumps: [String]
 
   @Option(

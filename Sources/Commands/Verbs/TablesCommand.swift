@@ -19,11 +19,7 @@ struct TablesCommand: Verb {
       --format debugfs prints what the crashed kernel's debugfs files would print.
       """)
 
-  @Argument(
-    help: ArgumentHelp(
-      "The dump: a file, all files of a split one, a folder, or - for standard input.",
-      valueName: "dump"),
-    completion: .file())
+  @Argument(help: .dumps, completion: .file())
   var dumps: [String]
 
   @Option(help: ArgumentHelp("Only this device, with its page tables.", valueName: "sbdf"))

@@ -16,11 +16,7 @@ struct TranslateCommand: Verb {
     usage: "iommuscope translate <dump> --device <sbdf> [--pasid <n>] <iova> ... [<options>]",
     discussion: "Exit status 1: at least one of the addresses leads to no memory.")
 
-  @Argument(
-    help: ArgumentHelp(
-      "The dump: a file, a folder, or - for standard input; further files of a split dump, and the "
-        + "kernel's vmlinux, may follow.", valueName: "dump"),
-    completion: .file())
+  @Argument(help: .dumpBeforeOperands, completion: .file())
   var dump: String
 
   @Argument(
