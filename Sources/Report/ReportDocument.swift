@@ -30,12 +30,7 @@ public struct ReportDocument: Hashable, Sendable {
 
 extension ReportDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(ReportDocument.self, verb: "report")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "report" }
   static var rowMeaning: String { "The state of the DMA remapping units in a crash dump." }

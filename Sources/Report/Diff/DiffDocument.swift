@@ -27,12 +27,7 @@ public struct DiffDocument: Hashable, Sendable {
 
 extension DiffDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(DiffDocument.self, verb: "diff")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "diff" }
   static var rowMeaning: String {

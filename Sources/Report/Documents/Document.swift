@@ -5,12 +5,17 @@ public protocol Document: Hashable, Sendable {
   /// What the document is made of.
   static var outline: DocumentOutline { get }
 
-  /// Writes the document, which ends with a line feed; the same value gives the same bytes.
-  func writeJSON(to sink: any ByteSink) throws(OutputError)
+  /// The document as the row that it is.
+  var body: DocumentBody { get }
+}
 
-  /// Writes the same as lines of JSON: what the document says of itself, each row of its lists, and an
-  /// end that tells how many there were.
-  func writeLines(to sink: any ByteSink) throws(OutputError)
+/// What a document is written from.
+public struct DocumentBody {
+  fileprivate let row: any DocumentRow
+
+  init(_ row: some DocumentRow) {
+    self.row = row
+  }
 }
 
 extension Document {
@@ -19,6 +24,20 @@ extension Document {
 
   /// The JSON Schema (draft 2020-12) that every such document validates against.
   public static var jsonSchema: String { outline.jsonSchema }
+
+  /// Writes the document, which ends with a line feed; the same value gives the same bytes.
+  public func writeJSON(to sink: any ByteSink) throws(OutputError) {
+    try body.row.writeDocument(to: sink)
+  }
+
+  /// Writes the same as lines of JSON: what the document says of itself, each row of its lists, and an
+  /// end that tells how many there were.
+  public func writeLines(to sink: any ByteSink) throws(OutputError) {
+    let lines = LineWriter(sink)
+    lines.head(body.row)
+    body.row.writeLists(to: lines, at: .top)
+    try lines.finish()
+  }
 }
 
 extension DocumentRow {
@@ -27,14 +46,6 @@ extension DocumentRow {
     let writer = JSONWriter(sink)
     write(to: writer)
     try writer.finish()
-  }
-
-  /// The row as a document of lines.
-  func writeDocumentLines(to sink: any ByteSink) throws(OutputError) {
-    let lines = LineWriter(sink)
-    lines.head(self)
-    writeLists(to: lines, at: .top)
-    try lines.finish()
   }
 
   /// Reads a document that is such a row and nothing else.

@@ -108,8 +108,9 @@ extension DocumentValue {
 }
 
 extension DocumentRow {
-  static var lineKind: LineKind { isLong ? .longRow : .row }
+  static var lineKind: LineKind { .row }
 
+  @_semantics("optimize.sil.specialize.generic.never")
   func writeLists(to lines: LineWriter, at place: LinePlace) {
     var fields = ListFinder(row: self, lines: lines, place: place)
     Self.describe(&fields)
@@ -137,8 +138,8 @@ extension Array where Element: DocumentValue {
 
   func writeLists(to lines: LineWriter, at place: LinePlace) {
     switch Self.lineKind {
-    case .longRows: lines.rows(self, at: place)
-    case .rows where place.owner == nil: lines.rows(self, at: place)
+    case .longRows: Element.writeLines(of: self, to: lines, at: place)
+    case .rows where place.owner == nil: Element.writeLines(of: self, to: lines, at: place)
     case .inline, .row, .longRow, .rows: break
     }
   }

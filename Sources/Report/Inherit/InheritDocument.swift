@@ -23,12 +23,7 @@ public struct InheritDocument: Hashable, Sendable {
 
 extension InheritDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(InheritDocument.self, verb: "inherit")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "inherit" }
   static var rowMeaning: String {

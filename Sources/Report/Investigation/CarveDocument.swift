@@ -65,12 +65,7 @@ public struct CarveDocument: Hashable, Sendable {
 
 extension CarveDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(CarveDocument.self, verb: "carve")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "carve" }
   static var rowMeaning: String { "Pages of a dump that look like root tables." }

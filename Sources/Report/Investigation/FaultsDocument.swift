@@ -70,12 +70,7 @@ public struct FaultsDocument: Hashable, Sendable {
 
 extension FaultsDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(FaultsDocument.self, verb: "faults")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "faults" }
   static var rowMeaning: String {

@@ -46,12 +46,7 @@ public struct HistoryDocument: Hashable, Sendable {
 
 extension HistoryDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(HistoryDocument.self, verb: "history")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "history" }
   static var rowMeaning: String { "What the units were told before the crash." }

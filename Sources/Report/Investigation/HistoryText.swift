@@ -150,12 +150,7 @@ public struct HistoryText {
     try page.heading(
       "trace ring: \(Quantity.count(document.events.count, "remapping event")) in "
         + "\(Quantity.count(rows.count, "row")), newest last")
-    let shown = rows.suffix(page.shown(rows.count))
-    if shown.count < rows.count {
-      try page.paragraph(
-        "... \(rows.count - shown.count) older rows; --limit 0 shows all", indent: 2, style: .cyan)
-    }
-    for row in shown {
+    for row in try newest(rows, on: page) {
       let event = row.event
       var text = "\(event.seconds) cpu \(event.cpu) pid \(event.process) \(event.name): "
       if row.count == 1 {
@@ -173,6 +168,18 @@ public struct HistoryText {
       }
       try page.paragraph(text, indent: 2, hanging: 4)
     }
+  }
+
+  /// The rows that are shown; says how many older ones there are.
+  private func newest<Item>(
+    _ rows: [Item], on page: TextPage
+  ) throws(OutputError) -> ArraySlice<Item> {
+    let shown = rows.suffix(page.shown(rows.count))
+    if shown.count < rows.count {
+      try page.paragraph(
+        "... \(rows.count - shown.count) older rows; --limit 0 shows all", indent: 2, style: .cyan)
+    }
+    return shown
   }
 
   private static func names(_ devices: [DeviceName], _ names: EventNames?) -> String {
@@ -208,12 +215,7 @@ public struct HistoryText {
     try page.heading(
       "invalidation queues: \(Quantity.count(document.invalidations.count, "descriptor")) in "
         + "\(Quantity.count(rows.count, "row")), newest last; they carry no time")
-    let shown = rows.suffix(page.shown(rows.count))
-    if shown.count < rows.count {
-      try page.paragraph(
-        "... \(rows.count - shown.count) older rows; --limit 0 shows all", indent: 2, style: .cyan)
-    }
-    for row in shown {
+    for row in try newest(rows, on: page) {
       let descriptor = row.first
       var text = "-\(descriptor.age)"
       if row.count > 1 { text += "..-\(row.last.age)" }

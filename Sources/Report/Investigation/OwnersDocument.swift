@@ -60,12 +60,7 @@ public struct OwnersDocument: Hashable, Sendable {
 
 extension OwnersDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(OwnersDocument.self, verb: "owners")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "owners" }
   static var rowMeaning: String {

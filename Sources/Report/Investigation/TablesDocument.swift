@@ -30,12 +30,7 @@ public struct TablesDocument: Hashable, Sendable {
 
 extension TablesDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(TablesDocument.self, verb: "tables")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "tables" }
   static var rowMeaning: String { "Raw entries of the tables, decoded field by field." }

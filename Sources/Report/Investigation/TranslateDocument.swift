@@ -26,12 +26,7 @@ public struct TranslateDocument: Hashable, Sendable {
 
 extension TranslateDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(TranslateDocument.self, verb: "translate")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "translate" }
   static var rowMeaning: String { "Where addresses of a device lead, level by level." }

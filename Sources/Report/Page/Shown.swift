@@ -88,6 +88,7 @@ extension Shown {
 
 extension ShownField {
   /// The fields of a row, in the document's order.
+  @_semantics("optimize.sil.specialize.generic.never")
   static func fields<Row: DocumentRow>(of row: Row) -> [ShownField] {
     var collector = ShownFields(row: row)
     Row.describe(&collector)

@@ -29,12 +29,7 @@ public struct SurveyDocument: Hashable, Sendable {
 
 extension SurveyDocument: Document, DocumentRow {
   public static let outline = DocumentOutline(SurveyDocument.self, verb: "survey")
-
-  public func writeJSON(to sink: any ByteSink) throws(OutputError) { try writeDocument(to: sink) }
-
-  public func writeLines(to sink: any ByteSink) throws(OutputError) {
-    try writeDocumentLines(to: sink)
-  }
+  public var body: DocumentBody { DocumentBody(self) }
 
   static var rowName: String { "survey" }
   static var rowMeaning: String { "Many dumps, a row each." }

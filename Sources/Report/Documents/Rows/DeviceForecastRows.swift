@@ -3,9 +3,8 @@
 internal import Inheritance
 internal import Memory
 
-extension DeviceForecast: DocumentRow {
+extension DeviceForecast: LongRow {
   static var rowName: String { "device" }
-  static var isLong: Bool { true }
   static var rowMeaning: String { "What becomes of one device's old transfers." }
 
   static func describe<Fields: FieldVisitor>(

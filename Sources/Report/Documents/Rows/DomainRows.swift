@@ -60,9 +60,8 @@ extension Mapping: DocumentRow {
   }
 }
 
-extension Run: DocumentRow {
+extension Run: LongRow {
   static var rowName: String { "run" }
-  static var isLong: Bool { true }
   static var rowMeaning: String {
     "Leaves that are contiguous in I/O virtual and in physical address, with the same access."
   }
@@ -129,9 +128,8 @@ extension IOVASpace: DocumentRow {
   }
 }
 
-extension IOVARange: DocumentRow {
+extension IOVARange: LongRow {
   static var rowName: String { "iovaRange" }
-  static var isLong: Bool { true }
   static var rowMeaning: String { "A node of the allocator." }
   static var blank: IOVARange? {
     IOVARange(start: IOVirtualAddress(0), end: IOVirtualAddress(0), state: .live)
@@ -157,9 +155,8 @@ extension IOVARange.State: DocumentChoice {
   }
 }
 
-extension AddressRange: DocumentRow {
+extension AddressRange: LongRow {
   static var rowName: String { "addressRange" }
-  static var isLong: Bool { true }
   static var rowMeaning: String { "A range of I/O virtual addresses." }
   static var blank: AddressRange? {
     AddressRange(start: IOVirtualAddress(0), end: IOVirtualAddress(0))

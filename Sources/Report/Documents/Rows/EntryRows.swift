@@ -59,9 +59,8 @@ extension UnitEntries: DocumentRow {
   }
 }
 
-extension UnitEntries.Row: DocumentRow {
+extension UnitEntries.Row: LongRow {
   static var rowName: String { "unitEntry" }
-  static var isLong: Bool { true }
   static var rowMeaning: String { "An entry on the way to a context." }
 
   static func describe<Fields: FieldVisitor>(
@@ -74,9 +73,8 @@ extension UnitEntries.Row: DocumentRow {
   }
 }
 
-extension UnitEntries.InterruptRow: DocumentRow {
+extension UnitEntries.InterruptRow: LongRow {
   static var rowName: String { "interruptEntry" }
-  static var isLong: Bool { true }
   static var rowMeaning: String { "An entry of the interrupt-remapping table." }
 
   static func describe<Fields: FieldVisitor>(

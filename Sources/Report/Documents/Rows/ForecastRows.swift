@@ -59,9 +59,8 @@ extension Fate: DocumentChoice {
   }
 }
 
-extension UnitForecast: DocumentRow {
+extension UnitForecast: LongRow {
   static var rowName: String { "unit" }
-  static var isLong: Bool { true }
   static var rowMeaning: String { "What becomes of one unit's tables." }
 
   static func describe<Fields: FieldVisitor>(

@@ -18,9 +18,8 @@ extension OwnersDocument.Answer: DocumentRow {
   }
 }
 
-extension OwnersDocument.Pages: DocumentRow {
+extension OwnersDocument.Pages: LongRow {
   static var rowName: String { "pages" }
-  static var isLong: Bool { true }
   static var rowMeaning: String { "Neighbouring pages of one kind." }
 
   static func describe<Fields: FieldVisitor>(
@@ -55,9 +54,8 @@ extension PageState.Kind: DocumentChoice {
   }
 }
 
-extension Reach: DocumentRow {
+extension Reach: LongRow {
   static var rowName: String { "reach" }
-  static var isLong: Bool { true }
   static var rowMeaning: String {
     "A way to a piece of physical memory that the tables hold for devices."
   }
