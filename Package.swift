@@ -209,6 +209,7 @@ let package = Package(
         "Memory", "MemoryFixtures", "RemappingState", "Evidence", "LinuxIOMMU", "DumpFixtures",
         "KernelFixtures",
       ]),
+    tests("Evidence", ["Memory", "MemoryFixtures", "RemappingState", "StateFixtures", "VTd"]),
     tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),
     tests(
       "History",
