@@ -6,11 +6,11 @@ import ArgumentParser
 struct RootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "iommuscope",
-    abstract: "Tells the state of Intel VT-d remapping units in a Linux crash dump.",
+    abstract: "What the Intel VT-d remapping units in a Linux crash dump were doing.",
     discussion: """
       The result goes to standard output, everything else to standard error. Exit status: 0 done, \
-      also when parts of the dump were missing and the report says so; 1 something was found that \
-      was asked for (--fail-on), or diff found a difference; 2 could not be done; 64 wrong usage.
+      even if parts of the dump were missing (the report says so); 1 there is a finding that --fail-on \
+      asks about, or a difference that diff found; 2 it could not be done; 64 wrong usage.
       """,
     version: LibraryVersions.own,
     subcommands: [

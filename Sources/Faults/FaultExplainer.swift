@@ -64,7 +64,7 @@ public struct FaultExplainer {
         .init(
           .otherHypervisor,
           "Xen wrote this line: the tables that refused the request are the hypervisor's, and the "
-            + "dump of a Linux under it does not hold them; only the reason and the device are told",
+            + "dump of a Linux under it does not hold them; only the reason and the device are known",
           confirm: "key V and o of Xen's debug keys, or a dump of the whole machine")
       ]
       return result

@@ -137,7 +137,7 @@ extension RequestRules {
       .notInAllocator,
       facts.domain?.iova == nil
         ? "the address is in no live range, and the dump has no allocator of the domain: whether it "
-          + "ever was mapped cannot be told"
+          + "ever was mapped is not known"
         : "the address is not known to the allocator and in no live range: it was never mapped, or "
           + "was unmapped and returned long before the crash",
       confirm: memory

@@ -109,7 +109,7 @@ struct RequestRules {
         ? .fits(
           Diagnosis(
             .crashKernel,
-            "nothing is foretold of the device: a crash kernel knows only devices of this dump"))
+            "there is no forecast for the device: a crash kernel knows only devices of this dump"))
         : .silent
     }
     var evidence = [
@@ -122,22 +122,22 @@ struct RequestRules {
       .map(\.name).joined(separator: " and ")
     guard outlook.fits else {
       guard facts.isOfCrashKernel else {
-        return .excluded("the crash kernel: it is not foretold this fault")
+        return .excluded("the crash kernel: the forecast for it has no such fault")
       }
       return .fits(
         Diagnosis(
           .crashKernel,
-          "a crash kernel that \(road) is not foretold this fault; while it only translates by the "
-            + "old tables, what they say of the address counts",
+          "for a crash kernel that \(takeover) the forecast has no such fault; as long as it still "
+            + "uses the old tables, what they say of the address counts",
           evidence: evidence, confirm: "iommuscope inherit, with that kernel's command line"))
     }
     guard !facts.isOfCrashKernel else {
       return .fits(
         Diagnosis(
           .crashKernel,
-          "foretold: a crash kernel that \(road) refuses the device's requests with this reason at \(when)"
+          "forecast: a crash kernel that \(takeover) refuses the device's requests with this reason at \(when)"
             + (facts.isMapped ? liveAddress : ""),
-          evidence: evidence, confirm: "iommuscope inherit tells why, and what avoids it"))
+          evidence: evidence, confirm: "iommuscope inherit says why, and how to avoid it"))
     }
     guard !facts.result.isInLogOfDump else {
       return .excluded("the crash kernel: the line is in the crashed kernel's own log")
@@ -150,14 +150,14 @@ struct RequestRules {
         (isBetter
           ? "the line fits a crash kernel better than the crashed one"
           : "the line may be a crash kernel's as well as the crashed one's")
-          + ", whose tables let the request through: a crash kernel that \(road) refuses it at \(when)"
+          + ", whose tables let the request through: a crash kernel that \(takeover) refuses it at \(when)"
           + (facts.isMapped ? liveAddress : ""),
         evidence: evidence,
         confirm: "the line's timestamp: of the crash kernel if it is small and comes after "
           + "the panic; --of crash-kernel asks for that kernel alone"))
   }
 
-  private var road: String {
+  private var takeover: String {
     facts.result.crashKernel?.policy == "linux"
       ? "takes the tables over as Linux does"
       : "does not take the tables over, because copying failed or translation was switched off,"

@@ -109,7 +109,7 @@ public struct CrashCommandLine: Hashable, Sendable {
       "sm_on": "the crash kernel wants scalable mode, where the unit has it",
       "sm_off": "the crash kernel wants legacy mode",
       "forcedac": "addresses are given out from the top of the device's range",
-      "strict": "what the crash kernel unmaps ends at once; old transfers are not concerned",
+      "strict": "what the crash kernel unmaps is flushed at once; old transfers are not affected",
     ],
     "iommu": ["off": off, "pt": identity, "nopt": translated],
     "intremap": ["on": "interrupts are remapped", "off": "interrupts are not remapped"],
@@ -122,15 +122,15 @@ public struct CrashCommandLine: Hashable, Sendable {
       "addresses are given out from 4 GiB downwards first"
     ),
     "iommu.strict": (
-      "what the crash kernel unmaps ends at once; old transfers are not concerned",
-      "what the crash kernel unmaps ends in batches; old transfers are not concerned"
+      "what the crash kernel unmaps is flushed at once; old transfers are not affected",
+      "what the crash kernel unmaps is flushed in batches; old transfers are not affected"
     ),
   ]
 
   private static let words: [String: String] = [
     "nointremap": "interrupts are not remapped",
     "reset_devices":
-      "drivers that know the word reset their device before they use it; which do, no dump tells",
+      "drivers that know the word reset their device before they use it; a dump does not show which do",
   ]
 
   /// What `kstrtobool` takes.

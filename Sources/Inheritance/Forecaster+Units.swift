@@ -187,7 +187,7 @@ extension Forecaster {
       }
     }
     guard (try? memory.pageOrAssumedZero(root.frame)) != nil else {
-      return "the root table is not in the dump, so nothing can be foretold"
+      return "the root table is not in the dump, so there is no forecast"
     }
     return nil
   }
@@ -224,7 +224,7 @@ extension Forecaster {
       if traits.isAmbiguous {
         row.ambiguity =
           "buses \(buses) have only an upper context table: code up to 7.0 \(wrong); code of 7.2 and "
-          + "of 6.1 stable kernels \(right); no type tells the two apart"
+          + "of 6.1 stable kernels \(right); the dump's types do not show which of the two it is"
       }
     }
     row.reason = reasons.isEmpty ? nil : reasons.joined(separator: "; ")

@@ -136,14 +136,14 @@ extension Forecaster {
       if !agrees(entry.new, page[word: index]) {
         row.differences.append(
           "root entry of bus \(String(entry.bus, radix: 16)) \(entry.half ?? ""): "
-            + "\(page[word: index].hexadecimal), foretold \(entry.new)")
+            + "\(page[word: index].hexadecimal), forecast \(entry.new)")
       }
     }
     for index in 0..<Page.wordCount where !seen.contains(index) {
       row.words += 1
       if page[word: index] != 0 {
         row.differences.append(
-          "word \(index) of the root table is \(page[word: index].hexadecimal), foretold 0")
+          "word \(index) of the root table is \(page[word: index].hexadecimal), forecast 0")
       }
     }
     let words = isWide ? 4 : 2
@@ -171,7 +171,7 @@ extension Forecaster {
         row.words += 1
         if !agrees(word, real[number]) {
           row.differences.append(
-            "\(context.device): word \(number) is \(real[number].hexadecimal), foretold \(word)")
+            "\(context.device): word \(number) is \(real[number].hexadecimal), forecast \(word)")
         }
       }
     }

@@ -112,7 +112,7 @@ public struct PolicyPlan: Hashable, Sendable {
       isAvailable: true, needsTypes: true,
       remarks: [
         "a live update is planned: it must be prepared while the machine runs, and no crash kernel"
-          + " can take this road; T1 to T4 are the next kernel's"
+          + " can do this; T1 to T4 are the next kernel's"
       ]),
   ]
 

@@ -15,11 +15,11 @@ struct CommandLineTests {
     #expect(run.status == .done)
     #expect(
       run.output == """
-        OVERVIEW: Tells the state of Intel VT-d remapping units in a Linux crash dump.
+        OVERVIEW: What the Intel VT-d remapping units in a Linux crash dump were doing.
 
-        The result goes to standard output, everything else to standard error. Exit status: 0 done, also
-        when parts of the dump were missing and the report says so; 1 something was found that was asked
-        for (--fail-on), or diff found a difference; 2 could not be done; 64 wrong usage.
+        The result goes to standard output, everything else to standard error. Exit status: 0 done, even if
+        parts of the dump were missing (the report says so); 1 there is a finding that --fail-on asks
+        about, or a difference that diff found; 2 it could not be done; 64 wrong usage.
 
         USAGE: iommuscope <subcommand>
 
@@ -36,8 +36,8 @@ struct CommandLineTests {
           owners                  Which devices can reach a physical address, and what the page is.
           faults                  The DMAR fault lines of the dump's kernel log, each explained against the
                                   tables.
-          history                 The remapping events and invalidations before the crash, as far as they
-                                  are left.
+          history                 Remapping events and invalidations before the crash, as far as the dump
+                                  still holds them.
           tables                  Raw entries of the tables, decoded field by field.
           carve                   Root tables found by their shape, with no symbols.
           survey                  Many dumps, or folders of dumps: a line each, the worst first.
@@ -77,11 +77,11 @@ struct CommandLineTests {
                                   BTF. (values: auto, dwarf, btf; default: auto)
           --max-unpacked <size>   Unpack a packed dump, or standard input, to this size at most: 512M, 64G,
                                   2T. (default: 64G)
-          --max-entries <n>       Look at this many table entries at most; 0 for no limit. By default, as
-                                  all limits, far more than an honest dump of that size needs.
+          --max-entries <n>       Look at this many table entries at most; 0 for no limit. The default,
+                                  like those below, is far more than an undamaged dump needs.
           --max-runs <n>          Keep this many rows (runs, contexts, events) in memory at most; 0 for no
                                   limit.
-          --max-objects <n>       Read this many objects of the kernel at most; 0 for no limit.
+          --max-objects <n>       Read this many kernel objects at most; 0 for no limit.
           --max-pages <n>         Decompress this many pages at most; 0 for no limit.
           --max-output <bytes>    Write this many bytes of the result at most; 0 for no limit.
 
@@ -92,18 +92,18 @@ struct CommandLineTests {
                                   (values: auto, always, never; default: auto)
           --sections <list>       Only these sections of the text, separated by commas, or all.
           --limit <rows>          Rows of each list in the text; 0 for all. (default: 20)
-          -o, --output <file>     Write the result to a file, whole or not at all, instead of standard
-                                  output.
+          -o, --output <file>     Write the result to this file, which appears once it is complete, instead
+                                  of standard output.
 
         JUDGING THE RESULT:
           --fail-on <severity>    Exit with 1 if there is a finding of this severity or a worse one.
                                   (values: error, warning)
 
         MESSAGES:
-          -q, --quiet             No warnings and no progress; errors stay.
-          -v, --verbose           Say what is being done.
-          --sandbox/--no-sandbox  Give up what reading a dump does not need (seccomp, Landlock); on where
-                                  it works.
+          -q, --quiet             Print no warnings and no progress, only errors.
+          -v, --verbose           Print what is being done.
+          --sandbox/--no-sandbox  Confine the process to what reading a dump needs (seccomp, Landlock); on
+                                  where the kernel can.
 
         OPTIONS:
           --device <sbdf>         Only this device, and whatever has to do with it: 0000:03:00.0, or its

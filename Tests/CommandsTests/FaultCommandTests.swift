@@ -163,7 +163,7 @@ struct FaultCommandTests {
     let dump = SampleTests.sample(Self.scalable)
     let asked = SampleTests.run(["faults", dump, "--of", "crash-kernel", "--line", line])
     #expect(asked.status == .done)
-    #expect(asked.output.contains("=> crash-kernel       foretold"))
+    #expect(asked.output.contains("=> crash-kernel       forecast"))
     #expect(!asked.output.contains("=> mapped-now"))
     let open = SampleTests.run(["faults", dump, "--line", line])
     #expect(open.output.contains("=> crash-kernel"))

@@ -330,9 +330,9 @@ struct FaultCauseTests {
     explainer.isOfCrashKernel = true
     let fits = try Self.explain(write(0x2000_0000, 0x2), explainer)
     #expect(fits.diagnosis.map(\.rule) == [.crashKernel])
-    #expect(fits.diagnosis[0].message.hasPrefix("foretold"))
+    #expect(fits.diagnosis[0].message.hasPrefix("forecast"))
     let other = try Self.explain(write(0x2000_0000, 5), explainer)
-    #expect(other.diagnosis.contains { $0.message.contains("not foretold") })
+    #expect(other.diagnosis.contains { $0.message.contains("the forecast has no such fault") })
     let cleared = try Self.explain(write(0x2000_0000, 0x1), explainer)
     #expect(cleared.crashKernel?.policy == "disable")
     #expect(cleared.diagnosis[0].message.contains("does not take the tables over"))

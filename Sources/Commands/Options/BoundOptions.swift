@@ -7,8 +7,8 @@ import Memory
 struct BoundOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Look at this many table entries at most; 0 for no limit. By default, as all limits, far more "
-        + "than an honest dump of that size needs.", valueName: "n"))
+      "Look at this many table entries at most; 0 for no limit. The default, like those below, is far "
+        + "more than an undamaged dump needs.", valueName: "n"))
   var maxEntries: Int?
 
   @Option(
@@ -19,7 +19,7 @@ struct BoundOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Read this many objects of the kernel at most; 0 for no limit.", valueName: "n"))
+      "Read this many kernel objects at most; 0 for no limit.", valueName: "n"))
   var maxObjects: Int?
 
   @Option(

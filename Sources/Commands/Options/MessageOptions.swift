@@ -4,15 +4,17 @@ import ArgumentParser
 
 /// How talkative standard error is, and how confined the process.
 struct MessageOptions: ParsableArguments {
-  @Flag(name: [.short, .long], help: "No warnings and no progress; errors stay.")
+  @Flag(name: [.short, .long], help: "Print no warnings and no progress, only errors.")
   var quiet = false
 
-  @Flag(name: [.short, .long], help: "Say what is being done.")
+  @Flag(name: [.short, .long], help: "Print what is being done.")
   var verbose = false
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Give up what reading a dump does not need (seccomp, Landlock); on where it works.")
+    help:
+      "Confine the process to what reading a dump needs (seccomp, Landlock); on where the kernel can."
+  )
   var sandbox: Bool?
 
   func validate() throws {

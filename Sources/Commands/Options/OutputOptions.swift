@@ -9,7 +9,7 @@ struct DestinationOptions: ParsableArguments {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "Write the result to a file, whole or not at all, instead of standard output.",
+      "Write the result to this file, which appears once it is complete, instead of standard output.",
       valueName: "file"),
     completion: .file())
   var output: String?

@@ -31,7 +31,7 @@ struct CaptureCommand: Verb {
   var dumps: [String]
 
   @Option(
-    help: ArgumentHelp("Where the files go; made where it is missing.", valueName: "folder"),
+    help: ArgumentHelp("Where the files go; created if it does not exist.", valueName: "folder"),
     completion: .directory)
   var outputDirectory: String
 

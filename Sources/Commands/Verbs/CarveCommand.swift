@@ -13,8 +13,8 @@ struct CarveCommand: Verb {
     abstract: "Root tables found by their shape, with no symbols.",
     usage: "iommuscope carve <dump> ... [<options>]",
     discussion: """
-      Works on torn dumps and on images that hold two kernels. Each root table comes with a score \
-      and what it rests on; `--root` of the other verbs takes its address.
+      Works on dumps that were cut off and on images that hold two kernels. Each root table comes \
+      with a score and the reasons for it; `--root` of the other verbs takes its address.
       """)
 
   @Argument(help: .dumps, completion: .file())

@@ -12,7 +12,8 @@ import Session
 struct HistoryCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "history",
-    abstract: "The remapping events and invalidations before the crash, as far as they are left.",
+    abstract:
+      "Remapping events and invalidations before the crash, as far as the dump still holds them.",
     usage: "iommuscope history <dump> ... [<options>]",
     discussion: """
       Trace events of the systems iommu and intel_iommu, if they were switched on, how long before the \

@@ -19,11 +19,12 @@ struct InheritCommand: Verb {
     usage: "iommuscope inherit <dump> ... [<options>]",
     discussion: """
       Begins with the answer: will the crash kernel get through, which drivers to leave out of its \
-      initramfs, which words belong on its command line. Policies: linux (root and context tables copied, as Linux does), full-copy (every level \
-      copied), isolate (everything blocked, pass-through at attach), disable (translation off), \
-      reset (devices reset first, then linux), adopt (the old tables stay in force where they are), \
-      live-update (a planned update that preserves chosen devices). Moments: T1 start-up of the driver, T2 the new root \
-      pointer, T3 a driver attaches the device, T4 while the dump is saved.
+      initramfs, which words belong on its command line. Policies: linux (root and context tables \
+      copied, as Linux does), full-copy (every level copied), isolate (everything blocked, pass-through \
+      at attach), disable (translation off), reset (devices reset first, then linux), adopt (the old \
+      tables stay in force where they are), live-update (a planned update that preserves chosen \
+      devices). Old transfers are followed through four moments: T1 the crash kernel's IOMMU driver \
+      starts, T2 the new root pointer is in force, T3 a driver attaches the device, T4 the dump is saved.
       """)
 
   @Argument(help: .dumps, completion: .file())
@@ -45,8 +46,8 @@ struct InheritCommand: Verb {
 
   @Option(
     help: ArgumentHelp(
-      "Drivers or devices, separated by commas, that the crash kernel has drivers for; by default all "
-        + "of the crashed kernel's.", valueName: "list"))
+      "What the crash kernel can drive: names of drivers or devices, separated by commas; by default "
+        + "all drivers of the crashed kernel.", valueName: "list"))
   var crashDrivers: String?
 
   @Option(
@@ -57,18 +58,21 @@ struct InheritCommand: Verb {
 
   @Option(
     help: ArgumentHelp(
-      "How the crash kernel's code copies: v0, v1, v2a or v2b; by default as the crashed kernel's.",
+      "Which generation of Linux's code copies the tables (see the manual page); by default that of "
+        + "the crashed kernel.",
       valueName: "variant"))
   var crashKernel: CopyVariant?
 
   @Option(
     help: ArgumentHelp(
       "The crash kernel's command line, such as \"$(cat /proc/cmdline)\" of a crash kernel; the text "
-        + "tells which words count.", valueName: "words"))
+        + "says which words count.", valueName: "words"))
   var crashCommandLine: String?
 
   @Flag(
-    help: "Leave out the code's quirks, and context entries that hardware would refuse.")
+    help:
+      "Copy without the known quirks of Linux's code, and without entries that hardware would refuse."
+  )
   var strict = false
 
   @Option(
@@ -84,8 +88,8 @@ struct InheritCommand: Verb {
 
   @Option(
     help: ArgumentHelp(
-      "Exit with 1 if the policy's verdict, or that of linux where all are shown, is this one or a "
-        + "worse one: risky or unsafe.", valueName: "verdict"))
+      "Exit with 1 if the verdict of the policy (of linux, if all are shown) is this one or worse: "
+        + "risky or unsafe.", valueName: "verdict"))
   var failOn: VerdictThreshold?
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions

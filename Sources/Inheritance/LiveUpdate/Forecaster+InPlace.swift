@@ -93,7 +93,7 @@ extension Forecaster {
         + "\(wants ? "scalable" : "legacy") mode, which cannot be changed while translation is on"
     }
     guard (try? memory.pageOrAssumedZero(root.frame)) != nil else {
-      return "the root table is not in the dump, so nothing can be foretold"
+      return "the root table is not in the dump, so there is no forecast"
     }
     return nil
   }

@@ -60,8 +60,8 @@ public struct InheritText {
     let kernel = forecast.crashKernel
     try page.field("dump", "\(document.dump.file) (\(document.dump.format))")
     try page.field("crashed kernel", document.dump.release ?? "unknown release")
-    var code = "copies as \(kernel.variant.rawValue) (\(meaning(kernel.variant))), "
-    code += kernel.variantFrom == "types" ? "told by the crashed kernel's types" : "as given"
+    var code = "copies tables as \(kernel.variant.rawValue) (\(meaning(kernel.variant))), "
+    code += kernel.variantFrom == "types" ? "by the crashed kernel's types" : "as given"
     if kernel.isAmbiguous { code += "; v2b looks the same" }
     if kernel.strict { code += "; strict, without its quirks" }
     try page.field("crash kernel", code)
@@ -122,8 +122,8 @@ public struct InheritText {
       }
       text +=
         unit.differences.isEmpty
-        ? "; all \(unit.words) words are as foretold"
-        : "; \(unit.differences.count) of \(unit.words) words are NOT as foretold"
+        ? "; all \(unit.words) words are as forecast"
+        : "; \(unit.differences.count) of \(unit.words) words are NOT as forecast"
       if let interrupts = unit.interrupts {
         text +=
           "; interrupt entries: \(interrupts.same) inherited, \(interrupts.different) "
@@ -138,10 +138,10 @@ public struct InheritText {
 
   private func meaning(_ variant: CopyVariant) -> String {
     switch variant {
-    case .v0: "no copying code"
-    case .v1: "bit 67 marks"
-    case .v2a: "bitmap, upper-only buses misplaced"
-    case .v2b: "bitmap"
+    case .v0: "not at all"
+    case .v1: "bit 67 marks copied entries"
+    case .v2a: "a bitmap marks copied entries; buses with only an upper table are misplaced"
+    case .v2b: "a bitmap marks copied entries"
     }
   }
 

@@ -41,10 +41,30 @@ struct OutlookText {
     try page.cut(outlook.leaveOut.count, "drivers", indent: 2)
     try words("add", outlook.add)
     try words("never use", outlook.never)
+    try writePlaces(outlook)
     if outlook.writers.isEmpty, outlook.leaveOut.isEmpty, outlook.add.isEmpty, outlook.never.isEmpty
     {
       try page.paragraph("nothing: no driver and no word makes a difference", indent: 2)
     }
+  }
+
+  /// Where distributions keep the words of the crash kernel, and how a driver is kept out of it.
+  ///
+  /// Source: kdump-utils' kdump.conf(5) and kdump.sysconfig, kdump-tools' kdump-tools.default;
+  /// Documentation/admin-guide/kernel-parameters.txt, `module_blacklist`.
+  private func writePlaces(_ outlook: Outlook) throws(OutputError) {
+    if !outlook.add.isEmpty || !outlook.never.isEmpty || !outlook.leaveOut.isEmpty {
+      try page.field(
+        "where",
+        "words of its command line: KDUMP_COMMANDLINE_APPEND in /etc/sysconfig/kdump, or "
+          + "KDUMP_CMDLINE_APPEND in /etc/default/kdump-tools")
+    }
+    guard !outlook.leaveOut.isEmpty else { return }
+    let names = outlook.leaveOut.prefix(page.shown(outlook.leaveOut.count)).map(\.driver)
+    try page.field(
+      "",
+      "drivers to leave out: the word module_blacklist=\(names.joined(separator: ",")) there, or "
+        + "dracut_args --omit-drivers in /etc/kdump.conf")
   }
 
   private static func word(_ outlook: Outlook) -> String {

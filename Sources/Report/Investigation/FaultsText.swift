@@ -29,8 +29,8 @@ public struct FaultsText {
       let count = hidden.reduce(0) { $0 + $1.count }
       try page.paragraph(
         Quantity.count(
-          count, "status word came with the faults and tells no more",
-          "status words came with the faults and tell no more"), indent: 2)
+          count, "status word came with the faults and adds nothing",
+          "status words came with the faults and add nothing"), indent: 2)
     }
     for message in grave.prefix(page.shown(grave.count)) {
       if !isFirst { try page.blank() }
@@ -88,7 +88,7 @@ public struct FaultsText {
     }
     if given.others > 0 {
       try page.paragraph(
-        "\(Quantity.count(given.others, "line tells", "lines tell")) nothing of a remapping unit",
+        "\(Quantity.count(given.others, "line is", "lines are")) not about a remapping unit",
         indent: 2)
     }
     return true
