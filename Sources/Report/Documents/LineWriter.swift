@@ -111,10 +111,16 @@ extension DocumentRow {
   static var lineKind: LineKind { .row }
 
   @_semantics("optimize.sil.specialize.generic.never")
-  func writeLists(to lines: LineWriter, at place: LinePlace) {
+  func writeLists(to lines: LineWriter, at place: LinePlace) { findLists(for: lines, at: place) }
+
+  fileprivate func findLists(for lines: LineWriter, at place: LinePlace) {
     var fields = ListFinder(row: self, lines: lines, place: place)
     Self.describe(&fields)
   }
+}
+
+extension LongRow {
+  func writeLists(to lines: LineWriter, at place: LinePlace) { findLists(for: lines, at: place) }
 }
 
 extension Optional where Wrapped: DocumentValue {
