@@ -77,6 +77,20 @@ _FIELDS: list[tuple[str, pa.DataType]] = [
         ),
     ),
     ("gaps", _COUNT),
+    (
+        "cuts",
+        pa.list_(
+            pa.struct(
+                [
+                    ("what", _TEXT),
+                    ("unit", _TEXT),
+                    ("device", _TEXT),
+                    ("limit", _COUNT),
+                    ("detail", _TEXT),
+                ]
+            )
+        ),
+    ),
 ]
 SCHEMA = pa.schema(_FIELDS)
 """The columns: the keys of a row. A key that a later program adds is left out until it is here."""
