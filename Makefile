@@ -21,7 +21,7 @@ SAMPLES = $(wildcard samples/*.vmcore)
 export PRESERVED = 0000:00:02.0,0000:01:00.0
 
 .PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
-  mutants machines counts record-counts bench install install-data package deps-package package-check fleet browser clean
+  mutants machines counts record-counts bench install install-data package deps-package package-check fleet integrations browser clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -101,6 +101,22 @@ fleet: build
 	cd integrations/fleet && ../../$(FLEET)/bin/ruff check src tests
 	cd integrations/fleet && ../../$(FLEET)/bin/mypy src tests
 	cd integrations/fleet && ../../$(FLEET)/bin/pytest -q -s
+
+# Beside the tools that people have: drgn, whose package is a plugin; crash, below one that is made up, and
+# below the real one with LAB=FOLDER of a laboratory; sos, where its package is installed, as root.
+DRGN = .build/drgn-venv
+integrations: build
+	@test -x $(DRGN)/bin/pytest || python3 -m venv $(DRGN)
+	@$(DRGN)/bin/pip install --quiet --editable 'integrations/drgn[test]'
+	cd integrations/drgn && ../../$(DRGN)/bin/ruff format --check src tests
+	cd integrations/drgn && ../../$(DRGN)/bin/ruff check src tests
+	cd integrations/drgn && ../../$(DRGN)/bin/mypy src tests
+	cd integrations/drgn && ../../$(DRGN)/bin/pytest -q
+	@integrations/crash/test_crash.py
+	@test -z "$(LAB)" || IOMMUSCOPE=$(abspath $(RELEASE)) integrations/crash/test_crash.py \
+	  $(LAB)/k/6.1/vmlinux $(LAB)/out/6.1-elf/vmcore.kdump
+	@scripts/install-packages sosreport
+	@/usr/bin/python3 integrations/sos/test_sos.py $(RELEASE) samples/6.1-legacy.vmcore
 
 # The pages of `--format html`, used in a headless Chromium; pictures in .build/pages.
 browser: build
