@@ -107,9 +107,11 @@ let package = Package(
         "RemappingState",
         "Audit", "StateDiff",
         "TableCopy", "Inheritance", "Evidence", "Session", "Translation", "Owners", "Faults",
-        "History", "Survey", "Report", "CSandbox", argumentParser,
+        "History", "Survey", "Report", "CSandbox", "CDebuginfod", argumentParser,
       ]),
     .target(name: "CSandbox"),
+    // Libraries are opened when servers are asked; nothing is linked.
+    .target(name: "CDebuginfod"),
     .target(name: "CStart"),
     .executableTarget(
       name: "iommuscope", dependencies: ["Commands", "CStart"], swiftSettings: strict),
@@ -206,8 +208,8 @@ let package = Package(
     tests(
       "Session",
       [
-        "Memory", "MemoryFixtures", "RemappingState", "Evidence", "LinuxIOMMU", "DumpFixtures",
-        "KernelFixtures",
+        "Files", "Memory", "MemoryFixtures", "RemappingState", "Evidence", "LinuxIOMMU",
+        "DumpFixtures", "KernelFixtures", "KernelImage", "KernelTypes",
       ]),
     tests("Evidence", ["Memory", "MemoryFixtures", "RemappingState", "StateFixtures", "VTd"]),
     tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),

@@ -102,6 +102,8 @@ static const int allowed[] = {
     SYS_mkdirat, SYS_rmdir, SYS_chmod, SYS_fchmod, SYS_fchmodat, SYS_umask, SYS_readlink,
     SYS_readlinkat, SYS_copy_file_range, SYS_flock, SYS_poll, SYS_ppoll, SYS_select, SYS_pselect6,
     SYS_pipe, SYS_pipe2, SYS_memfd_create,
+    // descriptors from the process that was made before, on a socket that is open already
+    SYS_recvmsg,
     // memory
     SYS_mmap, SYS_mprotect, SYS_munmap, SYS_mremap, SYS_madvise, SYS_msync, SYS_mincore, SYS_brk,
     // threads and signals of this process

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Report
+public import Session
 
 /// Everything a command may touch of the world around it, so that tests can pass their own.
 public struct Environment {
@@ -11,6 +12,8 @@ public struct Environment {
   /// The process's environment variables.
   public var variables: [String: String]
   public var evidence: any EvidenceSource
+  /// Whom to ask for debug information that is not on this machine; `nil` for nobody.
+  public var debugServer: (any DebugFileServer)?
   /// The program itself, for verbs that run it again; `nil` where they must do all in one process.
   public var program: String?
   /// Confines the process to what a command line needs, and says how; `nil` where it cannot.
@@ -19,7 +22,8 @@ public struct Environment {
   public init(
     standardOutput: any ByteSink, standardError: any ByteSink, outputIsTerminal: Bool = false,
     errorIsTerminal: Bool = false, variables: [String: String] = [:],
-    evidence: any EvidenceSource = DumpReader(), program: String? = nil,
+    evidence: any EvidenceSource = DumpReader(), debugServer: (any DebugFileServer)? = nil,
+    program: String? = nil,
     confine: @escaping ([String]) -> String? = { _ in nil }
   ) {
     self.standardOutput = standardOutput
@@ -28,6 +32,7 @@ public struct Environment {
     self.errorIsTerminal = errorIsTerminal
     self.variables = variables
     self.evidence = evidence
+    self.debugServer = debugServer
     self.program = program
     self.confine = confine
   }

@@ -49,6 +49,7 @@ public enum Iommuscope {
       return .failed
     } catch let failure as SessionError {
       console.error(failure.description)
+      for line in failure.details { console.error("  " + line) }
       return .failed
     } catch let failure as OutputError {
       console.error(failure.description)

@@ -22,6 +22,7 @@ extension Iommuscope {
       outputIsTerminal: OutputDescriptor.standardOutput.isTerminal,
       errorIsTerminal: OutputDescriptor.standardError.isTerminal,
       variables: variables(["NO_COLOR", "TERM"]),
+      debugServer: DebuginfodClient.begin(urls: variables(["DEBUGINFOD_URLS"])["DEBUGINFOD_URLS"]),
       program: ownProgram,
       confine: { arguments in
         let places = variables(["LD_LIBRARY_PATH", "TMPDIR"])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CSandbox
+internal import Files
 import Glibc
 
 /// Takes from the process what reading a dump does not need, before the first byte of one is read: so
@@ -8,7 +9,8 @@ import Glibc
 ///
 /// What is left: reading the files that the command line names and where the system keeps libraries,
 /// kernels and their debug information; writing where the command line says, and temporary files; threads.
-/// No other program, no other process, no network.
+/// No other program, no other process, no network: debuginfod servers are asked by a process that was
+/// made before, see `DebuginfodClient`.
 enum Sandbox {
   /// What is in force now, for people; `nil` where the kernel refuses all of it.
   static func confine(_ arguments: [String], searchPath: String?, temporary: String?) -> String? {
@@ -45,7 +47,13 @@ struct SandboxPaths: Hashable {
   ///   - temporary: the folder of temporary files, `TMPDIR`.
   init(_ arguments: [String], searchPath: String? = nil, temporary: String? = nil) {
     readable += (searchPath ?? "").split(separator: ":").map(String.init)
-    writable.append(temporary.flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp")
+    if let temporary, !temporary.isEmpty {
+      writable.append(temporary)
+    } else {
+      writable += ["/var/tmp", "/tmp"]
+    }
+    // A kernel that was built on this machine lies in a folder that only a link names.
+    readable += FolderWalk.names(in: "/lib/modules").map { "/lib/modules/\($0)/build/vmlinux" }
     var isOutput = false
     for argument in arguments {
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -57,6 +65,7 @@ struct SandboxPaths: Hashable {
           .compactMap(\.self)
       ).sorted() where !path.isEmpty && Self.exists(path) {
         readable.append(path)
+        readable += Self.kernels(beside: path)
       }
       if isOutput || parts.count == 2 && Self.outputs.contains(String(parts[0])) {
         writable += Self.folders(of: value)
@@ -65,6 +74,15 @@ struct SandboxPaths: Hashable {
       }
       isOutput = Self.outputs.contains(argument)
     }
+  }
+
+  /// Kernels in the folder of a file, which may be those of a dump.
+  private static func kernels(beside path: String) -> [String] {
+    guard !isFolder(path) else { return [] }
+    let folder = parent(path)
+    return FolderWalk.names(in: folder).filter {
+      $0.hasPrefix("vmlinux") || $0.hasPrefix("vmlinuz")
+    }.map { folder + "/" + $0 }
   }
 
   /// Where a file of that name comes to lie: beside it, and beside what it is a link to.

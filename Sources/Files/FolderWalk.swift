@@ -4,6 +4,29 @@ internal import Glibc
 
 /// The files below a folder.
 public enum FolderWalk {
+  /// Names of what a folder holds, sorted; none where it cannot be opened.
+  ///
+  /// - Parameter limit: after so many entries no further ones are looked at.
+  public static func names(in path: String, limit: Int = 1 << 14) -> [String] {
+    // The path is a terminated string for the length of the call; the result is checked.
+    guard let directory = unsafe opendir(path) else { return [] }
+    // Opened above and closed once.
+    defer { unsafe _ = closedir(directory) }
+    var names: [String] = []
+    while names.count < limit, let name = unsafe next(in: directory) { names.append(name) }
+    return names.filter { $0 != "." && $0 != ".." }.sorted()
+  }
+
+  /// The name of the next entry of an open folder; `nil` at the end.
+  private static func next(in directory: OpaquePointer) -> String? {
+    // The stream is open; an entry stays valid until the next call.
+    guard let entry = unsafe readdir(directory) else { return nil }
+    return unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+      // The system ends names with a zero byte inside the field.
+      unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+    }
+  }
+
   /// Regular files below `path`, sorted, as paths that begin with it; what cannot be opened is passed
   /// over, and symbolic links are not followed, so that nothing is found twice.
   ///
@@ -26,13 +49,8 @@ public enum FolderWalk {
       // Opened above and closed once.
       defer { unsafe _ = closedir(directory) }
       let prefix = folder.path.hasSuffix("/") ? folder.path : folder.path + "/"
-      // The stream is open; an entry stays valid until the next call.
-      while entries < limit, let entry = unsafe readdir(directory) {
+      while entries < limit, let name = unsafe next(in: directory) {
         entries += 1
-        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-          // The system ends names with a zero byte inside the field.
-          unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-        }
         guard name != ".", name != ".." else { continue }
         var status = stat()
         // `status` is a valid place for the result, the path a terminated string.

@@ -48,6 +48,19 @@ public final class InputFile: Sendable {
   }
 
   /// An open file, which this object closes.
+  ///
+  /// - Throws: where it has no size.
+  public convenience init(taking descriptor: Int32, path: String) throws(FileError) {
+    var status = stat()
+    // `status` is a valid place for the result.
+    guard unsafe fstat(descriptor, &status) == 0, FileKind(status.st_mode) == .regular else {
+      close(descriptor)
+      throw FileError(path, .isNotRegular)
+    }
+    self.init(descriptor: descriptor, path: path, byteCount: Int(status.st_size))
+  }
+
+  /// An open file, which this object closes.
   init(descriptor: Int32, path: String, byteCount: Int) {
     self.descriptor = descriptor
     self.path = path

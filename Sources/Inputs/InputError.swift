@@ -28,6 +28,10 @@ public struct InputError: Error, Hashable, Sendable {
     case damagedArchive(String)
     /// A member of an archive that has holes, in a form that is not read.
     case sparseMember(String)
+    /// A kernel's file with something else, or too little, inside its packing.
+    case damagedKernel(String)
+    /// No server has the file.
+    case notServed(String)
     /// Standard input is a terminal or another device.
     case terminal
     /// Standard input was named twice; it can be read once.
@@ -42,7 +46,7 @@ public struct InputError: Error, Hashable, Sendable {
     case archive
   }
 
-  init(_ path: String, _ cause: Cause) {
+  public init(_ path: String, _ cause: Cause) {
     self.path = path
     self.cause = cause
   }
@@ -92,6 +96,8 @@ extension InputError: CustomStringConvertible {
       "\(path): no dump in this archive as far as it goes; \(problem)"
     case .sparseMember(let name):
       "\(path): \(name) is stored with holes; unpack the archive with tar -xf first"
+    case .damagedKernel(let problem): "\(path): \(problem)"
+    case .notServed(let reason): "\(path): \(reason)"
     case .terminal:
       "standard input is a terminal or a device; pipe the dump into it, or name a file"
     case .standardInputTwice: "- can be named once: standard input can be read once"

@@ -42,6 +42,24 @@ struct Unpacker {
     return try spool(stream, isDump ? .max : Self.sample)
   }
 
+  /// - Parameter stream: a packed kernel, of which no byte has been taken.
+  /// - Throws: also where it is cut off, because half a kernel is of no use.
+  func unpackKernel(_ stream: PeekedStream) throws(InputError) -> InputFile {
+    let stream = try unwrapped(stream)
+    guard try stream.peek(4) == [0x7f, 0x45, 0x4c, 0x46] else {
+      throw InputError(name, .damagedKernel("what is packed in it is no ELF file"))
+    }
+    var unpacker = self
+    let file = try unpacker.spool(stream)
+    guard unpacker.obstacles.isEmpty else {
+      throw InputError(
+        name,
+        .damagedKernel("the kernel in it is cut or damaged, \(file.byteCount) bytes come out of it")
+      )
+    }
+    return file
+  }
+
   /// The stream without its wrappers.
   private func unwrapped(_ stream: PeekedStream) throws(InputError) -> PeekedStream {
     var stream = stream

@@ -42,6 +42,7 @@ public final class KernelImage {
     "_stext", "page_offset_base", "vmalloc_base", "__per_cpu_offset", "__cpu_possible_mask",
     "cpu_possible_bits", "cpu_possible_mask", "prb", "log_buf", "log_buf_len", "log_first_idx",
     "log_next_idx", "init_top_pgt", "init_level4_pgt", "init_uts_ns",
+    "__start_notes", "__stop_notes",
     "__start_BTF", "__stop_BTF", "_text", "_etext", "_end", "crashk_res", "crashk_low_res",
     "iomem_resource", "cma_areas", "cma_area_count", "vmemmap_base", "mem_section", "max_pfn",
   ]

@@ -12,6 +12,10 @@ public struct DumpRequest: Sendable {
   /// A `System.map`.
   public var symbols: String?
   public var types: TypePreference
+  /// Folders in which debug information is looked for before the standard ones.
+  public var debugFolders: [String]
+  /// Whom to ask for debug information that is not on this machine.
+  public var debugServer: (any DebugFileServer)?
   /// Bytes that a packed dump may unpack to; `nil` for the usual limit.
   public var unpackLimit: Int?
   /// The run that pays for what is read.
@@ -19,12 +23,14 @@ public struct DumpRequest: Sendable {
 
   public init(
     files: [String], vmlinux: String? = nil, symbols: String? = nil, types: TypePreference = .auto,
-    unpackLimit: Int? = nil, work: WorkBudget = WorkBudget(WorkLimits())
+    debugFolders: [String] = [], debugServer: (any DebugFileServer)? = nil, unpackLimit: Int? = nil, work: WorkBudget = WorkBudget(WorkLimits())
   ) {
     self.files = files
     self.vmlinux = vmlinux
     self.symbols = symbols
     self.types = types
+    self.debugFolders = debugFolders
+    self.debugServer = debugServer
     self.unpackLimit = unpackLimit
     self.work = work
   }

@@ -43,9 +43,10 @@ extension Session {
         })
     else { throw SessionError(request.name, .kernelNotLocated) }
     let reader = KernelReader(memory, space)
-    var search = VMLinuxSearch(request, info: info)
+    var search = VMLinuxSearch(request, info: info, reader: reader, progress: progress)
     begin(.symbols)
     let symbols = try symbols(names, info: info, reader: reader, &search)
+    if symbols.origin == .kallsyms { search.symbols = symbols }
     var remark: String?
     do {
       try reader.adoptDirectMap(from: symbols)
@@ -89,9 +90,12 @@ extension Session {
       if table == nil { throw SessionError(path, .noSystemMap) }
     } else if let vmlinux = try search.vmlinux() {
       do {
-        table = SymbolTable(
+        let found = SymbolTable(
           try vmlinux.addresses(of: names).mapValues { $0.map { KernelAddress($0) } },
           origin: .vmlinux)
+        // A kernel out of a bootable image has no table but the one that it uses itself.
+        table =
+          found.addresses.isEmpty ? vmlinux.kallsyms(info: info, wanted: names) ?? found : found
       } catch {
         throw SessionError(vmlinux.path, .vmlinuxSymbols(error))
       }
@@ -100,7 +104,8 @@ extension Session {
       tried += search.reasons
     }
     guard let table, !table.addresses.isEmpty else {
-      throw SessionError(request.name, .noSymbols(release: info.release, tried: tried))
+      throw SessionError(
+        request.name, .noSymbols(release: info.release, tried: tried, searched: search.searched))
     }
     let moved = table.relocated(by: info.kernelOffset ?? 0)
     if let expected = info.symbol("_stext"), let found = moved["_stext"], found != expected {
@@ -148,6 +153,8 @@ extension Session {
       }
     }
     throw SessionError(
-      request.name, .noTypes(release: info.release, tried: tried + search.reasons))
+      request.name,
+      .noTypes(
+        release: info.release, tried: tried + search.reasons, searched: search.searched))
   }
 }

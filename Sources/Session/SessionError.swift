@@ -27,8 +27,9 @@ public struct SessionError: Error, Hashable, Sendable {
     case pageSize(UInt64)
     /// Neither VMCOREINFO nor the headers tell where the kernel lies in memory.
     case kernelNotLocated
-    /// Nothing names the kernel's symbols; what was tried, each with its reason.
-    case noSymbols(release: String?, tried: [String])
+    /// Nothing names the kernel's symbols; what was tried, each with its reason, and lines that tell
+    /// where nothing was found.
+    case noSymbols(release: String?, tried: [String], searched: [String])
     /// The file that was given as a System.map is none.
     case noSystemMap
     /// Symbols of another kernel: its `_stext` is not where the dump's is.
@@ -39,8 +40,8 @@ public struct SessionError: Error, Hashable, Sendable {
     case vmlinuxSymbols(TypeError)
     /// A vmlinux of another kernel: the build ids differ.
     case foreignVMLinux(found: String, expected: String, release: String?)
-    /// Nothing describes the kernel's structures; what was tried, each with its reason.
-    case noTypes(release: String?, tried: [String])
+    /// Nothing describes the kernel's structures; as `noSymbols`.
+    case noTypes(release: String?, tried: [String], searched: [String])
     /// The list of remapping units cannot be read, perhaps for what the file lacks.
     case units(KernelError, missing: [String])
   }
@@ -52,6 +53,14 @@ public struct SessionError: Error, Hashable, Sendable {
 }
 
 extension SessionError: CustomStringConvertible {
+  /// Lines for those who want to know more than the sentence.
+  public var details: [String] {
+    switch cause {
+    case .noSymbols(_, _, let searched), .noTypes(_, _, let searched): searched
+    default: []
+    }
+  }
+
   public var description: String {
     switch cause {
     case .dump(let error): "\(error)"
@@ -63,7 +72,7 @@ extension SessionError: CustomStringConvertible {
       "\(path): nothing tells where the kernel lies in memory: no phys_base in VMCOREINFO or "
         + "header and no segment of the kernel image; dump it again with VMCOREINFO (for QEMU, "
         + "add -device vmcoreinfo)"
-    case .noSymbols(let release, let tried):
+    case .noSymbols(let release, let tried, _):
       "\(path): no symbols for kernel \(release ?? "of unknown release"); name its vmlinux with "
         + "--vmlinux"
         + (release.flatMap(DebugPackage.name).map { " (from the package \($0))" } ?? "")
@@ -78,7 +87,7 @@ extension SessionError: CustomStringConvertible {
     case .foreignVMLinux(let found, let expected, let release):
       "\(path): not the vmlinux of this dump: its build id is \(found), the crashed kernel's is "
         + "\(expected); name the vmlinux of \(release ?? "that kernel")"
-    case .noTypes(let release, let tried):
+    case .noTypes(let release, let tried, _):
       "\(path): no type information for kernel \(release ?? "of unknown release"), which symbols "
         + "alone do not have; name its vmlinux with --vmlinux"
         + (release.flatMap(DebugPackage.name).map { ", from the package \($0)" } ?? "")

@@ -33,7 +33,7 @@ struct SandboxTests {
       #expect(paths.readable.contains(scratch.file(name)), "\(name)")
     }
     #expect(!paths.readable.contains(scratch.file("missing")))
-    #expect(paths.writable == ["/tmp"])
+    #expect(paths.writable == ["/var/tmp", "/tmp"])
   }
 
   @Test(

@@ -73,7 +73,7 @@ struct SessionTests {
     #expect(try cause(dump(note: "PAGESIZE=16384\n"))?.cause == .pageSize(16384))
     #expect(try cause(dump(note: "OSRELEASE=0.1-none\n"))?.cause == .kernelNotLocated)
     let located = dump(note: "OSRELEASE=0.1-none\nNUMBER(phys_base)=0\n")
-    guard case .noSymbols(release: "0.1-none", let tried) = try cause(located)?.cause else {
+    guard case .noSymbols(release: "0.1-none", let tried, _) = try cause(located)?.cause else {
       Issue.record("\(String(describing: try cause(located)))")
       return
     }

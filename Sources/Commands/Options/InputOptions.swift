@@ -22,14 +22,27 @@ struct InputOptions: ParsableArguments {
       valueName: "source"))
   var types: TypePreference = .auto
 
+  @Option(
+    help: ArgumentHelp(
+      "Look here first for the kernel's debug information, laid out as /usr/lib/debug is; may be repeated.",
+      valueName: "folder"),
+    completion: .directory)
+  var debugDirectory: [String] = []
+
   @OptionGroup var unpacking: UnpackingOptions
 
   @OptionGroup var bounds: BoundOptions
 
   /// The request for what was named, with folders and kernels told apart.
-  func request(_ files: [String]) throws(SessionError) -> DumpRequest {
+  ///
+  /// - Parameter environment: has the servers that may be asked for debug information; none in a crash
+  ///   kernel, which has better things to do.
+  func request(
+    _ files: [String], in environment: Environment? = nil
+  ) throws(SessionError) -> DumpRequest {
     try DumpRequest(
       files: files, vmlinux: vmlinux, symbols: symbols, types: types,
+      debugFolders: debugDirectory, debugServer: environment?.debugServer,
       unpackLimit: unpacking.maxUnpacked.bytes, work: bounds.work
     ).located()
   }

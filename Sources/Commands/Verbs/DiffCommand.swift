@@ -56,10 +56,10 @@ struct DiffCommand: Verb {
     guard old != "-" || new != "-" else {
       throw ValidationError("standard input can be read once; only one side can be '-'.")
     }
-    var oldRequest = try input.request([old])
+    var oldRequest = try input.request([old], in: environment)
     oldRequest.vmlinux = sides.oldVmlinux ?? oldRequest.vmlinux
     oldRequest.symbols = sides.oldSymbols ?? oldRequest.symbols
-    var newRequest = try input.request([new])
+    var newRequest = try input.request([new], in: environment)
     // Both sides are one run.
     newRequest.work = oldRequest.work
     newRequest.vmlinux = sides.newVmlinux ?? newRequest.vmlinux

@@ -35,7 +35,7 @@ struct ExtractCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps)
+    let request = try input.request(dumps, in: environment)
     try CommandFiles.checkNewFile(output, keeping: request.inputs)
     let session = try Session(request, recording: true, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)

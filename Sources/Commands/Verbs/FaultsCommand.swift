@@ -76,7 +76,7 @@ struct FaultsCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps)
+    let request = try input.request(dumps, in: environment)
     // Read first: a missing file should not cost the time of a dump.
     let given = isGiven ? try givenLog(in: environment) : nil
     let evidence = try environment.evidence.evidence(

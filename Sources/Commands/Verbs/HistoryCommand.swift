@@ -44,7 +44,7 @@ struct HistoryCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps)
+    let request = try input.request(dumps, in: environment)
     let evidence = try environment.evidence.evidence(
       of: request, below: [], progress: console)
     console.progress("reading the trace ring")

@@ -107,7 +107,7 @@ struct InheritCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps)
+    let request = try input.request(dumps, in: environment)
     let session = try Session(request, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
     let state = session.evidence(from: kernel).state

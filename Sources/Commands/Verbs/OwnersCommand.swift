@@ -51,7 +51,7 @@ struct OwnersCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request([dump] + operands.files())
+    let request = try input.request([dump] + operands.files(), in: environment)
     // Read first: a missing file should not cost the time of a dump.
     let ranges = operands.values() + (try files.ranges())
     let evidence = try environment.evidence.evidence(

@@ -60,7 +60,7 @@ struct ReportCommand: Verb {
       console.endProgress()
       return try write(earlier, keeping: dumps, in: environment)
     }
-    let request = try input.request(dumps)
+    let request = try input.request(dumps, in: environment)
     var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
     KernelAccount.add(to: &evidence.state, from: evidence.kernel)
     evidence.state.cuts = evidence.cuts

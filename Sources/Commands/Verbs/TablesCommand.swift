@@ -75,7 +75,7 @@ struct TablesCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps)
+    let request = try input.request(dumps, in: environment)
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()

@@ -48,7 +48,7 @@ struct TranslateCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request([dump] + operands.files())
+    let request = try input.request([dump] + operands.files(), in: environment)
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()

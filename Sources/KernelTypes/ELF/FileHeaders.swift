@@ -15,6 +15,8 @@ struct FileHeaders {
   var sections: [ELFSection] = []
   /// Where the notes of each segment are, with their alignment.
   var noteSegments: [(range: Range<Int>, alignment: UInt64)] = []
+  /// What is loaded where, virtual addresses; of each the first bytes are in the file.
+  var loads: [(virtual: Range<UInt64>, file: Range<Int>)] = []
   var isRelocatable = false
 
   init(_ file: InputFile) throws(TypeError) {
@@ -68,6 +70,13 @@ struct FileHeaders {
       if let range = Self.range(segment.offset, segment.fileSize, in: file) {
         noteSegments.append((range, segment.alignment))
       }
+    }
+    for segment in segments where segment.type == ELFSegment.Kind.load {
+      let (end, overflow) = segment.virtual.addingReportingOverflow(segment.memorySize)
+      guard !overflow, segment.fileSize <= segment.memorySize,
+        let range = Self.range(segment.offset, segment.fileSize, in: file)
+      else { continue }
+      loads.append((segment.virtual..<end, range))
     }
   }
 

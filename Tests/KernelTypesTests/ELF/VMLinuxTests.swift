@@ -76,42 +76,4 @@ struct VMLinuxTests {
     let error = try #require(throws: TypeError.self) { try VMLinux(file) }
     #expect(error.description == "arm is made for machine 183, expected 64 bits of 62 (x86_64)")
   }
-
-  // MARK: Search
-
-  @Test func looksWhereDistributionsPutKernels() {
-    #expect(
-      VMLinux.candidates(release: "6.1.0", buildID: "ABCDEF01").prefix(3) == [
-        "usr/lib/debug/.build-id/ab/cdef01.debug", "usr/lib/debug/boot/vmlinux-6.1.0",
-        "usr/lib/debug/lib/modules/6.1.0/vmlinux",
-      ])
-  }
-
-  @Test(arguments: ["", ".", "..", "../../etc/passwd", "a/b", "a\0b"])
-  func releasesThatAreNoFileNamesAreNotLookedFor(_ release: String) {
-    #expect(VMLinux.candidates(release: release, buildID: nil).isEmpty)
-  }
-
-  @Test(arguments: ["", "ab", "../../x", "xyz123"])
-  func buildIDsThatAreNotHexadecimalAreNotLookedFor(_ id: String) {
-    #expect(VMLinux.candidates(release: nil, buildID: id).isEmpty)
-  }
-
-  @Test func findsOnlyTheRightBuild() throws {
-    let folder = TemporaryFolder()
-    try folder.write(Fixture.gccDWARF4.bytes(), to: "usr/lib/debug/boot/vmlinux-6.1.0")
-    try folder.write(Fixture.gccDWARF5.bytes(), to: "lib/modules/6.1.0/vmlinux")
-    let id = try #require(try Fixture.gccDWARF5.open().buildID)
-    let wrong = try #require(try Fixture.gccDWARF4.open().buildID)
-
-    let search = VMLinux.find(release: "6.1.0", buildID: id.uppercased(), root: folder.path)
-    #expect(search.found?.path == "\(folder.path)/lib/modules/6.1.0/vmlinux")
-    #expect(
-      search.rejected.map(\.description) == [
-        "\(folder.path)/usr/lib/debug/boot/vmlinux-6.1.0 has build id \(wrong), expected \(id)"
-      ])
-    let byRelease = VMLinux.find(release: "6.1.0", buildID: nil, root: folder.path + "/")
-    #expect(byRelease.found?.path == "\(folder.path)/usr/lib/debug/boot/vmlinux-6.1.0")
-    #expect(VMLinux.find(release: "6.2.0", buildID: id, root: folder.path).found == nil)
-  }
 }
