@@ -36,12 +36,28 @@ struct Assembler {
     tables = TableReader(memory, work)
   }
 
-  mutating func assemble(_ dump: DumpSummary) -> RemappingState {
+  mutating func assemble(
+    _ dump: DumpSummary, _ registers: [UnitRegisters] = []
+  ) -> RemappingState {
     let sorted = kernel.units.sorted {
       ($0.segment, $0.registerBase) < ($1.segment, $1.registerBase)
     }
     var tables = TableReader(memory, work)
-    let units = sorted.map { unit(from: $0) }
+    var units = sorted.map { unit(from: $0) }
+    let registers = registers.map { $0.identified(among: units) }
+    for registers in registers {
+      guard let root = registers.givenRoot, let name = registers.unit,
+        let row = units.firstIndex(where: { $0.name == name }), units[row].rootTable == nil
+      else { continue }
+      // The kernel tells none; what it believed of the unit stays as it is.
+      units[row].rootTable = root.address
+      units[row].rootFrom = .given
+      units[row].tableMode = root.mode
+      if units[row].capability == 0, let capability = registers.capability {
+        units[row].capability = capability
+        units[row].extendedCapability = registers.extendedCapability ?? 0
+      }
+    }
     var contexts: [Context] = []
     for unit in units { contexts += tables.contexts(of: unit) }
     observations += tables.observations
@@ -56,7 +72,7 @@ struct Assembler {
       reservedRegions: regions, translationCaches: translationCaches,
       observations: kernel.problems.map(Observation.init) + observations + walker.observations,
       memoryMap: MemoryRegion.regions(kernel.memoryMap), handovers: handovers(units),
-      cuts: work.cuts)
+      cuts: work.cuts, registers: registers.isEmpty ? nil : registers)
     state.sharedPages = sharedPages(state)
     return state
   }

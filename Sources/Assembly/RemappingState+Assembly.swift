@@ -11,13 +11,15 @@ extension RemappingState {
   ///   - dump: what the report says about the dump itself.
   ///   - memory: where the tables are.
   ///   - kernel: what the kernel believed; where the root pointers come from.
+  ///   - registers: of the units, read beside the dump; a root pointer that the kernel's structures do
+  ///     not have is taken from them.
   ///   - pages: tells which pages the kernel held for free; `nil` if it cannot be told.
   ///   - work: the run that pays for it.
   public init(
     _ dump: DumpSummary, memory: any PhysicalMemory, kernel: LinuxIOMMU,
-    pages: LinuxPages? = nil, work: WorkBudget = WorkBudget()
+    registers: [UnitRegisters] = [], pages: LinuxPages? = nil, work: WorkBudget = WorkBudget()
   ) {
     var assembler = Assembler(memory: memory, kernel: kernel, pages: pages, work: work)
-    self = assembler.assemble(dump)
+    self = assembler.assemble(dump, registers)
   }
 }

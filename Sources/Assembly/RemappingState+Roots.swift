@@ -8,8 +8,8 @@ internal import VTd
 extension RemappingState {
   /// The state that root tables alone tell: contexts and mappings, and nothing of a kernel.
   ///
-  /// Units are named after the root's origin and number, `carved0` or `given0`. Their registers are
-  /// unknown: CAP and ECAP are 0, and only bits count as reserved that no unit allows.
+  /// Units are named after the root's origin and number, `carved0` or `given0`, unless registers name
+  /// them. Where there are none, CAP and ECAP are 0, and only bits count as reserved that no unit allows.
   ///
   /// - Parameters:
   ///   - dump: what the report says about the dump itself.
@@ -21,9 +21,14 @@ extension RemappingState {
     work: WorkBudget = WorkBudget()
   ) {
     let units = roots.enumerated().map { index, root in
-      Unit(
-        name: "\(root.origin.rawValue)\(index)", segment: 0, registerBase: PhysicalAddress(0),
-        capability: 0, extendedCapability: 0, tableMode: root.mode,
+      let registers = root.registers
+      return Unit(
+        name: registers?.unit ?? "\(root.origin.rawValue)\(index)", segment: 0,
+        registerBase: registers?.registerBase ?? PhysicalAddress(0),
+        capability: registers?.capability ?? 0,
+        extendedCapability: registers?.extendedCapability ?? 0, tableMode: root.mode,
+        translationEnabled: registers?.status(bit: 31),
+        interruptRemappingEnabled: registers?.status(bit: 25),
         rootTable: root.address.pageBase, rootFrom: root.origin,
         domainIDs: DomainIDs(supported: 0, used: nil))
     }
@@ -72,5 +77,15 @@ extension RemappingState {
       dump: dump, units: units, contexts: contexts,
       domains: domains.sorted { order($0) < order($1) },
       observations: tables.observations + walker.observations, cuts: work.cuts)
+    let given = roots.compactMap(\.registers)
+    if !given.isEmpty {
+      registers = zip(units, roots).compactMap { unit, root in
+        root.registers.map { registers in
+          var registers = registers
+          registers.unit = unit.name
+          return registers
+        }
+      }
+    }
   }
 }

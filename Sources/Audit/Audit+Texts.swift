@@ -530,6 +530,83 @@ extension Audit {
       the driver complains.
       """),
     RuleText(
+      "registers.unanswered", .error,
+      """
+      A unit whose registers were read answers.
+
+      Source: VT-d specification, section 11.4: no unit has all bits of CAP set; a read that
+      nothing answers ends so on PCI Express. Severity: error; the unit has lost its power or its
+      link, or its registers are not where firmware says.
+      """),
+    RuleText(
+      "registers.of-crash-kernel", .info,
+      """
+      Registers that were read beside the dump are those that the crashed kernel had set.
+
+      A crash kernel sets up the units anew; registers that were read in it point to its own
+      tables. Nothing is compared with what the crashed kernel believed then.
+
+      Source: `init_dmars`, `intel_iommu_init`. Severity: info; only fault records and errors that
+      are older than the takeover tell of the crashed kernel.
+      """),
+    RuleText(
+      "registers.root-table", .error,
+      """
+      The unit reads the root table that the kernel believes in, in the mode that it believes in.
+
+      Source: `iommu_set_root_entry`; VT-d specification, section 11.4.6. Severity: error; every
+      context in memory is one that the unit does not look at, or the kernel's structure is
+      damaged.
+      """),
+    RuleText(
+      "registers.status", .error,
+      """
+      What the unit does is what the kernel's shadow of its command register says.
+
+      Translation, interrupt remapping and queued invalidation are compared: GSTS with
+      `intel_iommu.gcmd`.
+
+      Source: `iommu_enable_translation`, `iommu_enable_irq_remapping`, `__dmar_enable_qi`; VT-d
+      specification, sections 11.4.4 and 11.4.5. Severity: error; warning for what is on without
+      the kernel's knowledge.
+      """),
+    RuleText(
+      "registers.interrupt-table", .error,
+      """
+      The unit reads the interrupt-remapping table that the kernel believes in.
+
+      Source: `iommu_set_irq_remapping`; VT-d specification, section 11.4.8.1. Severity: error;
+      interrupts go where nobody expects them.
+      """),
+    RuleText(
+      "registers.queue", .error,
+      """
+      The unit reads the invalidation queue that the kernel fills.
+
+      Source: `__dmar_enable_qi`; VT-d specification, section 11.4.9.12. Severity: error; no
+      invalidation reaches the unit.
+      """),
+    RuleText(
+      "registers.queue-stopped", .error,
+      """
+      The unit fetches its invalidation queue.
+
+      Registers of any kernel count: an error stops the queue until somebody clears it.
+
+      Source: `qi_check_fault`; VT-d specification, sections 6.5.2.10 and 11.4.9.1. Severity:
+      error; for descriptors that are only waiting, info.
+      """),
+    RuleText(
+      "registers.faults", .error,
+      """
+      The unit has no refused request to report, and lost none.
+
+      Registers of any kernel count: what nobody has read out is still there.
+
+      Source: `dmar_fault`; VT-d specification, sections 11.4.9.1 and 11.4.9.5. Severity: error;
+      the device did not get what it asked for, and no log tells of it.
+      """),
+    RuleText(
       "dump.incomplete", .warning,
       """
       The dump's file is what its own headers promise.

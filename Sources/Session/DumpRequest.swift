@@ -2,6 +2,7 @@
 
 internal import Inputs
 public import Memory
+public import RemappingState
 
 /// Which dump to read, and what to read it with.
 public struct DumpRequest: Sendable {
@@ -16,6 +17,10 @@ public struct DumpRequest: Sendable {
   public var debugFolders: [String]
   /// Whom to ask for debug information that is not on this machine.
   public var debugServer: (any DebugFileServer)?
+  /// Registers of the units, read beside the dump.
+  public var registers: [UnitRegisters] = []
+  /// The file that they were read from.
+  public var registerFile: String?
   /// Bytes that a packed dump may unpack to; `nil` for the usual limit.
   public var unpackLimit: Int?
   /// The run that pays for what is read.
@@ -23,7 +28,8 @@ public struct DumpRequest: Sendable {
 
   public init(
     files: [String], vmlinux: String? = nil, symbols: String? = nil, types: TypePreference = .auto,
-    debugFolders: [String] = [], debugServer: (any DebugFileServer)? = nil, unpackLimit: Int? = nil, work: WorkBudget = WorkBudget(WorkLimits())
+    debugFolders: [String] = [], debugServer: (any DebugFileServer)? = nil, unpackLimit: Int? = nil,
+    work: WorkBudget = WorkBudget(WorkLimits())
   ) {
     self.files = files
     self.vmlinux = vmlinux
@@ -60,7 +66,7 @@ public struct DumpRequest: Sendable {
 
   /// Every file that the request names.
   public var inputs: [String] {
-    files.map(InputPaths.file) + [vmlinux, symbols].compactMap(\.self)
+    files.map(InputPaths.file) + [vmlinux, symbols, registerFile].compactMap(\.self)
   }
 
   /// The dump's name in messages.

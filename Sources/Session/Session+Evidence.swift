@@ -29,6 +29,7 @@ extension Session {
     } catch {
       // Whoever names symbols or types wants to know that they do not fit.
       guard request.vmlinux == nil, request.symbols == nil else { throw error }
+      if let evidence = evidence(belowRegisters: error) { return evidence }
       let carved = carvedRoots()
       guard !carved.isEmpty else { throw error }
       var evidence = evidence(
@@ -47,13 +48,27 @@ extension Session {
     }
   }
 
+  /// The state below the root tables that the units' own registers point to; `nil` where nobody gave
+  /// registers, or none of them has a root table.
+  private func evidence(belowRegisters error: SessionError) -> DumpEvidence? {
+    let roots = request.registers.compactMap(\.givenRoot)
+    guard !roots.isEmpty else { return nil }
+    var evidence = evidence(below: roots)
+    let words = "root tables were taken from the registers that were given"
+    progress.warning("the kernel's structures cannot be read (\(error)); \(words) instead")
+    evidence.state.observations.insert(
+      Observation(
+        .unreadable, structure: .kernel(.everything), detail: "\(error); \(words) instead"), at: 0)
+    return evidence
+  }
+
   /// The state that follows from both witnesses: what the kernel believed, and the tables in memory.
   public func evidence(from kernel: KernelEvidence) -> DumpEvidence {
     begin(.tables)
     progress.progress("walking the tables")
     let state = RemappingState(
       summary(of: kernel.image), memory: memory, kernel: kernel.structures,
-      pages: LinuxPages(kernel.image), work: work)
+      registers: request.registers, pages: LinuxPages(kernel.image), work: work)
     return DumpEvidence(state: withObstacles(state), memory: memory, kernel: kernel, work: work)
   }
 

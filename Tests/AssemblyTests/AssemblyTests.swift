@@ -89,6 +89,33 @@ struct AssemblyTests {
     RemappingState(DumpSummary(file: "test", format: "elf"), memory: memory, kernel: kernel)
   }
 
+  @Test func aRootThatTheKernelLacksComesFromTheRegisters() {
+    let registers = UnitRegisters(
+      rootTable: PhysicalAddress(0x1000), tableMode: .legacy, globalStatus: 0xc000_0000,
+      words: [
+        UnitRegisters.Word(offset: 0x08, value: 0xd2_008c_222f_0606),
+        UnitRegisters.Word(offset: 0x18, value: 0xc000_0000_0000_0000),
+        UnitRegisters.Word(offset: 0x20, value: 0x1000),
+      ])
+    func state(_ change: (inout LinuxUnit) -> Void) -> RemappingState {
+      var kernel = Self.kernel
+      change(&kernel.units[0])
+      return RemappingState(
+        DumpSummary(file: "x", format: "elf"), memory: Self.memory, kernel: kernel,
+        registers: [registers])
+    }
+    let whole = state { _ in }
+    #expect(whole.units.map(\.rootFrom) == [.kernel])
+    #expect(whole.registers?.map(\.unit) == ["dmar0"])
+    let torn = state { $0.rootTable = nil }
+    #expect(torn.units.map(\.rootFrom) == [.given])
+    #expect(torn.units.map(\.rootTable) == [PhysicalAddress(0x1000)])
+    #expect(torn.contexts.map(\.raw) == whole.contexts.map(\.raw))
+    // The kernel's word stands where there is one.
+    let other = state { $0.rootTable = PhysicalAddress(0x3_0000) }
+    #expect(other.units.map(\.rootTable) == [PhysicalAddress(0x3_0000)])
+  }
+
   @Test func contextsAreTheHardwaresAlone() {
     let state = Self.state()
     #expect(

@@ -550,6 +550,7 @@ struct AuditTests {
 
   @Test func everyRuleHasAPlantedFault() {
     let found = Set(Self.faults.flatMap(\.expected).compactMap { $0.split(separator: " ").first })
+      .union(RegisterFaults.cases.map { $0.rule[...] })
     for rule in Audit.rules { #expect(found.contains(rule.id[...]), "\(rule.id)") }
   }
 

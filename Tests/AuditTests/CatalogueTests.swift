@@ -29,6 +29,7 @@ struct CatalogueTests {
 
   @Test func everyRuleSaysWhereItComesFromAndHowBadItIs() {
     for rule in rules {
+      #expect(Catalogue.subjects.contains { $0.name == rule.subject }, "\(rule.id)")
       #expect(rule.comment.last?.contains("Severity:") == true, "\(rule.id)")
       #expect(rule.comment.first?.hasSuffix(".") == true, "\(rule.id)")
       // A rule may grade its findings; its declared severity is the worst it speaks of.
@@ -93,12 +94,12 @@ struct Catalogue {
     return []
   }
 
-  private static let subjects: [(name: String, title: String)] = [
+  fileprivate static let subjects: [(name: String, title: String)] = [
     ("unit", "Remapping units"), ("device", "Devices"),
     ("context", "Context and PASID entries"), ("domain", "Domains and their tables"),
     ("iova", "IOVA allocators"), ("region", "Reserved regions"),
     ("interrupts", "Interrupt remapping"), ("queue", "Invalidation queues"),
-    ("handover", "Live updates"),
+    ("handover", "Live updates"), ("registers", "Registers read beside the dump"),
     ("log", "What the kernel log tells"), ("dump", "The dump itself"),
     ("kernel", "The kernel's structures"),
   ]

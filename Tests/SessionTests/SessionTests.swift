@@ -136,4 +136,35 @@ struct SessionTests {
       #expect(session.carvedRoots().isEmpty)
     }
   }
+
+  @Test func `registers stand in for a kernel that cannot be read`() throws {
+    let bytes = dump([0x1000: 0x2001, 0x2100: 0x4001, 0x2108: 0x402, 0x4000: 0x83])
+    try withFile(bytes) { path in
+      let listener = Listener()
+      var request = DumpRequest(files: [path])
+      request.registers = [
+        UnitRegisters(
+          unit: "dmar3", registerBase: PhysicalAddress(0xfed9_0000),
+          rootTable: PhysicalAddress(0x1000), tableMode: .legacy, globalStatus: 0xc000_0000,
+          words: [
+            UnitRegisters.Word(offset: 0x08, value: 0x80d2_008c_222f_0606),
+            UnitRegisters.Word(offset: 0x20, value: 0x1000),
+          ])
+      ]
+      let state = try Session(request, progress: listener).evidence(below: [], asking: []).state
+      #expect(state.units.map(\.name) == ["dmar3"])
+      #expect(state.units.map(\.rootFrom) == [.given])
+      #expect(state.units.map(\.translationEnabled) == [true])
+      #expect(state.units.map(\.capability) == [0x80d2_008c_222f_0606])
+      #expect(state.contexts.map(\.table) == [PhysicalAddress(0x4000)])
+      #expect(state.registers?.map(\.unit) == ["dmar3"])
+      #expect(listener.warnings.count == 1)
+      #expect(listener.warnings[0].contains("registers that were given"))
+      // A unit that did not translate read no table.
+      request.registers[0].globalStatus = 0x4000_0000
+      #expect(throws: SessionError.self) {
+        try Session(request, progress: listener).evidence(below: [], asking: [])
+      }
+    }
+  }
 }

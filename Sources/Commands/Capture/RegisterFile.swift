@@ -13,13 +13,10 @@ internal import VTd
 enum RegisterFile {
   private static let limit = 1 << 28
 
-  /// - Parameter units: whose registers they may be.
-  static func registers(_ path: String, of units: [Unit]) throws(CommandFailure) -> [UnitRegisters]
-  {
+  /// - Returns: as they stand there; which units they are of is for whoever knows the units.
+  static func registers(_ path: String) throws(CommandFailure) -> [UnitRegisters] {
     let bytes = try CommandFiles.bytes(path, limit: limit)
-    if let words = words(bytes) {
-      return [UnitRegisters(words: words, of: unit(words, units))]
-    }
+    if let words = words(bytes) { return [UnitRegisters(words: words, of: nil)] }
     do {
       guard let registers = try ReportReader.document(bytes).state.registers else {
         throw CommandFailure("\(path): a report without registers; capture --registers reads them")
@@ -32,19 +29,6 @@ enum RegisterFile {
         "\(path): neither a report with registers nor offsets and values such as \"0x20\": "
           + "\"0x283c000\" (\(error))")
     }
-  }
-
-  /// The unit with these capabilities; the only one, where its capabilities were not read.
-  private static func unit(_ words: [UInt64: UInt64], _ units: [Unit]) -> Unit? {
-    guard let capability = words[RegisterOffset.capability] else {
-      return units.count == 1 ? units[0] : nil
-    }
-    let same = units.filter {
-      $0.capability.rawValue == capability
-        && words[RegisterOffset.extendedCapability] ?? $0.extendedCapability.rawValue
-          == $0.extendedCapability.rawValue
-    }
-    return same.count == 1 ? same[0] : nil
   }
 
   /// One object of hexadecimal numbers in text; `nil` for everything else.

@@ -43,6 +43,8 @@ struct FaultsCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
+  @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
+
   @OptionGroup(title: "Reading the dump") var root: RootOptions
 
   @OptionGroup(title: "Shaping the result") var form: FormatOptions<FindingsFormat>
@@ -76,12 +78,13 @@ struct FaultsCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps, in: environment)
+    let request = try registers.added(to: input.request(dumps, in: environment))
     // Read first: a missing file should not cost the time of a dump.
     let given = isGiven ? try givenLog(in: environment) : nil
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
-    let log = try given ?? dumpLog(evidence, request, console)
+    var log = try given ?? dumpLog(evidence, request, console)
+    for registers in evidence.state.registers ?? [] where !isGiven { log.add(registers) }
     var explainer = FaultExplainer(evidence)
     if isGiven, of != .crashedKernel, let kernel = evidence.kernel {
       let outlook = CrashKernelOutlook(evidence, kernel, console)
@@ -119,6 +122,12 @@ struct FaultsCommand: Verb {
     _ evidence: DumpEvidence, _ request: DumpRequest, _ console: Console
   ) throws -> FaultLog {
     guard let kernel = evidence.kernel else {
+      if evidence.state.registers != nil {
+        console.warning(
+          "the kernel's log cannot be read without its structures; only the registers are explained"
+        )
+        return FaultLog()
+      }
       throw CommandFailure(
         "\(request.name): the kernel's log cannot be read without its structures; give the line "
           + "with --line")

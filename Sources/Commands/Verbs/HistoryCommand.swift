@@ -37,6 +37,8 @@ struct HistoryCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
+  @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
+
   @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
@@ -44,7 +46,7 @@ struct HistoryCommand: Verb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps, in: environment)
+    let request = try registers.added(to: input.request(dumps, in: environment))
     let evidence = try environment.evidence.evidence(
       of: request, below: [], progress: console)
     console.progress("reading the trace ring")

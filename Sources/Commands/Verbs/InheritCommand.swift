@@ -32,6 +32,8 @@ struct InheritCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
+  @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
+
   @Option(
     help: ArgumentHelp(
       "Which policy: linux, full-copy, isolate, disable, reset, adopt, live-update or all.",
@@ -107,7 +109,7 @@ struct InheritCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps, in: environment)
+    let request = try registers.added(to: input.request(dumps, in: environment))
     let session = try Session(request, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
     let state = session.evidence(from: kernel).state

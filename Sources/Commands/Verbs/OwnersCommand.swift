@@ -33,6 +33,8 @@ struct OwnersCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
+  @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
+
   @OptionGroup(title: "Reading the dump") var root: RootOptions
 
   @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
@@ -51,7 +53,7 @@ struct OwnersCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request([dump] + operands.files(), in: environment)
+    let request = try registers.added(to: input.request([dump] + operands.files(), in: environment))
     // Read first: a missing file should not cost the time of a dump.
     let ranges = operands.values() + (try files.ranges())
     let evidence = try environment.evidence.evidence(

@@ -33,12 +33,7 @@ struct ReportCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "Registers of the units, read beside the dump: a report that capture --registers wrote, or "
-        + "QEMU's offsets and values.", valueName: "file"),
-    completion: .file())
-  var registers: String?
+  @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
 
   @OptionGroup(title: "Shaping the result") var form: FormatOptions<FindingsFormat>
 
@@ -60,13 +55,10 @@ struct ReportCommand: Verb {
       console.endProgress()
       return try write(earlier, keeping: dumps, in: environment)
     }
-    let request = try input.request(dumps, in: environment)
+    let request = try registers.added(to: input.request(dumps, in: environment))
     var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
     KernelAccount.add(to: &evidence.state, from: evidence.kernel)
     evidence.state.cuts = evidence.cuts
-    if let registers {
-      evidence.state.registers = try RegisterFile.registers(registers, of: evidence.state.units)
-    }
     var state = evidence.state
     var document = ReportDocument(
       state: state, findings: Audit.findings(of: state), notJudged: Audit.unjudged(on: state))
@@ -83,8 +75,7 @@ struct ReportCommand: Verb {
     console.endProgress()
     warn(about: state, console)
     return try write(
-      document, keeping: request.inputs + [registers].compactMap(\.self), paidBy: evidence.work,
-      in: environment)
+      document, keeping: request.inputs, paidBy: evidence.work, in: environment)
   }
 
   private func write(

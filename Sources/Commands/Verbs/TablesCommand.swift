@@ -35,6 +35,8 @@ struct TablesCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
+  @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
+
   @OptionGroup(title: "Reading the dump") var root: RootOptions
 
   @Option(help: ArgumentHelp("Form of the result.", valueName: "format"))
@@ -75,7 +77,7 @@ struct TablesCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps, in: environment)
+    let request = try registers.added(to: input.request(dumps, in: environment))
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()

@@ -33,6 +33,8 @@ struct TranslateCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
+  @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
+
   @OptionGroup(title: "Reading the dump") var root: RootOptions
 
   @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
@@ -48,7 +50,7 @@ struct TranslateCommand: Verb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request([dump] + operands.files(), in: environment)
+    let request = try registers.added(to: input.request([dump] + operands.files(), in: environment))
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()

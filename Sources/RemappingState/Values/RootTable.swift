@@ -8,10 +8,16 @@ public struct RootTable: Hashable, Sendable {
   public var address: PhysicalAddress
   public var mode: TableMode
   public var origin: RootOrigin
+  /// The registers that the pointer was read from, if it was.
+  public var registers: UnitRegisters?
 
-  public init(address: PhysicalAddress, mode: TableMode, origin: RootOrigin) {
+  public init(
+    address: PhysicalAddress, mode: TableMode, origin: RootOrigin,
+    registers: UnitRegisters? = nil
+  ) {
     self.address = address
     self.mode = mode
     self.origin = origin
+    self.registers = registers
   }
 }

@@ -15,6 +15,13 @@ public struct UnitRegisters: Hashable, Sendable {
   public var globalStatus: HexWord?
   /// FSTS.
   public var faultStatus: HexWord?
+  /// IRTA: where the unit found its interrupt-remapping table, and its entries.
+  public var interruptTable: PhysicalAddress?
+  public var interruptEntries: Int?
+  /// IQA, IQH and IQT: the invalidation queue as the unit sees it.
+  public var queue: Queue?
+  /// IQERCD: why the queue stopped; `nil` where the register was not read.
+  public var queueError: HexWord?
   /// Fault records with their F bit, in the registers' order.
   public var faultRecords: [FaultRecord]
   /// Everything that was read, by offset.
@@ -30,6 +37,29 @@ public struct UnitRegisters: Hashable, Sendable {
       self.offset = offset
       self.value = value
     }
+  }
+
+  /// An invalidation queue.
+  public struct Queue: Hashable, Sendable {
+    public var base: PhysicalAddress
+    /// Slots of the ring.
+    public var entries: Int
+    /// Bytes of a descriptor, 16 or 32.
+    public var descriptorSize: Int
+    /// The slot that the unit fetches next, and the one that software fills next.
+    public var head: Int
+    public var tail: Int
+
+    public init(base: PhysicalAddress, entries: Int, descriptorSize: Int, head: Int, tail: Int) {
+      self.base = base
+      self.entries = entries
+      self.descriptorSize = descriptorSize
+      self.head = head
+      self.tail = tail
+    }
+
+    /// Descriptors that the unit has not fetched.
+    public var pending: Int { head <= tail ? tail - head : entries - head + tail }
   }
 
   /// A refused request that nobody had read out of the unit yet.
@@ -55,10 +85,33 @@ public struct UnitRegisters: Hashable, Sendable {
     }
   }
 
+  /// Whether the unit answered: none has all bits set, and what does not answer reads so.
+  public var isAnswered: Bool { words.contains { $0.value.rawValue != .max } }
+
+  /// CAP and ECAP; `nil` where they were not read.
+  public var capability: HexWord? { word(0x08) }
+  public var extendedCapability: HexWord? { word(0x10) }
+
+  private func word(_ offset: UInt64) -> HexWord? {
+    words.first { $0.offset.rawValue == offset }?.value
+  }
+
+  /// The root table that the unit was reading; `nil` where it did not translate, or blocked everything.
+  public var givenRoot: RootTable? {
+    guard isAnswered, let rootTable, rootTable.rawValue != 0, let tableMode,
+      status(bit: 31) ?? true
+    else { return nil }
+    return RootTable(address: rootTable, mode: tableMode, origin: .given, registers: self)
+  }
+
+  /// A bit of GSTS; `nil` where it was not read.
+  public func status(bit: Int) -> Bool? { globalStatus.map { $0.rawValue >> UInt64(bit) & 1 != 0 } }
+
   public init(
     unit: String? = nil, registerBase: PhysicalAddress? = nil, rootTable: PhysicalAddress? = nil,
     tableMode: TableMode? = nil, globalStatus: HexWord? = nil, faultStatus: HexWord? = nil,
-    faultRecords: [FaultRecord] = [], words: [Word] = []
+    interruptTable: PhysicalAddress? = nil, interruptEntries: Int? = nil, queue: Queue? = nil,
+    queueError: HexWord? = nil, faultRecords: [FaultRecord] = [], words: [Word] = []
   ) {
     self.unit = unit
     self.registerBase = registerBase
@@ -66,6 +119,10 @@ public struct UnitRegisters: Hashable, Sendable {
     self.tableMode = tableMode
     self.globalStatus = globalStatus
     self.faultStatus = faultStatus
+    self.interruptTable = interruptTable
+    self.interruptEntries = interruptEntries
+    self.queue = queue
+    self.queueError = queueError
     self.faultRecords = faultRecords
     self.words = words
   }

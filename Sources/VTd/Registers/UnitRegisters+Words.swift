@@ -14,6 +14,11 @@ public enum RegisterOffset {
   static let rootTable: UInt64 = 0x20
   /// FSTS in the upper half.
   static let faultStatus: UInt64 = 0x30
+  static let queueHead: UInt64 = 0x80
+  static let queueTail: UInt64 = 0x88
+  static let queueAddress: UInt64 = 0x90
+  static let queueError: UInt64 = 0xb0
+  static let interruptTable: UInt64 = 0xb8
 }
 
 extension UnitRegisters {
@@ -35,6 +40,13 @@ extension UnitRegisters {
     }
     globalStatus = values[RegisterOffset.globalCommand].map { HexWord($0 >> 32) }
     faultStatus = values[RegisterOffset.faultStatus].map { HexWord($0 >> 32) }
+    queueError = values[RegisterOffset.queueError].map { HexWord($0) }
+    if let word = values[RegisterOffset.interruptTable] {
+      // Section 11.4.8.1: 2^(S + 1) entries, S in bits 3:0.
+      interruptTable = PhysicalAddress(word & ~0xfff)
+      interruptEntries = 1 << (Int(word & 0xf) + 1)
+    }
+    queue = Self.queue(values)
     guard let word = values[RegisterOffset.capability] else { return }
     let capability = Capability(word)
     for index in 0..<capability.faultRecordCount {
@@ -42,6 +54,51 @@ extension UnitRegisters {
       guard let low = values[place], let high = values[place + 8], high[bit: 63] else { continue }
       faultRecords.append(FaultRecord(low, high, segment: unit?.segment ?? 0))
     }
+  }
+}
+
+extension UnitRegisters {
+  /// Source: VT-d specification, sections 11.4.9.10 to 11.4.9.12: QS in bits 2:0 of IQA gives 2^QS
+  /// pages, DW in bit 11 descriptors of 32 bytes; offsets of the head and the tail in bits 18:4 of IQH
+  /// and IQT.
+  private static func queue(_ values: [UInt64: UInt64]) -> Queue? {
+    guard let address = values[RegisterOffset.queueAddress],
+      let head = values[RegisterOffset.queueHead], let tail = values[RegisterOffset.queueTail]
+    else { return nil }
+    let size = address[bit: 11] ? 32 : 16
+    let entries = (4096 << Int(address & 7)) / size
+    return Queue(
+      base: PhysicalAddress(address & ~0xfff), entries: entries, descriptorSize: size,
+      head: Int(head & 0x7fff0) / size, tail: Int(tail & 0x7fff0) / size)
+  }
+
+  /// The same, as those of the unit that they are of, if that can be told: by its register base; else by
+  /// its capabilities, and its root table where several units have the same; else there is one unit.
+  public func identified(among units: [Unit]) -> UnitRegisters {
+    var values: [UInt64: UInt64] = [:]
+    for word in words { values[word.offset.rawValue] = word.value.rawValue }
+    if let base = registerBase {
+      // A unit that is not known here keeps what its own report said of it.
+      guard let unit = units.first(where: { $0.registerBase == base }) else { return self }
+      return UnitRegisters(words: values, of: unit)
+    }
+    return UnitRegisters(words: values, of: unit(values, among: units))
+  }
+
+  private func unit(_ values: [UInt64: UInt64], among units: [Unit]) -> Unit? {
+    guard let capability = values[RegisterOffset.capability] else {
+      return units.count == 1 ? units[0] : nil
+    }
+    let same = units.filter {
+      $0.capability.rawValue == capability
+        && values[RegisterOffset.extendedCapability] ?? $0.extendedCapability.rawValue
+          == $0.extendedCapability.rawValue
+    }
+    if same.count == 1 { return same[0] }
+    let rooted = same.filter { $0.rootTable != nil && $0.rootTable == rootTable }
+    if rooted.count == 1 { return rooted[0] }
+    // The kernel's own copy of the capabilities may be what is missing.
+    return same.isEmpty && units.count == 1 && units[0].capability.rawValue == 0 ? units[0] : nil
   }
 }
 

@@ -21,8 +21,35 @@ extension UnitRegisters: DocumentRow {
     fields.field("globalStatus", \.globalStatus, "The GSTS register.")
     fields.field("faultStatus", \.faultStatus, "The FSTS register.")
     fields.field(
+      "interruptTable", \.interruptTable,
+      "Where the unit found its interrupt-remapping table (IRTA).", .page)
+    fields.field("interruptEntries", \.interruptEntries, "Entries of that table.")
+    fields.field(
+      "queue", \.queue, "The invalidation queue as the unit sees it; null where it was not read.")
+    fields.field(
+      "queueError", \.queueError, "The IQERCD register: why the queue stopped, if it did.")
+    fields.field(
       "faultRecords", \.faultRecords, "Refused requests that were still in the unit.")
     fields.field("words", \.words, "Everything that was read, by offset.")
+  }
+}
+
+extension UnitRegisters.Queue: DocumentRow {
+  static var rowName: String { "registerQueue" }
+  static var rowMeaning: String { "An invalidation queue as the registers tell it." }
+  static var blank: UnitRegisters.Queue? {
+    UnitRegisters.Queue(
+      base: PhysicalAddress(0), entries: 0, descriptorSize: 16, head: 0, tail: 0)
+  }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == UnitRegisters.Queue {
+    fields.field("base", \.base, "Its physical address (IQA).", .page)
+    fields.field("entries", \.entries, "Slots of the ring.")
+    fields.field("descriptorSize", \.descriptorSize, "Bytes of a descriptor.", .numbers(16, 32))
+    fields.field("head", \.head, "The slot that the unit fetches next (IQH).")
+    fields.field("tail", \.tail, "The slot that software fills next (IQT).")
   }
 }
 

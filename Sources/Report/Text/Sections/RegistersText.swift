@@ -12,7 +12,7 @@ struct RegistersText {
   /// Lines of label and value.
   var fields: [(label: String, value: String)] {
     var result: [(String, String)] = []
-    if registers.words.allSatisfy({ $0.value.rawValue == .max }) {
+    guard registers.isAnswered else {
       return [("registers read", "all bits set: the unit does not answer")]
     }
     if let root = registers.rootTable {
@@ -31,6 +31,16 @@ struct RegistersText {
     if let status = registers.faultStatus {
       let words = FaultStatus(UInt32(truncatingIfNeeded: status.rawValue)).meanings
       result.append(("FSTS", words.isEmpty ? "\(status)" : "\(status): \(words)"))
+    }
+    if let table = registers.interruptTable, registers.status(bit: 25) == true {
+      result.append(
+        ("IRTA", "\(table), \(registers.interruptEntries.map(String.init) ?? "?") entries"))
+    }
+    if let queue = registers.queue, registers.status(bit: 26) == true {
+      let state =
+        queue.pending == 0
+        ? "nothing waits" : "\(queue.pending) descriptors wait from slot \(queue.head) on"
+      result.append(("IQA", "\(queue.base), \(queue.entries) slots: \(state)"))
     }
     for (index, record) in registers.faultRecords.enumerated() {
       let reason = FaultReason(UInt8(truncatingIfNeeded: record.reason.rawValue))
