@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import DumpFile
 internal import Evidence
 internal import Faults
 internal import KernelImage
@@ -36,6 +37,8 @@ enum KernelAccount {
       // COMMAND_LINE_SIZE of x86 is 2048; boot configuration may lengthen the line.
       let text = try? image.reader.string(at: KernelAddress(line), limit: 1 << 14)
     {
+      // An extract may have been made without it.
+      if text.hasPrefix(Redaction.mark) { return nil }
       return StartUp.words(of: text)
     }
     let head = "Kernel command line: "

@@ -64,6 +64,16 @@ extension Session {
   ///
   /// - Parameter reservations: physical memory that is the crash kernel's alone, ends inclusive.
   public func crashCommandLine(in reservations: [ClosedRange<UInt64>]) -> String? {
+    crashCommandLinePlace(in: reservations).map(\.text).flatMap {
+      // An extract may have been made without it.
+      $0.hasPrefix(Redaction.mark) ? nil : $0
+    }
+  }
+
+  /// The same, as it stands, with its place.
+  func crashCommandLinePlace(
+    in reservations: [ClosedRange<UInt64>]
+  ) -> (text: String, place: PhysicalAddress)? {
     // Pages that are only looked through are not to get into an extract.
     let plain = dump.memory
     for frame in storedFrames(in: reservations).joined() {
@@ -72,9 +82,9 @@ extension Session {
       for offset in stride(from: 2, to: Page.size, by: 16) {
         guard let magic: UInt32 = try? page.littleEndian(at: offset), magic == 0x5372_6448,
           case let place = frame << 12 + UInt64(offset), place >= 0x202,
-          let text = commandLine(of: PhysicalAddress(place - 0x202), in: reservations)
+          let found = commandLine(of: PhysicalAddress(place - 0x202), in: reservations)
         else { continue }
-        return text
+        return found
       }
     }
     return nil
@@ -83,7 +93,7 @@ extension Session {
   /// The command line that the parameters at an address lead to, if they are any.
   private func commandLine(
     of parameters: PhysicalAddress, in reservations: [ClosedRange<UInt64>]
-  ) -> String? {
+  ) -> (text: String, place: PhysicalAddress)? {
     func field<T: FixedWidthInteger & BitwiseCopyable>(_ offset: UInt64) -> T? {
       parameters.advanced(by: offset).flatMap { try? dump.memory.littleEndian(at: $0) }
     }
@@ -104,7 +114,7 @@ extension Session {
     guard !text.isEmpty else { return nil }
     // The parameters too.
     _ = try? memory.bytes(at: parameters, count: 0x240)
-    return String(decoding: text, as: UTF8.self)
+    return (String(decoding: text, as: UTF8.self), PhysicalAddress(place))
   }
 
   private func storedFrames(in reservations: [ClosedRange<UInt64>]) -> [Range<UInt64>] {

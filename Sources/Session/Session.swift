@@ -107,18 +107,23 @@ public struct Session {
   ///   - kernel: whose symbols go into the new dump's note.
   ///   - path: of the new file.
   ///   - compressed: packed as gzip(1) would.
-  /// - Returns: what travels in it, and its size in bytes.
+  ///   - redaction: what is left out.
+  /// - Returns: what travels in it, what was left out, and its size in bytes.
   @discardableResult
   public func writeExtract(
-    of kernel: KernelEvidence, to path: String, compressed: Bool = false
-  ) throws(SessionError) -> (manifest: ExtractManifest, size: UInt64) {
+    of kernel: KernelEvidence, to path: String, compressed: Bool = false,
+    without redaction: Redaction? = nil
+  ) throws(SessionError) -> (
+    manifest: ExtractManifest, redacted: [(kind: Redaction.Kind, bytes: Int)], size: UInt64
+  ) {
     progress.progress("writing \(path)")
     do {
       let writer = ExtractWriter(
         dump, frames: (recorder?.record ?? []).lazy.map(\.frame),
-        symbols: kernel.image.symbols.addresses, purposes: recorder?.firstPurposes ?? [:])
+        symbols: kernel.image.symbols.addresses, purposes: recorder?.firstPurposes ?? [:],
+        redaction: redaction)
       let size = try writer.write(to: path, compressed: compressed)
-      return (writer.manifest, size)
+      return (writer.manifest, writer.redacted, size)
     } catch {
       throw SessionError(path, .dump(error))
     }

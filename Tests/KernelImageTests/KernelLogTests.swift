@@ -73,12 +73,14 @@ struct KernelLogTests {
     #expect(try newest() == [messages(3)[2], messages(3)[0]])
   }
 
-  @Test func absentTextIsPassedBy() throws {
+  /// A log whose text is missing is not one that tells of nothing.
+  @Test func absentTextIsTold() throws {
     let log = kernel.makeLog(messages(3))
     let elsewhere = kernel.allocatePage()
     kernel.setAbsence(.excluded, at: elsewhere)
     log.ring["text_data_ring.data"] = elsewhere.rawValue
-    #expect(try newest() == [])
+    let error = #expect(throws: KernelError.self) { try newest() }
+    #expect(error?.absence == .excluded)
   }
 
   @Test(arguments: [(64, 8), (25, 8), (4, 33), (4, 255)])

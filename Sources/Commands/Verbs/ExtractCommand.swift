@@ -3,6 +3,7 @@
 import ArgumentParser
 import DumpFile
 import Evidence
+import Inheritance
 import Memory
 import Report
 import Session
@@ -23,6 +24,8 @@ struct ExtractCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var input: InputOptions
 
+  @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
+
   @Option(
     name: [.short, .long],
     help: ArgumentHelp("The new dump.", valueName: "file"),
@@ -32,21 +35,40 @@ struct ExtractCommand: Verb {
   @Flag(help: "Pack the new dump as gzip would; every verb reads it as it is.")
   var compress = false
 
+  @Flag(
+    help:
+      "Leave out what tells of the host and its people: text of the log, command lines, host names."
+  )
+  var redact = false
+
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try input.request(dumps, in: environment)
+    let request = try registers.added(to: input.request(dumps, in: environment))
     try CommandFiles.checkNewFile(output, keeping: request.inputs)
     let session = try Session(request, recording: true, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
     VerbNeeds.read(session.evidence(from: kernel), kernel, in: session)
-    let (manifest, size) = try session.writeExtract(of: kernel, to: output, compressed: compress)
+    let redaction =
+      redact
+      ? session.redaction(
+        of: kernel,
+        crashKernelIn: MachineFacts(reading: kernel, memory: session.memory).crashKernelMemory)
+      : nil
+    if let redaction, !redaction.places.contains(where: { $0.kind == .hostName }) {
+      throw CommandFailure(
+        "\(request.name): nothing tells where the host's name is, so it cannot be left out; name the "
+          + "kernel's vmlinux with --vmlinux")
+    }
+    let (manifest, redacted, size) = try session.writeExtract(
+      of: kernel, to: output, compressed: compress, without: redaction)
     console.endProgress()
     if !messages.quiet {
       try DestinationOptions.toStandardOutput(in: environment) { sink in
         try ExtractText().write(
           output, size: size, isCompressed: compress,
           manifest.rows.map { .init(meaning: $0.purpose.meaning, pages: $0.pages) },
+          redacted: redacted.map { .init(meaning: $0.kind.meaning, bytes: $0.bytes) },
           to: sink)
       }
     }

@@ -20,6 +20,8 @@ public struct ExtractWriter: Sendable {
   private let memory: any PhysicalMemory
   private let vmcoreinfo: [UInt8]?
   public private(set) var note = ExtractNote()
+  private let redaction: Redaction?
+  private let purposes: [UInt64: ReadingPurpose]
   /// What travels, by what it was read for.
   public private(set) var manifest = ExtractManifest(of: [], for: [:])
 
@@ -37,11 +39,14 @@ public struct ExtractWriter: Sendable {
   ///   - symbols: the symbols that the analysis used. Those of an extract of an extract are kept.
   ///   - facts: whatever else should be kept; spaces in keys become underscores.
   ///   - purposes: what each frame was read for, for the manifest.
+  ///   - redaction: what is left out.
   public init(
     _ dump: DumpFile, frames: some Sequence<UInt64>, probed: some Sequence<UInt64> = [],
     symbols: [String: [KernelAddress]] = [:], facts: [String: String] = [:],
-    purposes: [UInt64: ReadingPurpose] = [:]
+    purposes: [UInt64: ReadingPurpose] = [:], redaction: Redaction? = nil
   ) {
+    self.redaction = redaction
+    self.purposes = purposes
     memory = dump.memory
     vmcoreinfo = dump.vmcoreinfo
     note.memoryFrames = dump.memory.memoryFrames
@@ -66,7 +71,12 @@ public struct ExtractWriter: Sendable {
           Self.append(frame, to: &note.presentFrames)
           continue
         }
-        if try memory.page(frame).isZero {
+        if redaction?.coversPage(frame) == true {
+          note.absences.append(
+            ExtractNote.AbsentRun(
+              frames: frame..<frame + 1, pageOffset: 0, absence: Redaction.absence,
+              isKnownUnread: true))
+        } else if try memory.page(frame).isZero {
           Self.append(frame, to: &note.zeroFrames)
         } else {
           self.frames.append(frame)
@@ -76,10 +86,43 @@ public struct ExtractWriter: Sendable {
         if isRead, memory.part(frame) != nil { parts.append(frame) }
       }
     }
+    if let redaction { note(redaction) }
     guard !purposes.isEmpty else { return }
     manifest = ExtractManifest(of: self.frames + parts, for: purposes)
     note.facts = note.facts.filter { !$0.key.hasPrefix(ExtractManifest.key) }
     note.facts.merge(manifest.facts) { _, new in new }
+  }
+
+  /// Says in the note what is left out, and how much of it there was.
+  private mutating func note(_ redaction: Redaction) {
+    var counts: [Redaction.Kind: Int] = [:]
+    for run in note.absences where run.absence == Redaction.absence {
+      counts[.log, default: 0] += run.frames.count << 12
+    }
+    for frame in frames + parts {
+      for (kind, count) in redacted(frame).counts { counts[kind, default: 0] += count }
+    }
+    for kind in Redaction.Kind.allCases {
+      note.facts[Redaction.key + kind.rawValue] = String(counts[kind] ?? 0)
+    }
+    if !note.obstacles.contains(Redaction.obstacle) { note.obstacles.append(Redaction.obstacle) }
+  }
+
+  /// Bytes that were left out, by kind; empty for an extract that has everything.
+  public var redacted: [(kind: Redaction.Kind, bytes: Int)] {
+    Redaction.Kind.allCases.compactMap { kind in
+      note.facts[Redaction.key + kind.rawValue].flatMap { Int($0) }.map { (kind, $0) }
+    }
+  }
+
+  /// A page as it is stored, or the part of it that the dump has.
+  private func redacted(_ frame: UInt64) -> (bytes: [UInt8], counts: [Redaction.Kind: Int]) {
+    guard let page = (try? memory.page(frame)) ?? memory.part(frame)?.page else { return ([], [:]) }
+    let bytes = page.withBytes { span in (try? span.copy(at: 0, count: Page.size)) ?? [] }
+    guard let redaction, bytes.count == Page.size else { return (bytes, [:]) }
+    return redaction.apply(
+      bytes, frame: frame,
+      looksForTexts: ![.symbols, .types, .tables].contains(purposes[frame] ?? .other))
   }
 
   private static func append(_ frame: UInt64, to ranges: inout [Range<UInt64>]) {
@@ -182,16 +225,20 @@ public struct ExtractWriter: Sendable {
         // It could be read a moment ago.
         throw DumpError(path, .corrupt, "cannot read a page again: \(error)")
       }
-      try sink(page.withBytes { span in (try? span.copy(at: 0, count: Page.size)) ?? [] })
+      try sink(
+        redaction == nil
+          ? page.withBytes { span in (try? span.copy(at: 0, count: Page.size)) ?? [] }
+          : redacted(frame).bytes)
     }
     for (frame, range) in pieces {
       guard let part = memory.part(frame), part.covers(range) else {
         throw DumpError(path, .corrupt, "cannot read a part of page \(frame.hexadecimal) again")
       }
       try sink(
-        part.page.withBytes { span in
-          (try? span.copy(at: range.lowerBound, count: range.count)) ?? []
-        })
+        redaction == nil
+          ? part.page.withBytes { span in
+            (try? span.copy(at: range.lowerBound, count: range.count)) ?? []
+          } : Array(redacted(frame).bytes[range]))
     }
   }
 }

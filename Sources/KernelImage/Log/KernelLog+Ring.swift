@@ -12,7 +12,7 @@ extension KernelImage {
   /// Since Linux commit 896fbe20b4e2 ("printk: use the lockless ringbuffer") (in v5.10).
   /// Source: kernel/printk/printk_ringbuffer.c.
   ///
-  /// - Throws: where the ring itself cannot be read.
+  /// - Throws: where the ring itself cannot be read, and, at the end, where some of its text cannot.
   func newestRingMessages(limit: Int, _ body: (LogMessage) -> Bool) throws(KernelError) {
     let ring = try object(
       "printk_ringbuffer",
@@ -39,6 +39,7 @@ extension KernelImage {
     let level = try place(of: "level", in: infoLayout)
     let idMask = (UInt64(1) << 62) - 1
     let textSize = UInt64(1) << sizeBits
+    var unreadable: KernelError?
 
     for back in 0..<UInt64(max(0, min(limit, 1 << countBits))) {
       let id = (head &- back) & idMask
@@ -71,6 +72,7 @@ extension KernelImage {
         bytes = try reader.bytes(
           at: KernelAddress(text.rawValue &+ start &+ 8), count: Int(length))
       } catch {
+        unreadable = unreadable ?? error
         continue
       }
       let message = LogMessage(
@@ -79,5 +81,7 @@ extension KernelImage {
         text: String(decoding: bytes, as: UTF8.self))
       guard body(message) else { return }
     }
+    // A log of which parts are missing is not a log that tells of nothing.
+    if let unreadable { throw unreadable }
   }
 }

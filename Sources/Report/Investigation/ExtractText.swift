@@ -12,10 +12,22 @@ public struct ExtractText {
     }
   }
 
+  /// What was left out.
+  public struct Redacted: Hashable, Sendable {
+    public var meaning: String
+    public var bytes: Int
+
+    public init(meaning: String, bytes: Int) {
+      self.meaning = meaning
+      self.bytes = bytes
+    }
+  }
+
   public init() {}
 
   public func write(
-    _ path: String, size: UInt64, isCompressed: Bool, _ rows: [Row], to sink: any ByteSink
+    _ path: String, size: UInt64, isCompressed: Bool, _ rows: [Row],
+    redacted: [Redacted] = [], to sink: any ByteSink
   ) throws(OutputError) {
     let page = TextPage(sink, limit: nil, color: false)
     let total = rows.reduce(0) { $0 + $1.pages }
@@ -29,6 +41,14 @@ public struct ExtractText {
       return [
         String(row.pages), Quantity.iec(UInt64(row.pages) << 12) ?? "0", row.meaning,
       ]
+    }
+    if !redacted.isEmpty {
+      try page.blank()
+      try page.paragraph("left out:", style: .bold)
+      for row in redacted {
+        try page.paragraph(
+          "\(row.meaning): \(Quantity.count(row.bytes, "byte"))", indent: 2, hanging: 2)
+      }
     }
     try page.finish()
   }
