@@ -57,9 +57,14 @@ static int allow_all(int ruleset, const char *list, size_t size, uint64_t access
   return sound;
 }
 
+int sandbox_landlock(void) {
+  long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  return version < 0 ? 0 : (int)version;
+}
+
 int sandbox_files(const char *readable, size_t readable_size, const char *writable,
                   size_t writable_size) {
-  long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  long version = sandbox_landlock();
   if (version < 1) return 0;
   // Every right of the first version: EXECUTE to MAKE_SYM.
   uint64_t handled = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CSandbox
 import Glibc
 import Report
 
@@ -8,10 +9,48 @@ enum LibraryVersions {
   /// The program's own version, with which the argument parser answers `--version`.
   static let own = "\(Tool.current.name) \(Tool.current.version)"
 
-  /// `own` with a line for each library. Asking for it opens the libraries, which no other command
-  /// line may do: a codec is loaded when a dump needs it.
+  /// `own` with how the program was built, what it runs on, and a line for each library. Asking for it
+  /// opens the libraries, which no other command line may do: a codec is loaded when a dump needs it.
+  ///
+  /// Nothing here is a time or a place of the build, so that equal sources give equal programs.
   static var text: String {
-    ([own] + libraries.map { "\($0.name) \($0.version)" }).joined(separator: "\n")
+    let landlock = sandbox_landlock()
+    let files = landlock > 0 ? "Landlock \(landlock)" : "no Landlock in this kernel"
+    var lines = [own]
+    lines.append("built: \(configuration), Swift \(_SwiftStdlibVersion.current) \(runtime)")
+    lines.append("sandbox: seccomp, \(files)")
+    lines.append(systemLibrary)
+    lines += linked.map(\.line)
+    lines.append("opened when they are needed:")
+    lines += opened.map { "  " + $0.line }
+    return lines.joined(separator: "\n")
+  }
+
+  private static var configuration: String {
+    #if DEBUG
+    "debug"
+    #else
+    "release"
+    #endif
+  }
+
+  /// `glibc 2.36`, of the machine that it runs on.
+  private static var systemLibrary: String {
+    var text = [CChar](repeating: 0, count: 64)
+    // The buffer is as long as is said, and its last byte stays zero.
+    let size = unsafe confstr(Int32(_CS_GNU_LIBC_VERSION), &text, text.count - 1)
+    guard size > 0 else { return "glibc" }
+    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// Whether the runtime is part of the program.
+  private static var runtime: String {
+    // Asked for by name, and only if it is there already; nothing is loaded.
+    guard let handle = unsafe dlopen("libswiftCore.so", RTLD_LAZY | RTLD_NOLOAD) else {
+      return "linked in"
+    }
+    unsafe dlclose(handle)
+    return "as a library"
   }
 
   private struct Library {
@@ -20,6 +59,8 @@ enum LibraryVersions {
     var function: String?
     var file: String
     var package: String
+
+    var line: String { "\(name) \(version)" }
 
     var version: String {
       guard let handle = unsafe dlopen(file, RTLD_LAZY) else {
@@ -37,9 +78,12 @@ enum LibraryVersions {
     }
   }
 
-  private static let libraries = [
+  private static let linked = [
     Library(
-      name: "elfutils", function: "dwfl_version", file: "libdw.so.1", package: "libdw1"),
+      name: "elfutils", function: "dwfl_version", file: "libdw.so.1", package: "libdw1")
+  ]
+
+  private static let opened = [
     Library(name: "zlib", function: "zlibVersion", file: "libz.so.1", package: "zlib1g"),
     Library(name: "libdeflate", function: nil, file: "libdeflate.so.0", package: "libdeflate0"),
     Library(
@@ -53,5 +97,7 @@ enum LibraryVersions {
       name: "xz", function: "lzma_version_string", file: "liblzma.so.5", package: "liblzma5"),
     Library(
       name: "lz4", function: "LZ4_versionString", file: "liblz4.so.1", package: "liblz4-1"),
+    Library(
+      name: "debuginfod", function: nil, file: "libdebuginfod.so.1", package: "libdebuginfod1"),
   ]
 }

@@ -15,6 +15,9 @@
 #define SANDBOX_SECCOMP 2
 #define SANDBOX_LANDLOCK 4
 
+// The version of Landlock that this kernel has, 0 for none. Changes nothing.
+int sandbox_landlock(void);
+
 // Restricts files to paths that may be read and folders that may be written, everything beneath them
 // included. Paths that do not exist are passed by. Each list is text of `size` bytes in which every
 // path ends with a null byte.
