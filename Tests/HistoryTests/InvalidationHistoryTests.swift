@@ -47,7 +47,7 @@ struct InvalidationHistoryTests {
         ], Self.queue()))
     #expect(descriptors.map(\.slot) == [7, 0, 1])
     #expect(descriptors.map(\.age) == [3, 2, 1])
-    #expect(descriptors.map(\.type) == ["context-cache", "iotlb", "wait"])
+    #expect(descriptors.map(\.type) == ["context cache", "IOTLB", "wait"])
     #expect(descriptors.map(\.isWait) == [false, false, true])
     #expect(descriptors[1].raw == [0x9_00a2, 0x7000])
     #expect(descriptors[0].devices == ["0000:00:02.0"])

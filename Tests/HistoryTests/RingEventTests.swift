@@ -88,19 +88,19 @@ struct RingEventTests {
     let prefix = isOld ? "ftrace" : "trace"
     types.define("trace_event", "u32 type")
     types.define(
-      "ftrace_event_field", "list_head link", "char *name", "char *type", "s32 offset",
-      "s32 size", "s32 is_signed")
+      "ftrace_event_field", "list_head link", "char *name", "char *type", "int offset",
+      "int size", "int is_signed")
     types.define("\(prefix)_event_class", "char *system", "list_head fields")
     types.define(
       "\(prefix)_event_call", "list_head list", "\(prefix)_event_class *class", "char *name",
-      "trace_event event", "s32 flags")
+      "trace_event event", "int flags")
     types.define("trace_event_file", "list_head list", "u64 flags", "trace_event_call *event_call")
     types.define("local_t", "atomic64_t a")
     types.define("trace_buffer", "u32 cpus", "atomic64_t record_disabled", "void **buffers")
     types.define("array_buffer", "trace_buffer *buffer")
     types.define(
-      "trace_array", "array_buffer array_buffer", "list_head events", "s32 buffer_disabled",
-      "s32 clock_id")
+      "trace_array", "array_buffer array_buffer", "list_head events", "int buffer_disabled",
+      "int clock_id")
     types.define("buffer_data_page", "u64 time_stamp", "u64 commit", "u8 data[4080]")
     types.define("buffer_page", "list_head list", "u32 read", "buffer_data_page *page")
     types.define(
