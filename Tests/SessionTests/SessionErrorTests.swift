@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
+import Inputs
+import KernelImage
 import Memory
 import Session
 import Testing
@@ -29,10 +32,29 @@ struct SessionErrorTests {
         .foreignVMLinux(found: "aa", expected: "bb", release: nil),
         ["its build id is aa, the crashed kernel's is bb", "name the vmlinux of that kernel"]
       ),
+      (
+        .units(KernelError(.nullPointer), missing: ["the file is cut off"]),
+        ["the list of remapping units cannot be read", "; the file is cut off"]
+      ),
     ] as [(SessionError.Cause, [String])])
   func `a sentence says what to do`(cause: SessionError.Cause, parts: [String]) {
     let text = SessionError("vmcore", cause).description
     #expect(text.hasPrefix("vmcore: "))
     for part in parts { #expect(text.contains(part), "\(text)") }
+  }
+
+  @Test func `a folder without a dump is named, before anything is opened`() throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let error = #expect(throws: SessionError.self) {
+      try DumpRequest(files: [folder]).located()
+    }
+    #expect(error?.path == folder)
+    guard case .input(let input) = error?.cause else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(input.cause == .noDump(.folder))
   }
 }
