@@ -215,7 +215,10 @@ let package = Package(
     tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),
     tests(
       "History",
-      ["Memory", "RemappingState", "Report", "StateFixtures", "KernelFixtures", "KernelImage"]),
+      [
+        "Memory", "MemoryFixtures", "RemappingState", "Evidence", "Report", "StateFixtures",
+        "KernelFixtures", "KernelImage", "Translation",
+      ]),
     tests("Survey", ["Memory", "RemappingState", "Inheritance", "StateFixtures"]),
     .testTarget(
       name: "MachineTests",
