@@ -142,12 +142,11 @@ struct TablePages {
   let memory: SyntheticMemory
 
   init(_ input: inout FuzzBytes) {
-    var tables: [UInt64: [UInt64]] = [:]
-    for frame in 0..<UInt64(Self.count) { tables[frame] = Array(repeating: 0, count: 512) }
+    var pages = Array(repeating: [UInt8](repeating: 0, count: Page.size), count: Self.count)
     var records = 0
     while !input.isEmpty, records < 256 {
       records += 1
-      let page = UInt64(input.byte() % UInt8(Self.count))
+      let page = Int(input.byte() % UInt8(Self.count))
       let place = Int(input.word(2))
       let form = input.byte()
       let word: UInt64 =
@@ -162,11 +161,16 @@ struct TablePages {
       let times = form & 8 == 0 ? 1 : 1 + Int(input.byte())
       let step = form >> 4
       for repetition in 0..<times {
-        tables[page]?[(place & 511 + repetition) & 511] =
-          (word | high) &+ UInt64(repetition) &* UInt64(step) << 12
+        let value = (word | high) &+ UInt64(repetition) &* UInt64(step) << 12
+        let offset = (place & 511 + repetition) & 511
+        for byte in 0..<8 {
+          pages[page][8 * offset + byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte))
+        }
       }
     }
-    memory = SyntheticMemory(tables: tables)
+    let frames = 0..<UInt64(Self.count)
+    memory = SyntheticMemory(
+      pages: Dictionary(uniqueKeysWithValues: zip(frames, pages)), excluded: [], memory: [frames])
   }
 
   private static func record(
