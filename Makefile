@@ -21,7 +21,8 @@ SAMPLES = $(wildcard samples/*.vmcore)
 export PRESERVED = 0000:00:02.0,0000:01:00.0
 
 .PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
-  mutants machines counts record-counts bench install install-data package deps-package package-check fleet integrations browser clean
+  mutants mutant-fleet hostile-files fuzz sanitize machines counts record-counts bench install install-data \
+  package deps-package package-check fleet integrations browser clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -35,7 +36,7 @@ demo: deps build
 	@scripts/report-samples $(RELEASE) $(SAMPLES)
 
 # Debug and release are both built, because their traps differ.
-check: deps architecture test build lint man-lint samples-check truth mutants
+check: deps architecture test build lint man-lint samples-check truth mutants hostile-files
 
 test:
 	@scripts/without-warnings $(SWIFT) build --build-tests
@@ -59,7 +60,7 @@ coverage:
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
-	  Package.swift Sources Tests
+	  Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources
 
 # Whatever `man` has to say about a page is an error.
 man-lint:
@@ -88,9 +89,31 @@ laboratory: build
 	@test -n "$(LAB)" || { echo "usage: make laboratory LAB=FOLDER" >&2; exit 64; }
 	@Tests/Laboratory/matrix.py $(RELEASE) $(LAB)/out --kernels $(LAB)/k --output .build/laboratory.json
 
-# Damaged copies of the samples end in words, never in a signal; SEED= repeats a run.
+# Damaged dumps end in words, never in a signal; SEED= repeats a run.
 mutants: build
-	@scripts/mutate-samples $(RELEASE) 60 $(SAMPLES)
+	@scripts/mutate-fleet $(RELEASE) 30 $(SAMPLES)
+
+# The same in numbers: COUNT mutated and as many truncated dumps, VERBS= of seven verbs each.
+COUNT ?= 10000
+mutant-fleet: build
+	@scripts/mutate-fleet $(RELEASE) $(COUNT) $(SAMPLES)
+
+# Files that shrink, block, lie about their size or may not be written.
+hostile-files: build
+	@python3 Tests/HostileFiles/test_files.py $(RELEASE) samples/6.1-legacy.vmcore
+
+# Coverage-guided fuzzing: TARGET for SECONDS, or every target for as long; see Fuzz/README.md.
+SECONDS ?= 60
+fuzz:
+	@scripts/fuzz $(SECONDS) $(TARGET)
+
+# The whole suite under the address sanitizer, then the thread sanitizer; each build is thrown away.
+SANITIZERS ?= address thread
+sanitize:
+	@for kind in $(SANITIZERS); do \
+	  $(SWIFT) test --sanitize=$$kind --parallel --scratch-path .build-$$kind || exit 1; \
+	  rm -rf .build-$$kind; \
+	done
 
 # The Python package for fleets: lint, types, and a run on several workers of which one is killed.
 FLEET = .build/fleet-venv
@@ -177,4 +200,4 @@ package-check: package
 	@scripts/check-packages .build/packages samples/6.1-legacy.vmcore
 
 clean:
-	rm -rf .build .build-coverage .build-package
+	rm -rf .build .build-coverage .build-package Fuzz/.build

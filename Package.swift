@@ -34,7 +34,11 @@ let argumentParser = Target.Dependency.product(
 
 let package = Package(
   name: "iommuscope",
-  products: [.executable(name: "iommuscope", targets: ["iommuscope"])],
+  products: [
+    .executable(name: "iommuscope", targets: ["iommuscope"]),
+    // For the package in Fuzz.
+    .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -142,6 +146,19 @@ let package = Package(
         "RemappingState",
       ],
       path: "Tests/MachineFixtures", swiftSettings: strict),
+
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Memory", "MemoryFixtures", "Files", "Inputs", "DumpFile", "DumpFixtures", "KernelTypes",
+        "KernelImage", "KernelFixtures", "VTd", "RemappingState", "StateFixtures", "LinuxIOMMU",
+        "Assembly", "Audit", "StateDiff", "TableCopy", "Carving", "Evidence", "Session",
+        "Translation", "Faults", "History", "Inheritance", "Report", "Commands", "MachineFixtures",
+      ],
+      path: "Tests/FuzzTargets", swiftSettings: strict),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/FuzzTests",
+      exclude: ["Corpus", "Seeds"], swiftSettings: strict),
 
     tests("Memory"),
     tests("Files", ["Memory"]),

@@ -60,7 +60,9 @@ public struct RootCarver {
   ) -> [CarvedRoot] {
     var candidates: [(present: Int, frame: UInt64)] = []
     var seen: UInt64 = 0
+    var scan = PageScan(work, "the search for root tables")
     for frame in frames.joined() {
+      guard scan.next() else { break }
       seen &+= 1
       if seen & 0xffff == 0 { progress(seen) }
       guard let page = try? memory.page(frame), let present = shape(page) else { continue }

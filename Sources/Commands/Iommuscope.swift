@@ -37,11 +37,9 @@ public enum Iommuscope {
       }
       let outcome = try verb.run(in: environment, console: console)
       // What was written before the loss was noticed cannot be taken back; the status can.
-      try CommandFiles.checkInputs()
+      try CommandFiles.checkInputs(arguments)
       for file in FileMapping.unreadableFiles where arguments.contains(file) {
-        console.warning(
-          "\(file): parts could not be read; the file became shorter while it was read, or its disk "
-            + "fails")
+        console.warning("\(file): parts could not be read; its disk fails")
       }
       return outcome
     } catch let failure as CommandFailure {

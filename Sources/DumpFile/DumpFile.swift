@@ -30,6 +30,10 @@ public struct DumpFile: Sendable {
   public var obstacles: [String]
   /// Runs of frames with bytes in the file.
   public var storedFrames: StoredFrames
+  /// Bytes that the files take on their disks: a sparse one has fewer than it is long.
+  public private(set) var allocatedBytes: UInt64 = 0
+  /// Whether the pages are compressed, and so may be more than the file's bytes.
+  public var isPacked: Bool { memory is KdumpMemory }
   /// What an extract remembers of its original; `nil` for every other dump.
   ///
   /// Of an extract, the properties above but `format`, `notes` and `storedFrames` are the
@@ -62,9 +66,16 @@ public struct DumpFile: Sendable {
   ) throws(DumpError) -> DumpFile {
     var bytes: [DumpBytes] = []
     for file in files { bytes.append(try DumpBytes(file.mapping)) }
-    let addresses = files.compactMap(\.address)
+    var dump = try open(bytes, files.compactMap(\.address))
+    dump.allocatedBytes = files.reduce(0) { $0 &+ UInt64($1.mapping.allocatedBytes) }
+    return dump
+  }
+
+  private static func open(
+    _ bytes: [DumpBytes], _ addresses: [PhysicalAddress]
+  ) throws(DumpError) -> DumpFile {
     guard !addresses.isEmpty else { return try DumpFile(bytes) }
-    guard addresses.count == files.count else {
+    guard addresses.count == bytes.count else {
       throw DumpError(
         bytes[0].name, .mismatch,
         "some of the files are plain memory at an address and some are not; name them alike")

@@ -84,6 +84,11 @@ public struct DumpEvidence {
     ].map { state.domains[$0] }
   }
 
+  /// Runs that the tables behind a context map; `nil` if no domain row is known for it.
+  public func runCount(of context: Context) -> Int? {
+    index.domains[context.domainKey].map { state.domains[$0].mapping?.runs.count ?? 0 }
+  }
+
   public func device(_ function: PCIFunction) -> Device? {
     index.devices[function].map { state.devices[$0] }
   }

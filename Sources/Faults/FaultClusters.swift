@@ -43,7 +43,8 @@ struct FaultClusters {
       }
       var last: Signature?
       for index in byPage {
-        let signature = Signature(explainer, records[index].fault)
+        // Without what it costs to compare them, faults stay apart.
+        guard let signature = Signature(explainer, records[index].fault) else { break }
         if let previous = stretch.last {
           let gap = (records[index].fault.value >> 12) - (records[previous].fault.value >> 12)
           if gap > Self.widestGap || signature != last { close() }
@@ -70,7 +71,8 @@ struct FaultClusters {
     var detail: String
     var node: UInt64?
 
-    init(_ explainer: FaultExplainer, _ fault: FaultLine) {
+    init?(_ explainer: FaultExplainer, _ fault: FaultLine) {
+      guard explainer.pays(for: fault) else { return nil }
       let answer = explainer.outlook(fault)
       outcome = answer.translation.outcome
       detail = answer.translation.outcome == .mapped ? "" : answer.translation.detail

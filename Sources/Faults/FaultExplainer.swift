@@ -79,6 +79,13 @@ public struct FaultExplainer {
       ]
       return result
     }
+    guard pays(for: fault) else {
+      result.diagnosis = [
+        .init(
+          .unknown, "what the run may do was spent before this fault was looked at (--max-entries)")
+      ]
+      return result
+    }
     addDevice(fault.device, to: &result)
     if fault.kind == .interrupt {
       explainInterrupt(fault, &result)
@@ -87,6 +94,29 @@ public struct FaultExplainer {
     }
     return result
   }
+
+  /// Takes what it costs to hold one fault against the state, of which some rows are gone through for
+  /// each, and the mappings of its domain where nothing is mapped.
+  func pays(for fault: FaultLine) -> Bool {
+    let state = evidence.state
+    guard evidence.work.left(.entries) > 0 else { return false }
+    var cost =
+      Self.entriesOfFault + state.contexts.count + state.devices.count + state.domains.count
+      + state.reservedRegions.count + resources.count
+    let contexts = state.contexts.lazy.filter { $0.device == fault.device }
+    let longest = contexts.compactMap { self.evidence.runCount(of: $0) }.max()
+    cost += Self.passesOverRuns * (longest ?? 0)
+    guard evidence.work.spend(.entries, cost) else {
+      evidence.work.cut(.entries, "the explaining of faults")
+      return false
+    }
+    return true
+  }
+
+  /// Its way through the tables, and what is said of it.
+  private static let entriesOfFault = 256
+  /// `RequestRules.truncated` tries eleven widths, `physicalAddress` goes through once more.
+  private static let passesOverRuns = 12
 
   /// The fault with its segment, where the line tells none and only another one has the device.
   private func resolved(_ fault: FaultLine) -> FaultLine {

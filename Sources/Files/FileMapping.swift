@@ -9,7 +9,7 @@ internal import Synchronization
 ///
 /// Nobody but this class touches the mapping: bytes are handed out as spans that end with the call,
 /// and as pages, which keep the mapping alive. A file that another program shortens while it is
-/// mapped makes the system end this process (SIGBUS): dumps must not change under the reader.
+/// mapped is told by `shortenedFiles` where the loss was met in time, and by `lost` where it was not.
 @safe
 public final class FileMapping: @unchecked Sendable {
   /// The file as the caller named it.
@@ -21,6 +21,8 @@ public final class FileMapping: @unchecked Sendable {
   private let base: UnsafeRawPointer
   /// The mapping's number with the guard; `nil` for a copy in memory, which nothing can take away.
   private let guarded: Int32?
+  /// The file behind the mapping, which tells whether it is still as long as it was.
+  private let file: InputFile?
 
   /// Maps a regular file or a block device.
   ///
@@ -29,15 +31,14 @@ public final class FileMapping: @unchecked Sendable {
     try self.init(InputFile(path))
   }
 
-  /// Maps an open file; the mapping does not need the descriptor any more.
+  /// Maps an open file.
   ///
   /// - Parameter name: for messages.
   /// - Throws: `FileError.Cause.isEmpty`, or the system's reason.
   public init(_ file: InputFile, name: String? = nil) throws(FileError) {
     let path = name ?? file.path
     guard file.byteCount > 0 else { throw FileError(path, .isEmpty) }
-    // A private read-only mapping of an open descriptor; the result is checked. It outlives the
-    // descriptor.
+    // A private read-only mapping of an open descriptor; the result is checked.
     let mapped = unsafe mmap(
       nil, file.byteCount, PROT_READ, MAP_PRIVATE, file.descriptor, 0)
     guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
@@ -52,6 +53,7 @@ public final class FileMapping: @unchecked Sendable {
     byteCount = file.byteCount
     unsafe base = UnsafeRawPointer(mapped)
     guarded = number
+    self.file = file
     Self.names.withLock { $0[number] = path }
   }
 
@@ -71,6 +73,7 @@ public final class FileMapping: @unchecked Sendable {
     byteCount = bytes.count
     unsafe base = UnsafeRawPointer(copy)
     guarded = nil
+    file = nil
   }
 
   deinit {
@@ -90,6 +93,7 @@ public final class FileMapping: @unchecked Sendable {
     // Nothing is believed of a file that has lost bytes unseen. The range was checked above.
     if guard_lost(guarded) == 0, unsafe guard_probe(base + offset, length) == 1 { return true }
     Self.unreadable.withLock { _ = $0.insert(name) }
+    if let file, file.isShorter { Self.shortened.withLock { _ = $0.insert(name) } }
     return false
   }
 
@@ -98,6 +102,12 @@ public final class FileMapping: @unchecked Sendable {
   /// Files of which some part that was asked for could not be read, although it was there when the
   /// file was opened.
   public static var unreadableFiles: [String] { unreadable.withLock { $0.sorted() } }
+
+  private static let shortened = Mutex<Set<String>>([])
+
+  /// Those of `unreadableFiles` that became shorter after they were opened: somebody writes to them, and
+  /// what was read of them may be of different times.
+  public static var shortenedFiles: [String] { shortened.withLock { $0.sorted() } }
 
   private static let names = Mutex<[Int32: String]>([:])
 
@@ -108,6 +118,9 @@ public final class FileMapping: @unchecked Sendable {
     guard number >= 0 else { return nil }
     return FileError(names.withLock { $0[number] } ?? "a file", .lostBytes)
   }
+
+  /// Bytes that the file takes on its disk; no more than it is long.
+  public var allocatedBytes: Int { min(byteCount, file?.allocatedBytes ?? byteCount) }
 
   /// Calls `body` with `length` bytes at `offset`, which must be inside the file.
   @inline(__always)

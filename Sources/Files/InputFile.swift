@@ -103,6 +103,28 @@ public final class InputFile: Sendable {
 
   deinit { close(descriptor) }
 
+  /// Bytes that the file takes on its disk; of what is no regular file, its size.
+  var allocatedBytes: Int {
+    var status = stat()
+    // `status` is a valid place for the result.
+    guard unsafe fstat(descriptor, &status) == 0, FileKind(status.st_mode) == .regular else {
+      return byteCount
+    }
+    // stat(3type): in units of 512 bytes. Some file systems do not count them.
+    let (bytes, overflow) = Int(status.st_blocks).multipliedReportingOverflow(by: 512)
+    return overflow || bytes <= 0 ? byteCount : bytes
+  }
+
+  /// Whether the file has fewer bytes than when it was opened.
+  var isShorter: Bool {
+    var status = stat()
+    // `status` is a valid place for the result.
+    guard unsafe fstat(descriptor, &status) == 0, FileKind(status.st_mode) == .regular else {
+      return false
+    }
+    return Int(status.st_size) < byteCount
+  }
+
   /// Reads exactly the bytes of `range`.
   ///
   /// - Throws: `FileError` if the range is not inside the file, if the file has become shorter, and

@@ -30,7 +30,8 @@ extension DeviceView {
     let own = Set(ids.map(DeviceName.pci))
     spaces = domains.map { Self.space($0.domain, $0.context, except: own) }
     let reader = ReachReader(
-      evidence, spaces: spaces, domains: domains.map(\.domain), unit: unit, sourceIDs: sourceIDs)
+      evidence, of: name, spaces: spaces, domains: domains.map(\.domain), unit: unit,
+      sourceIDs: sourceIDs)
     (reach, pages) = reader.answers()
   }
 

@@ -11,6 +11,8 @@ import VTd
 /// is not known, and says why.
 struct ReachReader {
   private let state: RemappingState
+  private let work: WorkBudget
+  private let device: DeviceName
   private let pageStates: PageClassifier
   private let runs: [Run]
   /// Why the device reaches all of memory; `nil` where tables say what it reaches.
@@ -20,14 +22,14 @@ struct ReachReader {
   /// Why it reaches nothing at all.
   private let nothing: String?
 
-  /// Pages that are looked up; each costs a few reads of the dump.
-  private static let pageLimit = 1 << 18
-
   init(
-    _ evidence: DumpEvidence, spaces: [DeviceView.Space], domains: [Domain], unit: Unit?,
+    _ evidence: DumpEvidence, of device: DeviceName, spaces: [DeviceView.Space], domains: [Domain],
+    unit: Unit?,
     sourceIDs: [DeviceView.SourceID]
   ) {
     state = evidence.state
+    work = evidence.work
+    self.device = device
     pageStates = PageClassifier(evidence)
     runs = domains.flatMap { $0.mapping?.runs ?? [] }
     if unit?.translationEnabled == false {
@@ -54,7 +56,10 @@ struct ReachReader {
   }
 
   func answers() -> (reach: [DeviceView.Reach], pages: [DeviceView.PageCount]) {
-    let census = everything == nil ? PageCensus(runs, pageStates, limit: Self.pageLimit) : nil
+    let census = everything == nil ? PageCensus(runs, pageStates, work) : nil
+    if census?.isCut == true {
+      work.cut(.entries, "the looking up of pages that the device reaches", device: device)
+    }
     return (
       [
         region(.kernelText, .kernelText, "the kernel's code"),
@@ -158,17 +163,27 @@ struct PageCensus {
   private(set) var looked = 0
   /// Why some pages are not among the counts.
   private(set) var problem: String?
+  /// Whether what the run may do was spent before all pages were looked up.
+  private(set) var isCut = false
 
-  init(_ runs: [Run], _ pages: PageClassifier, limit: Int) {
+  /// A page costs a few reads of the dump: its descriptor, and whom it belongs to.
+  private static let entriesOfPage = 64
+  /// Pages that are paid for at once.
+  private static let step = 256
+
+  init(_ runs: [Run], _ pages: PageClassifier, _ work: WorkBudget) {
     let writable = AddressRanges(runs.lazy.filter { $0.access != .read }.map(\.targets))
     let distinct = AddressRanges(
       runs.lazy.map { ($0.targets.lowerBound & ~0xfff)...($0.targets.upperBound | 0xfff) })
     var byKind: [PageState.Kind: (pages: Int, writable: Int)] = [:]
     walk: for range in distinct.ranges {
       for frame in range.lowerBound >> 12...range.upperBound >> 12 {
-        guard looked < limit else {
-          problem = "it can reach more than \(limit) pages, and only these were looked up"
-          break walk
+        if looked % Self.step == 0 {
+          guard work.spend(.entries, Self.step * Self.entriesOfPage) else {
+            isCut = true
+            problem = "only \(looked) of the pages that it can reach were looked up (--max-entries)"
+            break walk
+          }
         }
         looked += 1
         let state = pages.state(frame)

@@ -30,7 +30,10 @@ extension Session {
   ) -> CrashKernel? {
     let image = crashed.image
     let frames = storedFrames(in: reservations)
-    guard !frames.isEmpty, let bytes = VMCoreInfoSearch.find(in: memory, frames: frames) else {
+    guard !frames.isEmpty,
+      let bytes = VMCoreInfoSearch.find(
+        in: memory, frames: frames, paidBy: work)
+    else {
       return nil
     }
     let info = VMCoreInfo(bytes)
@@ -76,7 +79,9 @@ extension Session {
   ) -> (text: String, place: PhysicalAddress)? {
     // Pages that are only looked through are not to get into an extract.
     let plain = dump.memory
+    var scan = PageScan(work, "the search for the crash kernel's command line")
     for frame in storedFrames(in: reservations).joined() {
+      guard scan.next() else { return nil }
       guard let page = try? plain.page(frame) else { continue }
       // The parameters are at a multiple of 16 bytes, the header's magic is 0x202 bytes behind.
       for offset in stride(from: 2, to: Page.size, by: 16) {

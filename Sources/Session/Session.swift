@@ -77,13 +77,16 @@ public struct Session {
   public var work: WorkBudget { request.work }
 
   /// Pages that the files store, as far as they count for what the run may do.
+  ///
+  /// Holes of a sparse file are no pages that it stores, and bytes that several segments claim count
+  /// once.
   private var storedPages: Int {
     var pages: UInt64 = 0
     for range in dump.storedFrames {
       pages += UInt64(range.count)
       if pages >= UInt64(WorkLimits.widestDump) { break }
     }
-    return Int(clamping: pages)
+    return Int(clamping: dump.isPacked ? pages : min(pages, dump.allocatedBytes >> 12 + 1))
   }
 
   /// The root tables among the pages that the files hold, found by their shape.

@@ -10,10 +10,15 @@ internal import Memory
 enum VMCoreInfoSearch {
   /// The note's text; where several kernels left one, that of the first in memory.
   ///
-  /// - Parameter frames: the pages to look at; those that the file really holds.
-  static func find(in memory: any PhysicalMemory, frames: some Sequence<Range<UInt64>>) -> [UInt8]?
-  {
+  /// - Parameters:
+  ///   - frames: the pages to look at; those that the file really holds.
+  ///   - work: the run that pays for the looking.
+  static func find(
+    in memory: any PhysicalMemory, frames: some Sequence<Range<UInt64>>, paidBy work: WorkBudget
+  ) -> [UInt8]? {
+    var scan = PageScan(work, "the search for the kernel's VMCOREINFO")
     for frame in frames.joined() {
+      guard scan.next() else { return nil }
       guard let page = try? memory.page(frame), isNote(page) else { continue }
       let size = Int(page[word: 0] >> 32)
       guard size > 0, size <= 4 * Page.size,

@@ -31,7 +31,9 @@ public struct CopyVerifier {
     self.arena = arena
     self.original = original
     self.budget = budget
-    revisits = budget.walk.revisits > .max / 16 ? .max : 16 * budget.walk.revisits
+    // A run's budget bounds all comparisons by itself.
+    revisits =
+      budget.work != nil || budget.walk.revisits > .max / 16 ? .max : 16 * budget.walk.revisits
   }
 
   /// Compares everything that the new root leads to with what the old one led to.
@@ -103,10 +105,15 @@ public struct CopyVerifier {
     }
   }
 
+  /// Runs that either side of a comparison may keep; the rest is compared by its leaves alone.
+  private var runLimit: Int {
+    min(RunCollector.defaultRunLimit, (budget.work?.left(.runs) ?? .max) / 2)
+  }
+
   private mutating func compare(_ old: AddressSpace, _ new: AddressSpace) -> CopyProof.Outcome {
     var limits = budget.walk
     limits.revisits = min(limits.revisits, revisits)
-    var first = Witness()
+    var first = Witness(runLimit: runLimit)
     let statistics = PageTableWalk(
       memory: original.memory, space: old, unit: original.capabilities, budget: limits,
       work: budget.work
@@ -115,7 +122,7 @@ public struct CopyVerifier {
     // Only a guest's own tables may still be read from the old memory.
     let memory: any PhysicalMemory =
       new.nesting == nil ? arena : ArenaOverlay(arena, over: original.memory)
-    var second = Witness()
+    var second = Witness(runLimit: runLimit)
     PageTableWalk(
       memory: memory, space: new, unit: original.capabilities, budget: limits,
       work: budget.work
@@ -176,7 +183,10 @@ public struct CopyProof: Hashable, Sendable {
 
 /// What one walk saw: its runs, and a digest of all leaf words with their addresses.
 private struct Witness: PagingVisitor {
-  var runs = RunCollector()
+  var runs: RunCollector
+
+  init(runLimit: Int) { runs = RunCollector(runLimit: runLimit) }
+
   private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
 
   mutating func leaf(_ leaf: PagingLeaf) {

@@ -43,11 +43,22 @@ struct ForgedRootTests {
 
   @Test func `what was not looked into is said`() throws {
     let memory = Self.memory(forged: 200, real: false)
-    let work = WorkBudget(WorkLimits(entries: 100, runs: 1 << 20))
+    // All pages can be seen, and next to none looked into.
+    let work = WorkBudget(
+      WorkLimits(entries: memory.frames.count * 64 + 100, runs: 1 << 20))
     #expect(RootCarver(memory: memory, work: work).roots(in: memory.storedFrames).isEmpty)
     let cut = try #require(work.cuts.first)
     #expect(cut.what == .entries)
     #expect(cut.detail.contains("of 200 pages with the shape of a root table"))
+  }
+
+  /// Holes of a sparse file, or bytes that many segments share, are pages without end.
+  @Test func `pages without end are looked at as far as they are paid for`() throws {
+    let work = WorkBudget(WorkLimits(entries: 1 << 20))
+    let memory = SyntheticMemory([:], memory: [0..<1 << 40])
+    #expect(RootCarver(memory: memory, work: work).roots(in: [0..<1 << 40]).isEmpty)
+    #expect(work.cuts.map(\.detail) == ["the search for root tables"])
+    #expect(work.left(.entries) == 0)
   }
 
   @Test func `more roots than can be listed are counted`() throws {

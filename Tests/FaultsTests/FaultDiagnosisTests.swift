@@ -58,6 +58,21 @@ struct FaultDiagnosisTests {
       start: IOVirtualAddress(start), end: IOVirtualAddress(start | 0xfff), state: state)
   }
 
+  @Test func `faults are explained as far as the run may`() throws {
+    let whole = evidence()
+    let work = WorkBudget(WorkLimits(entries: 700))
+    let evidence = DumpEvidence(
+      state: whole.state, memory: whole.memory, kernel: whole.kernel, work: work)
+    let records = try (0..<4 as Range<UInt64>).map { number in
+      let text = line("Write", 0xffff_e000 + number << 30, 5)
+      return FaultRecord(fault: try #require(FaultLine(text)), text: text)
+    }
+    let explained = FaultExplainer(evidence).explain(records)
+    #expect(explained.count == 4)
+    #expect(explained.last?.diagnosis.first?.message.contains("--max-entries") == true)
+    #expect(work.cuts.map(\.what) == [.entries])
+  }
+
   @Test func `a read-only page was written`() throws {
     #expect(try rules(line("Write", 0xffff_e000, 5), evidence()) == [.noPermission])
   }

@@ -30,6 +30,17 @@ struct GuardTests {
       #expect(mapping.isReadable(at: 0, length: 64 << 10))
       #expect(FileMapping.lost == nil)
       #expect(FileMapping.unreadableFiles.contains(path))
+      #expect(FileMapping.shortenedFiles.contains(path))
+    }
+  }
+
+  @Test func `holes take no room`() throws {
+    try withFile(64 << 10) { path in
+      #expect(try FileMapping(path).allocatedBytes > 0)
+      #expect(unsafe truncate(path, 1 << 32) == 0)
+      let mapping = try FileMapping(path)
+      #expect(mapping.byteCount == 1 << 32)
+      #expect(mapping.allocatedBytes < 1 << 24)
     }
   }
 

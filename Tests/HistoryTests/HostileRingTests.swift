@@ -11,45 +11,7 @@ struct HostileRingTests {
   /// A kernel with a ring of `pages` pages of CPU 0, all with the same data behind them.
   private func kernel(pages: Int) -> (kernel: SyntheticKernel, links: [KernelAddress]) {
     let kernel = SyntheticKernel(cpuCount: 1)
-    let types = kernel.types
-    types.define("array_buffer", "trace_buffer *buffer")
-    types.define("trace_array", "array_buffer array_buffer", "list_head events")
-    types.define("trace_buffer", "u32 cpus", "ring_buffer_per_cpu **buffers")
-    types.define(
-      "ring_buffer_per_cpu", "list_head *pages", "buffer_page *head_page",
-      "buffer_page *reader_page", "buffer_page *commit_page")
-    types.define("buffer_page", "list_head list", "u32 read", "buffer_data_page *page")
-    types.define("buffer_data_page", "u64 time_stamp", "u64 commit", "u8 data[4080]")
-    types.define("trace_event_call", "list_head list")
-    let events = kernel.allocate(16)
-    kernel.link([], at: events)
-    kernel.symbols["ftrace_events"] = [events]
-
-    let data = kernel.make("buffer_data_page", ["time_stamp": 5, "commit": 4080])
-    // Events of 8 bytes: a header with a length of one word, and its data.
-    for offset in stride(from: 0, to: 4080, by: 8) {
-      kernel.write(
-        1 as UInt32, at: KernelAddress(data.address(of: "data").rawValue + UInt64(offset)))
-    }
-    let ring = (0..<pages).map { _ in kernel.make("buffer_page", ["page": data.address.rawValue]) }
-    let links = ring.map { $0.address(of: "list") }
-    for (index, link) in links.enumerated() {
-      kernel.write(links[(index + 1) % pages].rawValue, at: link)
-    }
-    let other = kernel.make("buffer_page", ["page": data.address.rawValue])
-    let reader = kernel.make("buffer_page", ["page": data.address.rawValue])
-    let cpu = kernel.make(
-      "ring_buffer_per_cpu",
-      [
-        "pages": links[0].rawValue, "head_page": ring[0].address.rawValue,
-        "reader_page": reader.address.rawValue, "commit_page": other.address.rawValue,
-      ])
-    let table = kernel.allocate(8)
-    kernel.write(cpu.address.rawValue, at: table)
-    let buffer = kernel.make("trace_buffer", ["cpus": 1, "buffers": table.rawValue])
-    let top = kernel.make("trace_array", ["array_buffer.buffer": buffer.address.rawValue])
-    kernel.symbols["global_trace"] = [top.address]
-    return (kernel, links)
+    return (kernel, kernel.makeTraceRing(pages: pages).links)
   }
 
   @Test func `a ring that links to itself ends at once`() {

@@ -46,6 +46,18 @@ struct DeviceViewTests {
     return state
   }
 
+  // MARK: Limits
+
+  @Test func `pages are looked up as far as the run may`() throws {
+    let work = WorkBudget(WorkLimits(entries: 3 * 256 * 64))
+    let evidence = DumpEvidence(state: guest, memory: SyntheticMemory([:]), work: work)
+    let view = try #require(DeviceView(of: "0000:00:03.0", in: evidence))
+    let free = try reach(view, .freePages)
+    #expect(free.answer == .notKnown)
+    #expect(free.reason.contains("only 768 of the pages"))
+    #expect(work.cuts.map(\.device) == ["0000:00:03.0"])
+  }
+
   // MARK: Windows
 
   @Test func `a guest's runs are two windows`() throws {

@@ -45,6 +45,17 @@ struct SARIFLogTests {
     return try #require((log["runs"] as? [Object])?.first)
   }
 
+  @Test func `what was cut is a notification`() throws {
+    var state = RemappingState.sample
+    state.cuts = [
+      Cut(what: .entries, unit: "dmar0", limit: 9, detail: "the walk of domain-id 7")
+    ]
+    let sink = MemorySink()
+    try SARIFLog(ReportDocument(state: state, findings: []), rules: Self.rules).write(to: sink)
+    #expect(sink.text.contains("Not all was looked at: dmar0: the walk of domain-id 7"))
+    #expect(sink.text.contains("--max-entries"))
+  }
+
   private static func results(_ findings: [Finding]) throws -> [Object] {
     try #require(try run(findings)["results"] as? [Object])
   }

@@ -45,7 +45,7 @@ struct DestinationOptions: ParsableArguments {
     }
     do {
       guard let output else {
-        try CommandFiles.checkInputs()
+        try CommandFiles.checkInputs(inputs)
         try bounded(environment.standardOutput)
         return
       }

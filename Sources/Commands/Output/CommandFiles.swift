@@ -37,8 +37,13 @@ enum CommandFiles {
   }
 
   /// Refuses to go on where a file lost bytes while they were looked at.
-  static func checkInputs() throws(CommandFailure) {
+  ///
+  /// - Parameter inputs: whose length counts as well.
+  static func checkInputs(_ inputs: [String]) throws(CommandFailure) {
     if let lost = FileMapping.lost { throw CommandFailure(lost.description) }
+    for file in FileMapping.shortenedFiles where inputs.contains(file) {
+      throw CommandFailure(FileError(file, .lostBytes).description)
+    }
   }
 
   /// Lets `body` write the file at `path`, which appears whole or not at all; never over `inputs`.
@@ -47,7 +52,7 @@ enum CommandFiles {
   ) throws {
     let file = try command { () throws(FileError) in try OutputFile(path, keeping: inputs) }
     try body(DescriptorSink(file.output))
-    try checkInputs()
+    try checkInputs(inputs)
     try command { () throws(FileError) in try file.commit() }
   }
 

@@ -7,6 +7,7 @@ import Memory
 import RemappingState
 import Session
 import Survey
+import TableCopy
 
 /// Judges one dump for a survey.
 enum DumpJudge {
@@ -37,8 +38,9 @@ enum DumpJudge {
       let forecast = Forecaster(
         evidence.state, memory: session.memory, facts: facts,
         options: ForecastOptions(policies: [.linux]),
-        errors: findings.devicesWithErrors
+        errors: findings.devicesWithErrors, budget: CopyBudget(session.work)
       ).forecast()
+      evidence.state.cuts = evidence.cuts
       return SurveyedDump(
         file: name, parts: parts, state: evidence.state, findings: findings,
         forecast: forecast)

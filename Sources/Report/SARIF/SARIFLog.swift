@@ -100,7 +100,7 @@ extension SARIFLog {
       notifications: document.notJudged.map {
         Notification(
           rule: $0.rule, severity: .info, text: "The rule was not judged: \($0.reason).")
-      })
+      } + document.state.cuts.map { Notification($0) })
   }
 
   /// Faults of a log and messages about units.
@@ -135,6 +135,14 @@ extension SARIFLog {
         + UnitExplanation.Kind.allCases.map {
           Rule(id: "message.\($0.rawValue)", severity: nil, summary: "\($0.meaning)", text: [])
         },
-      results: faults + messages, notifications: problem.map { [$0] } ?? [])
+      results: faults + messages,
+      notifications: (problem.map { [$0] } ?? []) + document.cuts.map { Notification($0) })
+  }
+}
+
+extension SARIFLog.Notification {
+  /// What was not looked at, which no result can tell.
+  fileprivate init(_ cut: Cut) {
+    self.init(rule: nil, severity: .warning, text: "Not all was looked at: \(cut).")
   }
 }
