@@ -9,18 +9,27 @@ import Testing
 /// Trace rings that lead nowhere, or to the same page over and over.
 struct HostileRingTests {
   /// A kernel with a ring of `pages` pages of CPU 0, all with the same data behind them.
-  private func kernel(pages: Int) -> (kernel: SyntheticKernel, links: [KernelAddress]) {
+  ///
+  /// - Parameter isOld: names as of Linux 3.10 (kernel/trace/ring_buffer.c, `struct ring_buffer`;
+  ///   kernel/trace/trace.h, `struct trace_buffer`; include/linux/ftrace_event.h).
+  private func kernel(
+    pages: Int, isOld: Bool = false
+  ) -> (kernel: SyntheticKernel, links: [KernelAddress]) {
     let kernel = SyntheticKernel(cpuCount: 1)
     let types = kernel.types
-    types.define("array_buffer", "trace_buffer *buffer")
-    types.define("trace_array", "array_buffer array_buffer", "list_head events")
-    types.define("trace_buffer", "u32 cpus", "ring_buffer_per_cpu **buffers")
+    let (holder, holds, ringName) =
+      isOld
+      ? ("trace_buffer", "trace_buffer", "ring_buffer")
+      : ("array_buffer", "array_buffer", "trace_buffer")
+    types.define(holder, "\(ringName) *buffer")
+    types.define("trace_array", "\(holder) \(holds)", "list_head events")
+    types.define(ringName, "u32 cpus", "ring_buffer_per_cpu **buffers")
     types.define(
       "ring_buffer_per_cpu", "list_head *pages", "buffer_page *head_page",
       "buffer_page *reader_page", "buffer_page *commit_page")
     types.define("buffer_page", "list_head list", "u32 read", "buffer_data_page *page")
     types.define("buffer_data_page", "u64 time_stamp", "u64 commit", "u8 data[4080]")
-    types.define("trace_event_call", "list_head list")
+    types.define(isOld ? "ftrace_event_call" : "trace_event_call", "list_head list")
     let events = kernel.allocate(16)
     kernel.link([], at: events)
     kernel.symbols["ftrace_events"] = [events]
@@ -46,8 +55,8 @@ struct HostileRingTests {
       ])
     let table = kernel.allocate(8)
     kernel.write(cpu.address.rawValue, at: table)
-    let buffer = kernel.make("trace_buffer", ["cpus": 1, "buffers": table.rawValue])
-    let top = kernel.make("trace_array", ["array_buffer.buffer": buffer.address.rawValue])
+    let buffer = kernel.make(ringName, ["cpus": 1, "buffers": table.rawValue])
+    let top = kernel.make("trace_array", ["\(holds).buffer": buffer.address.rawValue])
     kernel.symbols["global_trace"] = [top.address]
     return (kernel, links)
   }
@@ -60,6 +69,17 @@ struct HostileRingTests {
     #expect(ring.problems.contains { $0.contains("does not close") })
     #expect(work.limit(.objects) - work.left(.objects) < 1000)
     #expect(work.cuts.isEmpty)
+  }
+
+  /// What the walk of CPU 0 meets tells that the ring was found.
+  @Test func `a ring of kernels before 5 6 goes by other names`() {
+    func problems(isOld: Bool) -> [String] {
+      let (kernel, links) = kernel(pages: 1, isOld: isOld)
+      kernel.write(links[0].rawValue, at: links[0])
+      return TraceRing(reading: kernel.image()).problems
+    }
+    #expect(problems(isOld: true) == problems(isOld: false))
+    #expect(problems(isOld: true).contains { $0.contains("does not close") })
   }
 
   @Test func `a ring of many pages with one page of data is paid for by what is read`() {
