@@ -74,7 +74,7 @@ extension Outlook.Kind: DocumentChoice {
     case .staleContext: "the unit may go on with the old pass-through entry."
     case .passThroughAssumed: "the answer rests on a command line that asks for pass-through again."
     case .identityAssumed:
-      "what is foretold of drivers rests on a command line that asks for the identity again."
+      "the fates of drivers rest on a command line that asks for the identity again."
     case .crashMemoryMapped: "mappings that stay in force reach the crash kernel's memory."
     case .tablesMapped: "mappings that stay in force reach translation tables."
     case .tablesUnread: "the dump lacks contexts or tables of devices, which may reach more."
