@@ -5,7 +5,7 @@ internal import Memory
 internal import RemappingState
 
 extension IOVASpace {
-  /// The allocator's nodes with their states, and what is mapped outside them.
+  /// The allocator's nodes with their states, and what is mapped outside them, where that is known.
   ///
   /// - Parameters:
   ///   - allocator: as the kernel holds it.
@@ -52,9 +52,11 @@ extension IOVASpace {
     }
     self.init(
       allocated: allocated,
-      unallocated: unallocated.ranges.ranges.map {
-        AddressRange(
-          start: IOVirtualAddress($0.lowerBound), end: IOVirtualAddress($0.upperBound))
-      })
+      unallocated: allocator.lacksNodes
+        ? nil
+        : unallocated.ranges.ranges.map {
+          AddressRange(
+            start: IOVirtualAddress($0.lowerBound), end: IOVirtualAddress($0.upperBound))
+        })
   }
 }

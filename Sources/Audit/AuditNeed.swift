@@ -7,6 +7,10 @@ import RemappingState
 public enum AuditNeed: Hashable, Sendable, CaseIterable {
   /// What the kernel believed.
   case kernel
+  /// Every device that the kernel knows, with all numbers under which its requests arrive.
+  case devices
+  /// Which domain each device and PASID is attached to, by the kernel.
+  case attachments
   /// Every root, context and PASID table of the units.
   case contexts
   /// Every table of the address spaces.
@@ -36,6 +40,11 @@ extension RemappingState {
       if dump.typesFrom == nil { return "the kernel's structures could not be read" }
       return cuts.contains { $0.what == .objects }
         ? "the kernel's structures were not read to their end, the run's limit was reached" : nil
+    case .devices:
+      return devicesAreComplete ? nil : "not all devices of the kernel could be read"
+    case .attachments:
+      return attachmentsAreComplete
+        ? nil : "not every device's attachment to its domain could be read"
     case .contexts:
       guard !units.isEmpty else { return "no remapping unit is known" }
       let names = units.map(\.name).filter { !contextsAreComplete(on: $0) }

@@ -15,10 +15,16 @@ extension RemappingState {
   }
 
   /// Whether every PCI device was found, so that a source id of none of them really is nobody's.
-  var devicesAreComplete: Bool {
-    !observations.contains { observation in
+  var devicesAreComplete: Bool { !lacks(where: \.isPartOfDevices) }
+
+  /// Whether it was read which domain each device and each PASID is attached to, so that a domain
+  /// without any really has none.
+  var attachmentsAreComplete: Bool { !lacks(where: \.isPartOfAttachments) }
+
+  private func lacks(where isPart: (KernelStructure) -> Bool) -> Bool {
+    observations.contains { observation in
       [.unreadable, .budget, .malformed].contains(observation.kind)
-        && observation.structure.kernelStructure?.isPartOfDevices == true
+        && observation.structure.kernelStructure.map(isPart) == true
     }
   }
 

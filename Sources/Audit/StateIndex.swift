@@ -80,10 +80,3 @@ struct StateIndex {
     !isIncompleteEverywhere && !incomplete.contains(unit)
   }
 }
-
-extension Observation {
-  /// Whether a context that exists may not have been seen.
-  var hidesContexts: Bool {
-    [.unreadable, .assumedZero, .budget, .cycle].contains(kind) && isContextStructure
-  }
-}

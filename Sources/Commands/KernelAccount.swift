@@ -9,8 +9,6 @@ internal import RemappingState
 
 /// What the kernel itself tells of its remapping units: its command line, and its log read once.
 enum KernelAccount {
-  static let symbols: Set<String> = ["saved_command_line"]
-
   /// Adds the account to a state.
   ///
   /// Nothing is added where no kernel is known, and so it stays unknown.
@@ -28,15 +26,9 @@ enum KernelAccount {
       commandLine: commandLine(image, messages), log: startUp(messages))
   }
 
-  /// `saved_command_line`, or what the log says of it.
-  ///
-  /// Source: init/main.c, `setup_command_line` and `start_kernel`.
+  /// The kernel's own copy, or what the log says of it.
   static func commandLine(_ image: KernelImage, _ messages: [LogMessage]) -> [String]? {
-    if let place = image.symbol("saved_command_line"),
-      let line: UInt64 = try? image.reader.littleEndian(at: place),
-      // COMMAND_LINE_SIZE of x86 is 2048; boot configuration may lengthen the line.
-      let text = try? image.reader.string(at: KernelAddress(line), limit: 1 << 14)
-    {
+    if let text = image.commandLine {
       // An extract may have been made without it.
       if text.hasPrefix(Redaction.mark) { return nil }
       return StartUp.words(of: text)

@@ -16,7 +16,7 @@ enum VerbNeeds {
   /// Every symbol that a reader behind some verb looks for.
   static let symbols: Set<String> = [
     KernelImage.symbols, LinuxIOMMU.symbols, MachineFacts.symbols, PageClassifier.symbols,
-    TraceRing.symbols, FaultLog.symbols, KernelAccount.symbols,
+    TraceRing.symbols, FaultLog.symbols,
   ].reduce(into: []) { $0.formUnion($1) }
 
   /// Reads what a report does not need but a reader of an extract may: the kernel's own BTF where

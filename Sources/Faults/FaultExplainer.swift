@@ -189,7 +189,7 @@ public struct FaultExplainer {
     if let row {
       result.domain = FaultExplanation.FaultDomain(
         domainID: row.domainID, type: row.type, table: row.table, kernelObject: row.kernelObject)
-      result.allocator = row.iova.map { Self.allocator($0, iova) }
+      result.allocator = row.iova.flatMap { Self.allocator($0, iova) }
       (result.nearestBelow, result.nearestAbove) = Self.neighbours(
         row.mapping?.runs ?? [], of: iova.rawValue)
     }
@@ -265,11 +265,12 @@ public struct FaultExplainer {
     }
   }
 
+  /// `nil` where no node that was read has the address, and not all could be read.
   private static func allocator(
     _ space: IOVASpace, _ iova: IOVirtualAddress
-  ) -> FaultExplanation.FaultAllocator {
+  ) -> FaultExplanation.FaultAllocator? {
     guard let node = FaultFacts.node(space.allocated, iova.rawValue) else {
-      return FaultExplanation.FaultAllocator(state: "free")
+      return space.unallocated.map { _ in FaultExplanation.FaultAllocator(state: "free") }
     }
     return FaultExplanation.FaultAllocator(
       state: node.state.rawValue, start: node.start, end: node.end)

@@ -66,8 +66,11 @@ struct FaultFacts {
   /// The allocator's node that holds the address.
   var node: IOVARange? { domain?.iova.flatMap { Self.node($0.allocated, fault.value) } }
 
-  /// The allocator knows nothing of the address, or there is none.
-  var isFree: Bool { domain?.iova == nil || node == nil }
+  /// The allocator, of which all could be read, knows nothing of the address, or there is none.
+  var isFree: Bool {
+    guard let space = domain?.iova else { return true }
+    return node == nil && space.unallocated != nil
+  }
 
   /// The node holds the address for nobody: a host bridge's window, the MSI window, a region.
   var isSetAside: Bool { node?.state == .reserved }

@@ -39,10 +39,21 @@ struct DeviceFacts {
   /// Why the device cannot be reset through a port above it; `nil` if it can.
   var resetObstacle: String?
   var hasErrorFinding: Bool
+  /// What the dump lacks of its tables.
+  var lack: Lack = .nothing
   /// Whether the crashed kernel gave it the identity by default; `nil` where that is not known.
   var defaultsToIdentity: Bool?
   /// Class, subclass and interface; `nil` if not known.
   var classCode: UInt32? = nil
+
+  /// What of a device's tables could not be read.
+  enum Lack: Hashable {
+    case nothing
+    /// Some of the tables of its address spaces.
+    case pageTables
+    /// Its context, if it has one.
+    case context
+  }
 
   /// Requests with one PASID.
   struct PASIDFacts {
@@ -88,6 +99,7 @@ extension DeviceFacts {
         owner[alias] = device
       }
     }
+    let lacks = TableLacks(state)
     // A context of a device that is no PCI function is that device's, and needs no row of its own.
     let claimed = Set(guests.lazy.filter { $0.device.device.function == nil }.map(\.function))
     let rows =
@@ -130,8 +142,34 @@ extension DeviceFacts {
         resetObstacle: resetObstacle(known, facts),
         hasErrorFinding: errors.contains(.pci(function)) || errors.contains(name)
           || device.map { errors.contains($0.device) } ?? false,
+        lack: situation == .untranslated ? .nothing : lacks.lack(of: own, on: unit),
         defaultsToIdentity: device?.defaultDomainType.map { $0 == .identity },
         classCode: facts.classCodes[known])
+    }
+  }
+
+  /// What of the tables could not be read.
+  private struct TableLacks {
+    private var units: Set<String> = []
+    private var isEverywhere = false
+    private var spaces: Set<DomainKey> = []
+
+    init(_ state: RemappingState) {
+      for observation in state.observations where observation.hidesContexts {
+        if let unit = observation.unit { units.insert(unit) } else { isEverywhere = true }
+      }
+      for domain in state.domains {
+        guard let walk = domain.walk, walk.unreadable > 0 || walk.budgetExhausted else { continue }
+        spaces.insert(domain.key)
+      }
+    }
+
+    func lack(of contexts: [Context], on unit: String?) -> Lack {
+      guard contexts.isEmpty else {
+        return contexts.contains { spaces.contains($0.domainKey) } ? .pageTables : .nothing
+      }
+      let isHidden = isEverywhere || (unit.map { units.contains($0) } ?? !units.isEmpty)
+      return isHidden ? .context : .nothing
     }
   }
 

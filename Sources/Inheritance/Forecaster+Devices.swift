@@ -67,8 +67,11 @@ extension Forecaster {
       return (Array(repeating: .physical, count: 4), Array(repeating: nil, count: 4), nil)
     }
     let isScalable = unit.isScalable
+    // What a kernel does with a context that the dump lacks, it does with a context like the others.
+    let isHidden = device.lack == .context
     func before() -> (Fate, Int?) {
-      switch device.situation {
+      guard !isHidden else { return (.translated, nil) }
+      return switch device.situation {
       case .translated: (.translated, nil)
       case .passThrough: (.passThrough, nil)
       case .untranslated: (.physical, nil)
@@ -91,6 +94,7 @@ extension Forecaster {
     if device.situation == .untranslated, unit.rootTable == nil, !unit.isDisabledFirst {
       reading = .init(fate: .physical)
     }
+    if isHidden, plan.keepsMappings { reading = .init(fate: .translated) }
     // T2 first: T1 may already be what T2 is.
     let second: (Fate, Int?) = (reading.fate, reading.faultReason)
     let first: (Fate, Int?) =
@@ -316,6 +320,13 @@ extension Forecaster {
             + "an old transfer would hit a new buffer")
       }
       if let remark { find(.risky, remark) }
+    }
+    switch device.lack {
+    case .nothing: break
+    case .pageTables:
+      find(.risky, "not all of its tables are in the dump: it may reach more than is known")
+    case .context:
+      find(.risky, "its context is not in the dump: what it reaches is not known")
     }
     if device.hasErrorFinding, plan.keepsMappings,
       fates.contains(where: { $0 == .translated || $0 == .passThrough })

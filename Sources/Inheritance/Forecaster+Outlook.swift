@@ -85,7 +85,9 @@ extension Forecaster {
         let reason = forecast.reason ?? "the tables are not taken over"
         let text =
           running.isEmpty
-          ? "\(unit.name): \(reason); no device had transfers of its own under way"
+          ? "\(unit.name): \(reason); no device "
+            + (own.contains { $0.facts.lack != .nothing } ? "is known to have had" : "had")
+            + " transfers of its own under way"
           : "\(unit.name): \(reason); until empty tables are loaded the addresses of running "
             + "transfers are taken for physical ones"
             + open(running.reduce(.none) { $0.joined(physicalExposure($1.facts)) })
@@ -130,16 +132,22 @@ extension Forecaster {
       "passed through at the panic, and given a translated domain by the crash kernel: this code "
         + "flushes the unit's cache of the old context before it writes the new one, so the unit may "
         + "go on passing requests through, and the driver times out")
-    let assumed = pairs.filter {
-      options.commandLine.words.isEmpty && facts.defaultIsFromCommandLine != false
-        && $0.isWriter && $0.forecast.at.t3 == .passThrough
-        && keepsStaleContext($0)
+    // Words of the crashed kernel that the crash kernel is taken to have too, for want of its own.
+    let rests = options.commandLine.words.isEmpty && facts.defaultIsFromCommandLine != false
+    let identical = pairs.filter {
+      rests && $0.facts.attaches && !$0.forecast.attaches && $0.facts.situation != .untranslated
     }
+    let assumed = identical.filter { $0.isWriter && keepsStaleContext($0) }
     add(
       .passThroughAssumed, .note, assumed,
       "passed through at the panic. The crash kernel's command line is not known and taken to ask for "
         + "that again; without iommu=pt there it is doubtful, because the unit may go on passing "
         + "requests through and the driver times out")
+    add(
+      .identityAssumed, .note, assumed.isEmpty ? identical : [],
+      "the crashed kernel gave their drivers the identity. The crash kernel's command line is not "
+        + "known and taken to ask for that again; without iommu=pt there, they are given translated "
+        + "domains from T3 on")
     let mapped = pairs.filter {
       $0.facts.situation == .translated && $0.facts.inFlight
         && $0.forecast.at.all.contains(.translated)
@@ -151,6 +159,9 @@ extension Forecaster {
         + open(crash.reduce(.none) { $0.joined(exposure($1.facts)) }))
     let tables = mapped.filter { spaces($0.facts) { $0.exposure.tables } > 0 }
     add(.tablesMapped, .doubt, tables, "mappings that stay in force reach translation tables")
+    add(
+      .tablesUnread, .doubt, pairs.filter { $0.facts.lack != .nothing },
+      "not all of their contexts and tables are in the dump, so what they reach is not known")
     add(
       .errorFound, .doubt,
       pairs.filter {

@@ -106,6 +106,10 @@ extension Forecaster {
           row.reason = refusal
           switched.refusal = refusal
           switched.isDisabledFirst = true
+        } else if (try? memory.pageOrAssumedZero(source.rootTable.frame)) == nil {
+          // The dump lacks it; the crash kernel has it before it.
+          row.outcome = .partial
+          row.reason = "the root table is not in the dump, so there is no forecast of its words"
         } else {
           copy = copier.copyContexts(source, rule: rule(unit))
           row.outcome = copy.failedBuses.isEmpty ? .copied : .partial
@@ -185,9 +189,6 @@ extension Forecaster {
         return "the tables are in \(unit.tableMode.rawValue) mode and the crash kernel wants "
           + "\(wants ? "scalable" : "legacy") mode, which cannot be changed while translation is on"
       }
-    }
-    guard (try? memory.pageOrAssumedZero(root.frame)) != nil else {
-      return "the root table is not in the dump, so there is no forecast"
     }
     return nil
   }

@@ -118,7 +118,7 @@ public struct Forecaster {
     }
     var forecasts: [DeviceForecast] = []
     for device in devices {
-      forecasts.append(forecast(of: device, plan, device.unit.flatMap { switched[$0] }))
+      forecasts.append(forecast(of: device, plan, unit(of: device).flatMap { switched[$0] }))
     }
     let changing = changing(forecasts)
     let verdict = forecasts.map(\.verdict).max() ?? .safe
@@ -132,6 +132,14 @@ public struct Forecaster {
       image: TableImage(
         copier.arena, roots: roots, keeping: plan.tables == .everything ? [] : oldTables,
         of: copier.edits.isEmpty ? memory : EditedMemory(copier.edits, over: memory)))
+  }
+
+  /// The unit of a device; of one of which the dump lacks all, one of its segment that translates.
+  private func unit(of device: DeviceFacts) -> String? {
+    if device.unit != nil || device.lack != .context { return device.unit }
+    return state.units.first {
+      $0.segment == device.function.segment && $0.translationEnabled == true
+    }?.name
   }
 
   // MARK: The document's frame

@@ -45,11 +45,23 @@ public final class KernelImage {
     "__start_notes", "__stop_notes",
     "__start_BTF", "__stop_BTF", "_text", "_etext", "_end", "crashk_res", "crashk_low_res",
     "iomem_resource", "cma_areas", "cma_area_count", "vmemmap_base", "mem_section", "max_pfn",
+    "saved_command_line",
   ]
 
   /// The address of a symbol that the kernel may not have.
   public func symbol(_ name: String) -> KernelAddress? {
     symbols[name] ?? info.symbol(name)
+  }
+
+  /// What the kernel was started with; `nil` where its copy cannot be read.
+  ///
+  /// Source: init/main.c, `setup_command_line`: `saved_command_line` points to the text.
+  public var commandLine: String? {
+    guard let place = symbol("saved_command_line"),
+      let line: UInt64 = try? reader.littleEndian(at: place)
+    else { return nil }
+    // COMMAND_LINE_SIZE of x86 is 2048; boot configuration may lengthen the line.
+    return try? reader.string(at: KernelAddress(line), limit: 1 << 14)
   }
 
   /// The address of a symbol that the caller cannot do without.

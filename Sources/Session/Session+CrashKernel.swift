@@ -13,6 +13,8 @@ public struct CrashKernel {
   /// `nil` for another build than the crashed kernel's: it has other types too, which only a dump of
   /// its own would bring along.
   public var kernel: KernelEvidence?
+  /// What it was started with; `nil` where that cannot be read.
+  public var commandLine: String?
 }
 
 extension Session {
@@ -54,7 +56,10 @@ extension Session {
       info: info, reader: reader, symbols: symbols, types: image.types,
       work: work)
     guard let structures = try? LinuxIOMMU(reading: second) else { return nil }
-    return CrashKernel(release: info.release, kernel: KernelEvidence(second, structures))
+    return CrashKernel(
+      release: info.release, kernel: KernelEvidence(second, structures),
+      // An extract may have been made without it.
+      commandLine: second.commandLine.flatMap { $0.hasPrefix(Redaction.mark) ? nil : $0 })
   }
 
   /// The command line that kexec put beside the crash kernel's image; `nil` where the dump holds none

@@ -18,7 +18,9 @@ extension Session {
     let image = kernel.image
     var places: [Redaction.Place] = []
     var texts: [Redaction.Kind: [[UInt8]]] = [:]
-    func leaveOut(_ text: KernelImage.PrivateText, _ kind: Redaction.Kind) {
+    func leaveOut(
+      _ text: KernelImage.PrivateText, _ kind: Redaction.Kind, of image: KernelImage
+    ) {
       places += physical(text, image.reader).map { Redaction.Place(kind: kind, range: $0) }
       guard kind != .log,
         let bytes = try? image.reader.bytes(at: text.address, count: text.byteCount)
@@ -36,9 +38,13 @@ extension Session {
         texts[kind, default: []].append(Array(word.utf8))
       }
     }
-    for text in image.logText { leaveOut(text, .log) }
-    for text in image.hostNames { leaveOut(text, .hostName) }
-    if let text = image.commandLineText { leaveOut(text, .commandLine) }
+    // In an image of the whole machine the crash kernel may run already, with texts of its own.
+    let running = crashKernel(beside: kernel, in: reservations)?.kernel?.image
+    for image in [image, running].compactMap(\.self) {
+      for text in image.logText { leaveOut(text, .log, of: image) }
+      for text in image.hostNames { leaveOut(text, .hostName, of: image) }
+      if let text = image.commandLineText { leaveOut(text, .commandLine, of: image) }
+    }
     // The log repeats it, where nothing else tells it.
     let heads = ["Kernel command line: ", "Command line: "]
     try? image.messages { message in

@@ -154,7 +154,7 @@ struct AssemblyTests {
       ])
     #expect(row.mapping?.leaves == 3)
     #expect(row.iova?.allocated.map(\.state) == [.live, .reserved])
-    #expect(row.iova?.unallocated.map(\.start) == [IOVirtualAddress(0x1000)])
+    #expect(row.iova?.unallocated?.map(\.start) == [IOVirtualAddress(0x1000)])
   }
 
   @Test func regionsAreJudgedByTheDevicesOwnTables() {

@@ -47,7 +47,7 @@ struct IOVAStatesTests {
       Self.space([0x10...0x1f, 0x20...0x2f]),
       mapping: Mapping(leaves: 32, bytes: 0x2_0000, runs: [run]), reserved: AddressRanges([]))
     #expect(space.allocated.map(\.state) == [.live, .live])
-    #expect(space.unallocated.isEmpty)
+    #expect(space.unallocated == [])
   }
 
   @Test func mappedRangesOutsideNodesAreJoined() {
@@ -55,9 +55,19 @@ struct IOVAStatesTests {
       Self.space([0x10...0x10]), mapping: Self.mapping([0x0f, 0x10, 0x11, 0x12, 0x40]),
       reserved: AddressRanges([]))
     #expect(
-      space.unallocated.map { $0.start.rawValue...$0.end.rawValue } == [
+      space.unallocated?.map { $0.start.rawValue...$0.end.rawValue } == [
         0xf000...0xffff, 0x1_1000...0x1_2fff, 0x4_0000...0x4_0fff,
       ])
+  }
+
+  /// A node that could not be read may have covered any range.
+  @Test func nothingIsOutsideATreeThatWasNotReadWhole() {
+    var allocator = Self.space([0x10...0x10])
+    allocator.lacksNodes = true
+    let space = IOVASpace(
+      allocator, mapping: Self.mapping([0x10, 0x40]), reserved: AddressRanges([]))
+    #expect(space.allocated.map(\.state) == [.live])
+    #expect(space.unallocated == nil)
   }
 
   @Test func theLastGranuleOfTheAddressSpaceIsARange() {

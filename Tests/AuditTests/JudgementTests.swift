@@ -75,6 +75,16 @@ struct JudgementTests {
         Observation(.unreadable, unit: "dmar0", structure: .table(.contextTable, bus: 3))
       ]
     },
+    Case(
+      "devices that could not be read", ["context.unknown-device", "domain.references"],
+      "not all devices of the kernel could be read"
+    ) {
+      $0.observations = [Observation(.unreadable, structure: .kernel(.devicesOfBus, number: "3"))]
+    },
+    Case(
+      "attachments that could not be read", ["domain.references", "domain.id-leaked"],
+      "not every device's attachment to its domain could be read"
+    ) { $0.observations = [Observation(.unreadable, structure: .kernel(.deviceInfo))] },
   ]
 
   @Test(arguments: cases)

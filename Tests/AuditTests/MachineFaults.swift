@@ -166,6 +166,12 @@ extension Fault {
     Fault("reference too many", ["domain.references warning"]) {
       $0.domain("dmar0", 5) { $0.references = 2 }
     },
+    Fault("references of devices whose attachment was not read", ["kernel.unreadable warning"]) {
+      $0.domain("dmar0", 5) { $0.references = 2 }
+      $0.observations = [
+        Observation(.unreadable, structure: .kernel(.deviceInfo), cause: .unmapped)
+      ]
+    },
     Fault("references of a kernel that took over", []) {
       $0.unit("dmar0") { $0.inherited = true }
       $0.domain("dmar0", 5) { $0.references = 2 }

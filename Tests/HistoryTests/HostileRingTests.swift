@@ -9,9 +9,14 @@ import Testing
 /// Trace rings that lead nowhere, or to the same page over and over.
 struct HostileRingTests {
   /// A kernel with a ring of `pages` pages of CPU 0, all with the same data behind them.
-  private func kernel(pages: Int) -> (kernel: SyntheticKernel, links: [KernelAddress]) {
+  ///
+  /// - Parameter isOld: names as of Linux 3.10 (kernel/trace/ring_buffer.c, `struct ring_buffer`;
+  ///   kernel/trace/trace.h, `struct trace_buffer`; include/linux/ftrace_event.h).
+  private func kernel(
+    pages: Int, isOld: Bool = false
+  ) -> (kernel: SyntheticKernel, links: [KernelAddress]) {
     let kernel = SyntheticKernel(cpuCount: 1)
-    return (kernel, kernel.makeTraceRing(pages: pages).links)
+    return (kernel, kernel.makeTraceRing(pages: pages, isOld: isOld).links)
   }
 
   @Test func `a ring that links to itself ends at once`() {
@@ -22,6 +27,17 @@ struct HostileRingTests {
     #expect(ring.problems.contains { $0.contains("does not close") })
     #expect(work.limit(.objects) - work.left(.objects) < 1000)
     #expect(work.cuts.isEmpty)
+  }
+
+  /// What the walk of CPU 0 meets tells that the ring was found.
+  @Test func `a ring of kernels before 5 6 goes by other names`() {
+    func problems(isOld: Bool) -> [String] {
+      let (kernel, links) = kernel(pages: 1, isOld: isOld)
+      kernel.write(links[0].rawValue, at: links[0])
+      return TraceRing(reading: kernel.image()).problems
+    }
+    #expect(problems(isOld: true) == problems(isOld: false))
+    #expect(problems(isOld: true).contains { $0.contains("does not close") })
   }
 
   @Test func `a ring of many pages with one page of data is paid for by what is read`() {

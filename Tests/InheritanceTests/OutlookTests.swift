@@ -107,6 +107,52 @@ struct OutlookTests {
       !Self.outlook(machine, "iommu=pt").concerns.contains { $0.kind == .passThroughAssumed })
   }
 
+  /// Where no stale entry is to be feared, the fates still rest on the word.
+  @Test func fatesThatRestOnPassThroughSaySo() throws {
+    var machine = Self.machine()
+    machine.facts.defaultsToIdentity = true
+    func assumed(_ line: String = "") -> Outlook.Concern? {
+      Self.outlook(machine, line).concerns.first { $0.kind == .identityAssumed }
+    }
+    let concern = try #require(assumed())
+    #expect(concern.weight == .note)
+    #expect(
+      concern.devices == [
+        "0000:00:01.0", "0000:00:02.0", "0000:00:04.0", "0000:00:05.0", "0000:01:00.0",
+      ])
+    #expect(assumed("iommu=pt") == nil)
+    #expect(assumed("quiet") == nil)
+    // How the kernel was built is the crash kernel's default too, whatever its words.
+    machine.facts.defaultIsFromCommandLine = false
+    #expect(assumed() == nil)
+  }
+
+  /// Nothing is safe of which nothing is known.
+  @Test func whatTheDumpLacksIsNotSafe() throws {
+    var machine = Self.machine()
+    machine.state.contexts.removeAll { $0.device == "0000:01:00.0" }
+    machine.state.domains.removeAll { $0.devices == ["0000:01:00.0"] }
+    machine.state.observations = [
+      Observation(.unreadable, unit: "dmar0", structure: .table(.contextTable, bus: 1))
+    ]
+    var forecast = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+    let row = try #require(forecast.policies.first?["0000:01:00.0"])
+    // The crash kernel has what the dump lacks.
+    #expect(row.at.all == [.translated, .translated, .remapped, .remapped])
+    #expect(row.verdict == .risky && row.reason.contains("its context is not in the dump"))
+    #expect(forecast.outlook.answer == .doubtful)
+    #expect(
+      forecast.outlook.concerns.first { $0.kind == .tablesUnread }?.devices
+        == ["0000:00:05.0", "0000:01:00.0"])
+
+    machine = Self.machine()
+    machine.state.domains[0].walk = WalkSummary(tables: 3, unreadable: 1)
+    forecast = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+    let device = try #require(machine.state.domains[0].devices.first)
+    #expect(forecast.policies.first?[device]?.verdict == .risky)
+    #expect(forecast.outlook.concerns.first { $0.kind == .tablesUnread }?.devices == [device])
+  }
+
   @Test func wordsThatWouldHelpAreNotNamedTwice() {
     let outlook = Self.outlook(Self.machine(), "reset_devices iommu.forcedac=1")
     #expect(outlook.add.isEmpty)

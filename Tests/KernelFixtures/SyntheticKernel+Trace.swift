@@ -20,18 +20,26 @@ extension SyntheticKernel {
   /// - Parameters:
   ///   - pages: how many the ring has, besides those that are read and written now.
   ///   - sharing: whether all of them have the same data behind them.
-  public func makeTraceRing(pages: Int, sharing: Bool = true) -> FixtureTraceRing {
-    types.define("array_buffer", "trace_buffer *buffer")
+  ///   - isOld: names as of Linux 3.10 (kernel/trace/ring_buffer.c, `struct ring_buffer`;
+  ///     kernel/trace/trace.h, `struct trace_buffer`; include/linux/ftrace_event.h).
+  public func makeTraceRing(
+    pages: Int, sharing: Bool = true, isOld: Bool = false
+  ) -> FixtureTraceRing {
+    let (holder, holds, ringName) =
+      isOld
+      ? ("trace_buffer", "trace_buffer", "ring_buffer")
+      : ("array_buffer", "array_buffer", "trace_buffer")
+    types.define(holder, "\(ringName) *buffer")
     types.define(
-      "trace_array", "array_buffer array_buffer", "list_head events", "int buffer_disabled",
+      "trace_array", "\(holder) \(holds)", "list_head events", "int buffer_disabled",
       "int clock_id")
-    types.define("trace_buffer", "u32 cpus", "ring_buffer_per_cpu **buffers")
+    types.define(ringName, "u32 cpus", "ring_buffer_per_cpu **buffers")
     types.define(
       "ring_buffer_per_cpu", "list_head *pages", "buffer_page *head_page",
       "buffer_page *reader_page", "buffer_page *commit_page")
     types.define("buffer_page", "list_head list", "u32 read", "buffer_data_page *page")
     types.define("buffer_data_page", "u64 time_stamp", "u64 commit", "u8 data[4080]")
-    makeTraceEvents()
+    makeTraceEvents(isOld: isOld)
 
     func makeData() -> FixtureObject {
       let data = make("buffer_data_page", ["time_stamp": 5, "commit": 4080])
@@ -61,18 +69,19 @@ extension SyntheticKernel {
       ])
     let table = allocate(8)
     write(cpu.address.rawValue, at: table)
-    let buffer = make("trace_buffer", ["cpus": 1, "buffers": table.rawValue])
-    let top = make("trace_array", ["array_buffer.buffer": buffer.address.rawValue])
+    let buffer = make(ringName, ["cpus": 1, "buffers": table.rawValue])
+    let top = make("trace_array", ["\(holds).buffer": buffer.address.rawValue])
     link([], at: top.address(of: "events"))
     symbols["global_trace"] = [top.address]
     return FixtureTraceRing(links: links, data: data)
   }
 
-  private func makeTraceEvents() {
+  private func makeTraceEvents(isOld: Bool) {
+    let callName = isOld ? "ftrace_event_call" : "trace_event_call"
     types.define("trace_event", "int type")
     types.define("trace_event_class", "char *system", "list_head fields")
     types.define(
-      "trace_event_call", "list_head list", "trace_event_class *class", "char *name",
+      callName, "list_head list", "trace_event_class *class", "char *name",
       "trace_event event", "int flags")
     types.define(
       "ftrace_event_field", "list_head link", "char *name", "char *type", "int offset", "int size",
@@ -88,7 +97,7 @@ extension SyntheticKernel {
     }
     link(fields, by: "link", at: kind.address(of: "fields"))
     let call = make(
-      "trace_event_call",
+      callName,
       [
         "class": kind.address.rawValue, "name": string("map").rawValue, "event.type": 5,
       ])

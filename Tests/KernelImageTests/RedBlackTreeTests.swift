@@ -49,7 +49,8 @@ struct RedBlackTreeTests {
             ? "rb_left" : "rb_right"
           place = kernel.object("rb_node", at: KernelAddress(next)).address(of: path)
         }
-        node["__rb_parent_color"] = parent | random.next() & 1
+        // The root is black.
+        node["__rb_parent_color"] = parent == 0 ? 1 : parent | random.next() & 1
         kernel.write(node.address.rawValue, at: place)
       }
       let walk = walk()
@@ -95,6 +96,14 @@ struct RedBlackTreeTests {
     kernel.setAbsence(.excluded, at: missing)
     #expect(walk().elements == (nodes[..<8] + nodes[11...]).map(\.address))
     #expect(walk().problem?.absence == .excluded)
+  }
+
+  /// A file system that lost a block gives zeros: no node, whatever holds it.
+  @Test func aNodeOfZerosIsNone() {
+    let nodes = nodes(7)
+    nodes[2].set(["__rb_parent_color": 0, "rb_left": 0, "rb_right": 0])
+    #expect(walk().elements == nodes.map(\.address).filter { $0 != nodes[2].address })
+    #expect(walk().problem?.address == nodes[2].address)
   }
 
   @Test func absentRoot() {

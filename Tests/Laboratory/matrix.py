@@ -14,7 +14,7 @@ itself and, where KERNELS/*/vmlinux holds the guest's kernel, with that vmlinux 
   addresses    `owners` of all memory and `translate` at the edges of runs with the same leaves
   words        the words that `inherit` foretells with those that the crash kernel wrote (Oracle/inherited.py)
   fates        what `inherit` foretells for each device with the crash kernel's later tables and with the trace after the takeover
-  guess        the same forecast without the crash kernel's command line given
+  guess        the same forecast without the crash kernel's command line given; where it differs it must say on which word it rests
   ids          domain-ids that the crash kernel counted and handed out with those that the forecast has reserved and free
   faults       the faults that `faults` found in the log with those that the emulated unit raised
   history      the invalidation queue with what the emulated unit took from it, trace events with those that the guest printed
@@ -46,6 +46,10 @@ import past         # noqa: E402
 import takeover     # noqa: E402
 
 SECTIONS = ("tables", "guest", "trace", "allocator", "addresses", "words", "fates", "guess", "ids", "faults", "history", "findings")
+
+
+# Kinds of concerns by which a forecast says that it takes the crash kernel's command line for the crashed kernel's.
+ASSUMPTIONS = ("pass-through-assumed", "identity-assumed")
 
 
 class Tool:
@@ -173,6 +177,20 @@ def ask(result, tool, oracle, dump, more):
             addresses.compare_translations(result, device, asked, runs, document)
 
 
+def compare_guess(result, policy, guess):
+    """The forecast with the crash kernel's command line against the one without, which may rest on a word if it says so."""
+    other = next(row for row in guess["policies"] if row["policy"] == "linux")
+    stated = {device for row in guess["outlook"]["concerns"] if row["kind"] in ASSUMPTIONS for device in row["devices"]}
+    ours, theirs = ({row["device"]: (row["at"], row["verdict"]) for row in rows["devices"]} for rows in (other, policy))
+    for device in sorted(stated & ours.keys() & theirs.keys()):
+        # A word decides what an attach does, and nothing before it.
+        if ours[device] != theirs[device] and all(ours[device][0][moment] == theirs[device][0][moment] for moment in ("T1", "T2")):
+            result.count("guess", "rests on a word that the document names")
+            result.explain(f"{device}: foretold under a command line like the crashed kernel's, as the document says; the crash kernel's was another")
+            del ours[device], theirs[device]
+    result.pair("guess", ours, theirs, "without the crash kernel's command line, fate of")
+
+
 def compare_forecast(cell, truth, forecast, guess):
     policy = next(row for row in forecast["policies"] if row["policy"] == "linux")
     unit = next((row for row in policy["units"] if row["unit"] == "dmar0"), policy["units"][0])
@@ -195,15 +213,11 @@ def compare_forecast(cell, truth, forecast, guess):
         takeover.compare_ids(result, unit["unit"], truth.hardware, truth.late, unit["domainIDs"]["reserved"], unit["domainIDs"]["firstFree"],
                              truth.guest.crash_domains_used().get(unit["unit"]))
 
-    def guesses(result):
-        other = next(row for row in guess["policies"] if row["policy"] == "linux")
-        ours = {row["device"]: (row["at"], row["verdict"]) for row in other["devices"]}
-        result.pair("guess", ours, {row["device"]: (row["at"], row["verdict"]) for row in policy["devices"]}, "without the crash kernel's command line, fate of")
     section(cell, "words", words)
     section(cell, "fates", fates)
     section(cell, "ids", ids)
     if guess:
-        section(cell, "guess", guesses)
+        section(cell, "guess", lambda result: compare_guess(result, policy, guess))
 
 
 def open_cell(guest, container, types, vmlinux, limit):

@@ -52,8 +52,11 @@ class Record:
 
 
 def context_words(document):
-    """{device: (translation, domain-id, table, raw)} of requests without PASID."""
-    return {row["device"]: row for row in document["contexts"] if row["pasid"] in (None, 0)}
+    """{device: row} of requests without PASID; None for a device whose context leads them to a PASID that has no entry."""
+    requesters = document.get("requesterPASIDs", {})
+    found = dict.fromkeys(row["device"] for row in document["contexts"])
+    found.update((row["device"], row) for row in document["contexts"] if row["pasid"] in (None, requesters.get(row["device"], 0)))
+    return found
 
 
 def domain_of(document, row):
@@ -79,7 +82,9 @@ def compare_tables(result, predicted, old, late, attached):
             continue
         if device not in after:
             state = "absent"
-        elif device not in before:
+        elif after[device] is None:
+            state = "refused"
+        elif before.get(device) is None:
             state = "new"
         elif same_entry(before[device], after[device]):
             state = "kept"
@@ -88,7 +93,7 @@ def compare_tables(result, predicted, old, late, attached):
         else:
             state = "attached"
         fits = {"translated": ("kept",), "remapped": ("attached", "new"), "pass-through": ("pass-through", "kept" if passes(before, device) else "pass-through"),
-                "blocked": ("absent", "attached"), "silent": ("kept", "absent", "attached"), "physical": ()}.get(fate, ())
+                "blocked": ("absent", "refused", "attached"), "silent": ("kept", "absent", "refused", "attached"), "physical": ()}.get(fate, ())
         if state in fits:
             result.count("fate-tables", f"agreed: {state}")
         elif state == "kept" and fate in ("remapped", "pass-through") and device not in attached:
@@ -100,7 +105,7 @@ def compare_tables(result, predicted, old, late, attached):
 
 
 def passes(contexts, device):
-    return contexts.get(device, {}).get("translation") == "pass-through"
+    return (contexts.get(device) or {}).get("translation") == "pass-through"
 
 
 def compare_trace(result, predicted, old, record, mapped):
@@ -183,7 +188,7 @@ def compare_ids(result, unit, old, late, reserved, first_free, used):
         return
     kept = context_words(old)
     fresh = sorted({row["domainID"] for row in late["contexts"] if row["domainID"] is not None and row["pasid"] in (None, 0)
-                    and not (row["device"] in kept and same_entry(kept[row["device"]], row))})
+                    and not (kept.get(row["device"]) and same_entry(kept[row["device"]], row))})
     given = [number for number in fresh if number > 1]
     for number in given:
         if number in reserved:

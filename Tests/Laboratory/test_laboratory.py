@@ -19,10 +19,13 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "Oracle")]
 import addresses    # noqa: E402
 import allocator    # noqa: E402
 import compare      # noqa: E402
+import debugfs      # noqa: E402
 import guest        # noqa: E402
 import matrix       # noqa: E402
 import past         # noqa: E402
+import support      # noqa: E402
 import takeover     # noqa: E402
+import torn         # noqa: E402
 
 OLD, NEW = 0x1000, 0x9000
 DEVICE = "0000:00:02.0"
@@ -137,11 +140,35 @@ class FatesByTables(unittest.TestCase):
         self.assertIn("it is kept", self.found(same, attached=[DEVICE]).unexplained[0])
         self.assertIn("it is kept", self.found(same, T4="blocked").unexplained[0])
 
+    def test_a_copy_that_leads_to_another_pasid_serves_no_request(self):
+        late = tables({**context(DEVICE), "pasid": 0})
+        self.assertEqual(self.found(late, T4="translated").unexplained, [])
+        late["requesterPASIDs"] = {DEVICE: 8}
+        self.assertEqual(self.found(late, T4="blocked").unexplained, [])
+        self.assertIn("it is refused", self.found(late, T4="translated").unexplained[0])
+        late["contexts"].append({**context(DEVICE), "pasid": 8})
+        self.assertIn("it is kept", self.found(late, T4="blocked").unexplained[0])
+
     def test_absent_and_pass_through(self):
         self.assertIn("it is absent", self.found(tables()).unexplained[0])
         passing = tables(context(DEVICE, "pass-through", 1, None))
         self.assertIn("it is pass-through", self.found(passing).unexplained[0])
         self.assertEqual(self.found(passing, T4="pass-through").unexplained, [])
+
+
+class Guesses(unittest.TestCase):
+    def found(self, *kinds, **fates):
+        guess = {"policies": [{"policy": "linux", "devices": forecast(**fates)}],
+                 "outlook": {"concerns": [{"kind": kind, "devices": [DEVICE]} for kind in kinds]}}
+        return outcome(lambda result: matrix.compare_guess(result, {"policy": "linux", "devices": forecast()}, guess)).unexplained
+
+    def test_a_guess_may_differ_by_what_it_says_it_rests_on(self):
+        passing = {"T3": "pass-through", "T4": "pass-through"}
+        self.assertEqual(self.found(), [])
+        self.assertEqual(self.found("identity-assumed", **passing), [])
+        self.assertEqual(self.found("pass-through-assumed", **passing), [])
+        self.assertIn("fate of 0000:00:02.0", self.found("old-transfers", **passing)[0])
+        self.assertIn("fate of 0000:00:02.0", self.found("identity-assumed", T2="blocked", **passing)[0])
 
 
 class DomainIDs(unittest.TestCase):
@@ -448,6 +475,76 @@ class Whole(unittest.TestCase):
             self.machine(place)
             document = matrix.survey(matrix.Tool("/bin/false", 60), guest.guests(folder), {}, (), 20)
         self.assertEqual(document["totals"], {"guests": 1, "cells": 2, "clean": 0, "disagreements": 2})
+
+    def test_the_support_table_has_a_row_for_each_kernel_and_mode(self):
+        document = self.matrix(containers=())
+        (row,) = support.rows(document)
+        self.assertEqual(row[:4], ("6.1.0", "legacy second lazy", "ELF, image", "own"))
+        self.assertEqual((row[4], row[5], row[-1]), ("1", "1", "none"))
+        found = support.put("a\n" + support.BEGIN + "old\n" + support.END + "b\n", support.table(document))
+        self.assertTrue(found.startswith("a\n") and found.endswith("b\n") and "old" not in found)
+        self.assertIn("1 guests, 2 cells, of which 2 have no disagreement.", found)
+
+
+class Torn(unittest.TestCase):
+    def report(self, **changes):
+        row = {**context(DEVICE), "pasid": None}
+        node = {"start": "0xf000", "end": "0xffff", "state": "live"}
+        domain = {"domainID": 5, "table": "0x3000", "kernelObject": "0x1", "iova": {"allocated": [node], "unallocated": []},
+                  "mapping": {"leaves": 2, "runs": [{"iova": "0xf000", "length": "0x2000", "physical": "0x5000", "access": "rw"}]}}
+        return {"dump": {"panic": "p", "release": "6.1", "crashTime": 1}, "contexts": [row], "domains": [domain], "reservedRegions": [],
+                "units": [{"name": "dmar0", "registerBase": "0xfed90000", "rootFrom": "kernel", "rootTable": "0x1000", "tableMode": "legacy",
+                           "translationEnabled": True, "capability": "0x0", "extendedCapability": "0x0"}],
+                "devices": [{"device": DEVICE, "unit": "dmar0", "domainID": 5, "group": 0, "driver": "e1000e"}], "findings": [],
+                "faults": None, "observations": [], "notJudged": [], "cuts": [], **changes}
+
+    def found(self, **changes):
+        return torn.lies(torn.Whole(self.report()), self.report(**changes))
+
+    def test_a_part_may_lack_and_may_not_add(self):
+        self.assertEqual(self.found(), ([], {}))
+        self.assertEqual(self.found(contexts=[])[1], {"contexts": 1})
+        self.assertIn("is not in the whole dump", self.found(contexts=[context("0000:00:03.0")])[0][0])
+        mapping = lambda *run: [{**self.report()["domains"][0], "mapping": {"leaves": 1, "runs": [
+            dict(zip(("iova", "length", "physical", "access"), run))]}}]
+        self.assertEqual(self.found(domains=mapping("0x10000", "0x1000", "0x6000", "rw")), ([], {"leaves": 1}))
+        for run in (("0x10000", "0x1000", "0x5000", "rw"), ("0xf000", "0x1000", "0x5000", "r"), ("0xf000", "0x3000", "0x5000", "rw")):
+            self.assertIn("run", self.found(domains=mapping(*run))[0][0])
+        device = {**self.report()["devices"][0], "group": None}
+        self.assertEqual(self.found(devices=[device])[1], {"device group": 1})
+        self.assertIn("group 3", self.found(devices=[{**device, "group": 3}])[0][0])
+
+    def test_only_admissions_are_new_findings(self):
+        finding = {"rule": "dump.incomplete", "device": None, "message": "m"}
+        self.assertEqual(self.found(findings=[finding])[0], [])
+        self.assertIn("domain.references", self.found(findings=[{**finding, "rule": "domain.references"}])[0][0])
+        self.assertTrue(torn.announced(self.report(findings=[finding])))
+        self.assertFalse(torn.announced(self.report()))
+
+    def test_cuts_are_within_the_file(self):
+        points = torn.points(100000, 50, __import__("random").Random(1))
+        self.assertTrue(len(points) >= 45 and points == sorted(points, reverse=True) and 0 <= points[-1] and points[0] < 100000)
+
+    def test_the_stream_format(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = os.path.join(folder, "a"), os.path.join(folder, "b")
+            with open(source, "wb") as file:
+                file.write(b"KDUMP" * 1000)
+            torn.flatten(source, target, 4096)
+            with open(target, "rb") as file:
+                data = file.read()
+        self.assertEqual(data[:12] + data[4096:4112], b"makedumpfile" + struct.pack(">qq", 0, 4096))
+        self.assertEqual(data[-16:], struct.pack(">qq", -1, -1))
+
+
+class Debugfs(unittest.TestCase):
+    def test_lines(self):
+        ours = debugfs.sections("==> a <==\n Base: 0x1000\tHead: ?\tTail: ?\nx\n\n==> b <==\ny\n")
+        self.assertEqual(ours, {"a": [" Base: 0x1000\tHead: ?\tTail: ?", "x"], "b": ["y"]})
+        self.assertEqual(list(debugfs.differences(ours["a"], [" Base: 0x1000\tHead: 12\tTail: 12", "x"])), [])
+        self.assertEqual(len(list(debugfs.differences(ours["a"], [" Base: 0x2000\tHead: 12\tTail: 12", "x"]))), 1)
+        self.assertEqual(len(list(debugfs.differences(["y"], ["y", "z"]))), 1)
+        self.assertFalse(debugfs.same("a?b", "axb"))
 
 
 if __name__ == "__main__":

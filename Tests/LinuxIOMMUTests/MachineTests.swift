@@ -13,21 +13,26 @@ struct MachineTests {
   // MARK: Free pages
 
   /// A kernel with `struct page`s for 4,096 frames, all of them in use.
+  ///
+  /// - Parameter isOld: names as of Linux 3.10 (include/linux/mm_types.h), where `_count` was the
+  ///   references of a page up to 4.5, and the value of a free page -128.
   private static func pages(
-    _ prepare: (SyntheticKernel, _ page: (UInt64) -> FixtureObject) -> Void
+    isOld: Bool = false, _ prepare: (SyntheticKernel, _ page: (UInt64) -> FixtureObject) -> Void
   ) throws -> LinuxPages {
+    let type = isOld ? "_mapcount" : "page_type"
+    let count = isOld ? "_count" : "_refcount"
     let kernel = SyntheticKernel(cpuCount: 0)
     kernel.types.define(
       "page", "ulong flags", "list_head lru", "ulong mapping", "ulong index", "ulong private",
-      "u32 page_type", "u32 _refcount", "ulong memcg_data")
+      "u32 \(type)", "u32 \(count)", "ulong memcg_data")
     let map = kernel.allocate(64 * 4096, alignment: 4096)
     kernel.variable("vmemmap_base", map.rawValue)
-    kernel.notes = ["NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129"]
+    kernel.notes = ["NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=\(isOld ? -128 : -129)"]
     func page(_ frame: UInt64) -> FixtureObject {
       kernel.object("page", at: KernelAddress(map.rawValue + frame * 64))
     }
     for frame in 0..<4096 as Range<UInt64> {
-      page(frame).set(["page_type": 0xffff_ffff, "_refcount": 1])
+      page(frame).set([type: 0xffff_ffff, count: 1])
     }
     prepare(kernel, page)
     return try #require(LinuxPages(kernel.image()))
@@ -46,6 +51,14 @@ struct MachineTests {
       (63..<82).map { pages.isFree($0) } == [false] + Array(repeating: true, count: 16) + [
         false, false,
       ])
+  }
+
+  @Test func pagesOfKernelsBefore46CountUnderAnotherName() throws {
+    let pages = try Self.pages(isOld: true) { _, page in
+      page(64).set(["_mapcount": 0xffff_ff80, "_count": 0, "private": 1])
+      page(65).set(["_count": 0])
+    }
+    #expect((63...66).map { pages.isFree($0) } == [false, true, true, false])
   }
 
   @Test func aBlockAsLargeAsTheyGetIsFreeToItsEnd() throws {

@@ -15,7 +15,8 @@ same thing as a number, either a bare RTADDR word or `ADDRESS,scalable`.
 
 The result is one JSON document. `contexts` has the rows of the `report` document's `contexts`, `domains` those keys of its
 `domains` that the hardware knows (unit, domainID, stage, table, levels, devices, mapping with its runs), and `units` those
-that the registers hold. `anomalies` names what the walk met that a correct table cannot hold.
+that the registers hold. `requesterPASIDs` has, in scalable mode, the PASID under which requests without PASID of each device are
+looked up. `anomalies` names what the walk met that a correct table cannot hold.
 """
 import argparse
 import json
@@ -89,7 +90,7 @@ RIGHTS = {1: "r", 2: "w", 3: "rw"}
 class Walker:
     def __init__(self, image, unit, segment):
         self.image, self.unit, self.segment = image, unit, segment
-        self.contexts, self.domains, self.anomalies = [], {}, []
+        self.contexts, self.domains, self.anomalies, self.requesters = [], {}, [], {}
         self.tables_read = 0
 
     def note(self, text):
@@ -253,6 +254,7 @@ class Walker:
                         self.scalable_context(self.name(bus, half << 7 | slot), raw)
 
     def scalable_context(self, device, raw):
+        self.requesters[device] = raw[1] & 0xFFFFF         # RID_PASID: the PASID of requests that carry none
         directory, count = raw[0] & ADDRESS, 1 << (raw[0] >> 9 & 7) + 7
         found = False
         for first in range(0, count, 512):
@@ -319,7 +321,7 @@ def walk(image, regs, rtaddr, unit="dmar0", segment=0):
                        "extendedCapability": hex(ecap) if ecap is not None else None, "tableMode": mode,
                        "translationEnabled": bool(status >> 31 & 1), "interruptRemappingEnabled": bool(status >> 25 & 1),
                        "rootTable": hex(rtaddr & ADDRESS)}],
-            "contexts": order, "domains": domains, "anomalies": walker.anomalies,
+            "contexts": order, "domains": domains, "requesterPASIDs": walker.requesters, "anomalies": walker.anomalies,
             "totals": {"contexts": len(order), "tables": walker.tables_read,
                        "leaves": sum(d["mapping"]["leaves"] for d in domains if d["mapping"]),
                        "runs": sum(len(d["mapping"]["runs"]) for d in domains if d["mapping"])}}

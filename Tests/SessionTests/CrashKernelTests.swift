@@ -83,6 +83,8 @@ struct CrashKernelTests {
     let kernel = RemappingKernel(.g6)
     kernel.addUnit()
     kernel.finish()
+    let line = kernel.kernel.string("reset_devices iommu=pt")
+    kernel.kernel.variable("saved_command_line", line.rawValue)
     kernel.kernel.notes = ["OSRELEASE=6.12.1", "BUILD-ID=0011", "NUMBER(phys_base)=524288"]
     let memory = kernel.kernel.memory
     var pages: [UInt64: [UInt8]] = [:]
@@ -111,6 +113,7 @@ struct CrashKernelTests {
       let found = try #require(session.crashKernel(beside: crashed, in: [Self.reservation]))
       #expect(found.release == "6.12.1")
       #expect(found.kernel?.structures.units.count == 1)
+      #expect(found.commandLine == "reset_devices iommu=pt")
       #expect(session.crashKernel(beside: crashed, in: [0x5000...0x7fff]) == nil)
     }
   }

@@ -11,12 +11,14 @@ import RemappingState
 struct DomainIDLeaked: AuditRule {
   static let id = "domain.id-leaked"
   static let severity = Finding.Severity.info
-  static let needs: Set<AuditNeed> = [.kernel, .domainIDs]
+  static let needs: Set<AuditNeed> = [.kernel, .devices, .attachments, .contexts, .domainIDs]
 
   func check(_ state: RemappingState) -> [Finding] {
-    guard state.hasKernel else { return [] }
+    guard state.hasKernel, state.devicesAreComplete, state.attachmentsAreComplete else { return [] }
     return state.units.compactMap { unit in
-      guard let used = unit.domainIDs.used, unit.inherited != true else { return nil }
+      guard let used = unit.domainIDs.used, unit.inherited != true,
+        state.contextsAreComplete(on: unit.name)
+      else { return nil }
       var owned: Set<UInt32> = [0, 1]
       for context in state.contexts where context.unit == unit.name {
         if let id = context.domainID { owned.insert(id) }

@@ -6,7 +6,7 @@ import RemappingState
 /// Everything that a DMA domain maps lies in a node of its IOVA allocator.
 ///
 /// Reserved regions and the ISA window are mapped without a node by older kernels. Domains without
-/// an allocator are not judged.
+/// an allocator, or whose allocator could not be read to its end, are not judged.
 ///
 /// Source: `struct iova_domain`, `intel_unmap`, `__iommu_dma_unmap`. Severity: error; a mapping that
 /// was never removed lets a device reach memory that is somebody else's by now.
@@ -20,8 +20,8 @@ struct MappedNotAllocated: AuditRule {
       .map { (start: $0.base, end: $0.end) }.sorted { $0.start < $1.start }
     var reported: Set<KernelAddress> = []
     return state.domains.compactMap { domain in
-      guard domain.isDMA, let space = domain.iova else { return nil }
-      let stale = space.unallocated.flatMap { Self.outside($0, fixed) }
+      guard domain.isDMA, let unallocated = domain.iova?.unallocated else { return nil }
+      let stale = unallocated.flatMap { Self.outside($0, fixed) }
       guard let first = stale.first else { return nil }
       // A domain on two units is two rows with one allocator.
       if let object = domain.kernelObject, !reported.insert(object).inserted { return nil }

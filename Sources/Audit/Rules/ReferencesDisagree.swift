@@ -14,16 +14,18 @@ import RemappingState
 struct ReferencesDisagree: AuditRule {
   static let id = "domain.references"
   static let severity = Finding.Severity.error
-  static let needs: Set<AuditNeed> = [.kernel]
+  static let needs: Set<AuditNeed> = [.kernel, .devices, .attachments, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
-    guard state.hasKernel, state.devicesAreComplete else { return [] }
+    guard state.hasKernel, state.devicesAreComplete, state.attachmentsAreComplete else { return [] }
     return state.domains.compactMap { domain in
       guard let references = domain.references, let unit = domain.unit,
         let object = domain.kernelObject, domain.type != .nested, domain.type != .sva,
         state.unit(unit)?.inherited != true
       else { return nil }
       let devices = state.devices.count { $0.domain == object && $0.unit == unit }
+      // A PASID that was not seen holds a reference too.
+      guard state.contextsAreComplete(on: unit) else { return nil }
       let pasids = state.contexts.count {
         $0.unit == unit && $0.domainID == domain.domainID && $0.table == domain.table
           && $0.pasid != nil && !$0.servesRequestsWithoutPASID

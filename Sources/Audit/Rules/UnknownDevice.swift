@@ -14,10 +14,10 @@ import RemappingState
 struct UnknownDevice: AuditRule {
   static let id = "context.unknown-device"
   static let severity = Finding.Severity.warning
-  static let needs: Set<AuditNeed> = [.kernel, .contexts]
+  static let needs: Set<AuditNeed> = [.kernel, .devices, .attachments, .contexts]
 
   func check(_ state: RemappingState) -> [Finding] {
-    guard state.hasKernel, state.devicesAreComplete else { return [] }
+    guard state.hasKernel, state.devicesAreComplete, state.attachmentsAreComplete else { return [] }
     var known: Set<DeviceName> = []
     for device in state.devices {
       known.insert(device.device)

@@ -34,7 +34,9 @@ enum DumpJudge {
       KernelAccount.add(to: &evidence.state, from: kernel)
       let findings = Audit.findings(of: evidence.state)
       var facts = MachineFacts(reading: kernel, memory: session.memory)
-      facts.takeCommandLine(from: session)
+      let memory = facts.crashKernelMemory
+      facts.takeCommandLine(
+        from: session, running: session.crashKernel(beside: kernel, in: memory))
       let forecast = Forecaster(
         evidence.state, memory: session.memory, facts: facts,
         options: ForecastOptions(policies: [.linux]),

@@ -127,8 +127,8 @@ struct CaptureCommand: Verb {
     _ state: RemappingState, _ findings: [Finding], _ kernel: KernelEvidence, _ session: Session
   ) throws -> InheritDocument {
     var facts = MachineFacts(reading: kernel, memory: session.memory)
-    facts.takeCommandLine(from: session)
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
+    facts.takeCommandLine(from: session, running: second)
     let result = Forecaster(
       state, memory: session.memory, facts: facts, options: ForecastOptions(),
       errors: findings.devicesWithErrors,

@@ -117,9 +117,9 @@ struct InheritCommand: Verb {
     if !crashReservation.isEmpty {
       facts.reservations = crashReservation.map { .init(kind: .given, range: $0.range) }
     }
-    facts.takeCommandLine(from: session)
     try Self.checkDrivers(options.drivers ?? [], of: state)
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
+    facts.takeCommandLine(from: session, running: second)
     let result = Forecaster(
       state, memory: session.memory, facts: facts, options: options,
       errors: Audit.findings(of: state).devicesWithErrors,

@@ -67,7 +67,7 @@ struct OwnersCommand: Verb {
         OwnersDocument.Answer(
           start: range.first, end: range.last, pages: Self.pages(range, classifier),
           reaches: index.reaches(range.first, range.last))
-      }, cuts: evidence.cuts)
+      }, tablesComplete: evidence.state.tablesAreComplete, cuts: evidence.cuts)
     try destination.write(
       document, as: form, in: environment,
       keeping: request.inputs + files.addresses.filter { $0 != "-" },

@@ -6,8 +6,8 @@ extension KernelImage {
   /// The nodes of a red-black tree in order: addresses of the embedded `struct rb_node`s.
   ///
   /// - Parameter root: address of the `struct rb_root`. A subtree that is deeper than a balanced
-  ///   one of any size can be, a node that cannot be read or is met twice, or one whose parent
-  ///   pointer names another node is the walk's problem; what hangs elsewhere is still followed.
+  ///   one of any size can be, a node that cannot be read, is all zeros or is met twice, or one whose
+  ///   parent pointer names another node is the walk's problem; what hangs elsewhere is still followed.
   ///
   /// Source: include/linux/rbtree_types.h: `__rb_parent_color`, `rb_right`, `rb_left`.
   public func redBlackTree(
@@ -56,6 +56,11 @@ extension KernelImage {
         let up: UInt64 = (try? bytes.littleEndian(at: 0)) ?? 0
         let right: UInt64 = (try? bytes.littleEndian(at: 8)) ?? 0
         let left: UInt64 = (try? bytes.littleEndian(at: 16)) ?? 0
+        // The root is black, which is bit 0, and every other node has a parent.
+        if up | right | left == 0 {
+          note(KernelError(at: current, .malformed("red-black tree node is all zeros")))
+          break
+        }
         if up & ~3 != parent.rawValue {
           note(
             KernelError(

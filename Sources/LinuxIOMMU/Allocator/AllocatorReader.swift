@@ -93,7 +93,9 @@ final class AllocatorReader {
       let high = layout.members["pfn_hi"]?.offset
     else { throw KernelError(.noMember(structure: "iova", member: "node, pfn_lo or pfn_hi")) }
     let anchor = try space.has("anchor") ? try space.address(of: "anchor") : nil
-    let links = log.take(image.redBlackTree(at: try space.address(of: "rbroot")), .allocatorTree)
+    let tree = image.redBlackTree(at: try space.address(of: "rbroot"))
+    let links = log.take(tree, .allocatorTree)
+    allocator.lacksNodes = tree.problem != nil
     guard layout.byteCount <= Page.size else {
       throw KernelError(
         at: space.address, .malformed("struct iova of \(layout.byteCount) bytes"))
@@ -107,6 +109,7 @@ final class AllocatorReader {
         bytes = try image.reader.bytes(at: start, count: layout.byteCount)
       } catch {
         log.note(error, .allocation)
+        allocator.lacksNodes = true
         continue
       }
       let range = LinuxIOVAAllocator.Node(
@@ -120,6 +123,7 @@ final class AllocatorReader {
             .malformed(
               "IOVA node \(range.low.hexadecimal) to \(range.high.hexadecimal) is no range")),
           .allocation)
+        allocator.lacksNodes = true
         continue
       }
       allocator.nodes.append(range)

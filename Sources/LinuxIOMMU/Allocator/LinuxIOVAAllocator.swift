@@ -8,6 +8,8 @@ public struct LinuxIOVAAllocator: Hashable, Sendable {
   public var granule: UInt64
   /// Nodes of the tree without the anchor, ascending by `low`; both ends inclusive.
   public var nodes: [Node] = []
+  /// Whether some nodes of the tree could not be read, so that nothing follows from what none covers.
+  public var lacksNodes = false
   /// Start numbers of ranges in the per-CPU caches and their depots.
   public var cached: Set<UInt64> = []
   /// Start numbers of ranges in a flush queue: `true` while the invalidation is outstanding.

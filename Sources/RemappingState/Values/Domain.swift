@@ -142,10 +142,10 @@ public struct WalkSummary: Hashable, Sendable {
 public struct IOVASpace: Hashable, Sendable {
   /// Every node of the allocator's tree but its anchor, by address.
   public var allocated: [IOVARange]
-  /// Mapped ranges that lie in no node, by address.
-  public var unallocated: [AddressRange]
+  /// Mapped ranges that lie in no node, by address; `nil` where some nodes could not be read.
+  public var unallocated: [AddressRange]?
 
-  public init(allocated: [IOVARange], unallocated: [AddressRange]) {
+  public init(allocated: [IOVARange], unallocated: [AddressRange]?) {
     self.allocated = allocated
     self.unallocated = unallocated
   }

@@ -26,6 +26,11 @@ public struct Observation: Hashable, Sendable {
   /// What was being read, for people: `context table`, `struct iova`, …
   public var subject: String { structure.description }
 
+  /// Whether a context that exists may not have been seen.
+  public var hidesContexts: Bool {
+    [.unreadable, .assumedZero, .budget, .cycle].contains(kind) && structure.isContextStructure
+  }
+
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// A page or structure that the dump does not hold.
     case unreadable

@@ -70,3 +70,15 @@ public struct RemappingState: Hashable, Sendable {
     self.registers = registers
   }
 }
+
+extension RemappingState {
+  /// Whether every table that may map something was read; where not, what is not mapped is not known.
+  public var tablesAreComplete: Bool {
+    !units.isEmpty
+      && !units.contains { $0.rootTable == nil && $0.translationEnabled != false }
+      && !observations.contains(where: \.hidesContexts)
+      && domains.allSatisfy {
+        ($0.walk?.unreadable ?? 0) == 0 && $0.walk?.budgetExhausted != true
+      }
+  }
+}

@@ -114,6 +114,17 @@ extension KernelStructure {
   /// Whether any device may be missing where this could not be read.
   public var isPartOfDevices: Bool { self == .device || isPartOfPCITree }
 
+  /// Whether it may be missing which domain a device or a PASID is attached to where this could not be
+  /// read.
+  public var isPartOfAttachments: Bool {
+    switch self {
+    case .deviceInfo, .deviceInfoList, .pasidArray: true
+    case .group, .groupSet, .groupList, .devicesOfGroup, .groupDevice: true
+    case .domain, .genericDomain, .unitsOfDomain, .unitOfDomain: true
+    default: false
+    }
+  }
+
   /// Whether the state of an allocated range may be wrong where this could not be read.
   public var isPartOfAllocators: Bool {
     switch self {

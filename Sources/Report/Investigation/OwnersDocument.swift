@@ -10,6 +10,8 @@ public struct OwnersDocument: Hashable, Sendable {
   public var dump: DumpSummary
   /// In the order in which the ranges were given.
   public var ranges: [Answer]
+  /// Whether every table could be read; where not, more devices may reach the ranges.
+  public var tablesComplete: Bool
   /// Where work ended early; empty where all was looked at.
   public var cuts: [Cut]
 
@@ -50,7 +52,11 @@ public struct OwnersDocument: Hashable, Sendable {
     }
   }
 
-  public init(dump: DumpSummary, ranges: [Answer], cuts: [Cut] = [], tool: Tool = .current) {
+  public init(
+    dump: DumpSummary, ranges: [Answer], tablesComplete: Bool = true, cuts: [Cut] = [],
+    tool: Tool = .current
+  ) {
+    self.tablesComplete = tablesComplete
     self.cuts = cuts
     self.tool = tool
     self.dump = dump
@@ -75,5 +81,9 @@ extension OwnersDocument: Document, DocumentRow {
     fields.field("dump", \.dump, "The dump that was read.")
     fields.field("ranges", \.ranges, "In the order in which the ranges were given.")
     fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
+    fields.field(
+      "tablesComplete", \.tablesComplete,
+      "Whether every table could be read; where not, more devices may reach the ranges.",
+      since: "0.1.0")
   }
 }

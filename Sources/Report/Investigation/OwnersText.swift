@@ -32,7 +32,10 @@ public struct OwnersText {
         ]
       }
       guard !answer.reaches.isEmpty else {
-        try page.paragraph("no device reaches it, and no table maps it", indent: 2)
+        try page.paragraph(
+          document.tablesComplete
+            ? "no device reaches it, and no table maps it"
+            : "nothing that could be read leads to it", indent: 2)
         continue
       }
       try page.table(
@@ -63,6 +66,12 @@ public struct OwnersText {
           style: .yellow
         )
       }
+    }
+    if !document.tablesComplete {
+      try page.blank()
+      try page.paragraph(
+        "! not all tables are in the dump: there may be more devices and more ways", hanging: 2,
+        style: .yellow)
     }
     try page.finish(document.cuts)
   }

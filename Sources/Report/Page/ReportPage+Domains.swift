@@ -157,15 +157,15 @@ extension ReportParts {
       if odd.count > Self.runLimit { page.cut(odd.count - Self.runLimit) }
       page.writer.close("details")
     }
-    if !space.unallocated.isEmpty {
+    if let unallocated = space.unallocated, !unallocated.isEmpty {
       page.writer.open("details")
       page.writer.element(
-        "summary", "Mapped but not allocated: \(Quantity.count(space.unallocated.count, "range"))")
-      for range in space.unallocated.prefix(Self.runLimit) {
+        "summary", "Mapped but not allocated: \(Quantity.count(unallocated.count, "range"))")
+      for range in unallocated.prefix(Self.runLimit) {
         page.writer.element("p") { page.writer.element("code", "\(range.start) to \(range.end)") }
       }
-      if space.unallocated.count > Self.runLimit {
-        page.cut(space.unallocated.count - Self.runLimit)
+      if unallocated.count > Self.runLimit {
+        page.cut(unallocated.count - Self.runLimit)
       }
       page.writer.close("details")
     }

@@ -82,7 +82,8 @@ struct ReportParts {
         "\(translating) of \(state.units.count)", "units translate DMA",
         kind: translating == state.units.count ? "ok" : "warning", to: "units")
       page.card(
-        flying.isEmpty ? "nothing" : Quantity.iec(bytes) ?? "\(bytes) B",
+        flying.isEmpty
+          ? (state.tablesAreComplete ? "nothing" : "unknown") : Quantity.iec(bytes) ?? "\(bytes) B",
         flying.isEmpty ? "in flight" : "in flight in " + Quantity.count(flying.count, "domain"),
         to: "domains")
       let faults = state.faults?.count

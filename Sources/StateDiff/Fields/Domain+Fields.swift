@@ -25,7 +25,8 @@ extension Domain {
     }
     fields += [
       .init(
-        "iova.unallocated", iova.map { .figure(IOVAFigure.unallocated(of: $0)) } ?? .null),
+        "iova.unallocated",
+        iova.flatMap { IOVAFigure.unallocated(of: $0) }.map { .figure($0) } ?? .null),
       .init("walk.unreadable", FieldValue(walk?.unreadable)),
       .init("walk.assumedEmpty", FieldValue(walk?.assumedEmpty)),
       .init("walk.cycles", FieldValue(walk?.cycles)),
@@ -57,9 +58,12 @@ extension IOVAFigure {
     return figures
   }
 
-  static func unallocated(of space: IOVASpace) -> IOVAFigure {
-    var figure = IOVAFigure()
-    for range in space.unallocated { figure.add(range.start, range.end) }
-    return figure
+  /// `nil` where that is not known.
+  static func unallocated(of space: IOVASpace) -> IOVAFigure? {
+    space.unallocated.map { ranges in
+      var figure = IOVAFigure()
+      for range in ranges { figure.add(range.start, range.end) }
+      return figure
+    }
   }
 }

@@ -124,7 +124,9 @@ extension IOVASpace: DocumentRow {
   static func describe<Fields: FieldVisitor>(_ fields: inout Fields) where Fields.Row == IOVASpace {
     fields.field(
       "allocated", \.allocated, "Every node of the allocator's tree but its anchor, by address.")
-    fields.field("unallocated", \.unallocated, "Mapped ranges that lie in no node, by address.")
+    fields.field(
+      "unallocated", \.unallocated,
+      "Mapped ranges that lie in no node, by address; null where some nodes could not be read.")
   }
 }
 

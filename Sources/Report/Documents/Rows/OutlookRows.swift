@@ -73,8 +73,11 @@ extension Outlook.Kind: DocumentChoice {
     case .identityNotAttached: "a driver is given the identity, which is never attached."
     case .staleContext: "the unit may go on with the old pass-through entry."
     case .passThroughAssumed: "the answer rests on a command line that asks for pass-through again."
+    case .identityAssumed:
+      "the fates of drivers rest on a command line that asks for the identity again."
     case .crashMemoryMapped: "mappings that stay in force reach the crash kernel's memory."
     case .tablesMapped: "mappings that stay in force reach translation tables."
+    case .tablesUnread: "the dump lacks contexts or tables of devices, which may reach more."
     case .interruptsLost: "interrupts meet an empty remapping table."
     case .errorFound: "an error was found with a device whose mappings stay in force."
     case .oldTransfers: "addresses that are live are given out again first."

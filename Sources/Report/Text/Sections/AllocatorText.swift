@@ -29,9 +29,8 @@ struct AllocatorText {
     }
     var text = Quantity.count(space.allocated.count, "range")
     if !states.isEmpty { text += ": " + states.joined(separator: ", ") }
-    if !space.unallocated.isEmpty {
-      text += "; \(space.unallocated.count) mapped but not allocated"
-    }
+    guard let unallocated = space.unallocated else { return text + "; not all could be read" }
+    if !unallocated.isEmpty { text += "; \(unallocated.count) mapped but not allocated" }
     return text
   }
 
@@ -39,7 +38,13 @@ struct AllocatorText {
     let states = IOVARange.State.allCases.filter { state in
       space.allocated.contains { $0.state == state }
     }
-    if states.isEmpty { try page.paragraph("nothing allocated", indent: 4) }
+    if space.unallocated == nil {
+      try page.paragraph(
+        "not all of its ranges could be read: what is mapped in none of them is not known",
+        indent: 4, style: .yellow)
+    } else if states.isEmpty {
+      try page.paragraph("nothing allocated", indent: 4)
+    }
     try page.table(
       [.left("state"), .right("ranges"), .right("bytes"), .right("size"), .left("meaning")],
       count: states.count, what: "states", indent: 4
@@ -57,7 +62,7 @@ struct AllocatorText {
     let pending = space.allocated.filter { $0.state == .pending }
     try list(pending.map { ($0.start, $0.end) }, "waiting for their flush", to: page)
     try list(
-      space.unallocated.map { ($0.start, $0.end) }, "mapped but not allocated", to: page)
+      (space.unallocated ?? []).map { ($0.start, $0.end) }, "mapped but not allocated", to: page)
   }
 
   private func list(

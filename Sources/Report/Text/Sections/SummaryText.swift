@@ -131,17 +131,26 @@ struct SummaryText {
     guard !state.units.isEmpty else { return "none found" }
     let translating = state.units.count { $0.translationEnabled == true }
     let remapping = state.units.count { $0.interruptRemappingEnabled == true }
+    let unknown = state.units.count { $0.translationEnabled == nil }
+    guard unknown < state.units.count else {
+      return "\(unknown); whether they translate is not known"
+    }
     return "\(state.units.count), of which \(translating) translate DMA and \(remapping) remap"
-      + " interrupts"
+      + " interrupts" + (unknown > 0 ? "; of \(unknown) that is not known" : "")
   }
 
   private var inFlight: String {
+    guard !state.units.isEmpty else { return "not known: no unit was found" }
     let domains = state.domains.filter(\.inFlight)
-    guard !domains.isEmpty else { return "no domain" }
+    guard !domains.isEmpty else {
+      return state.tablesAreComplete
+        ? "no domain" : "not known: not all of the tables could be read"
+    }
     let bytes = domains.reduce(0 as UInt64) { sum, domain in
       sum.addingClamped(domain.mapping?.bytes ?? 0)
     }
     return "\(Quantity.count(domains.count, "domain")), \(Quantity.bytes(bytes)) mapped"
+      + (state.tablesAreComplete ? "" : ", and what tables hold that could not be read")
   }
 
   private var verdict: String {
