@@ -21,7 +21,7 @@ SAMPLES = $(wildcard samples/*.vmcore)
 export PRESERVED = 0000:00:02.0,0000:01:00.0
 
 .PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
-  mutants machines counts record-counts bench install install-data package deps-package package-check fleet browser clean
+  mutants machines counts record-counts bench scale install install-data package deps-package package-check fleet browser clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -127,6 +127,11 @@ record-counts: build
 bench: build
 	@scripts/install-packages gcc libc6-dev
 	@Benchmarks/bench $(RELEASE)
+
+# How time and memory grow with tables, devices and memory, into Benchmarks/SCALE.md; takes minutes.
+scale: build
+	@scripts/install-packages gcc libc6-dev
+	@Benchmarks/scale $(RELEASE)
 
 install: $(STATIC)
 	install -D -m 755 $(STATIC) $(DESTDIR)$(PREFIX)/bin/iommuscope
