@@ -21,7 +21,7 @@ SAMPLES = $(wildcard samples/*.vmcore)
 export PRESERVED = 0000:00:02.0,0000:01:00.0
 
 .PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
-  mutants mutant-fleet hostile-files fuzz sanitize machines counts record-counts bench install install-data \
+  mutants mutant-fleet hostile-files fuzz sanitize machines counts record-counts bench scale install install-data \
   package deps-package package-check fleet integrations browser clean
 
 build:
@@ -166,6 +166,11 @@ record-counts: build
 bench: build
 	@scripts/install-packages gcc libc6-dev
 	@Benchmarks/bench $(RELEASE)
+
+# How time and memory grow with tables, devices and memory, into Benchmarks/SCALE.md; takes minutes.
+scale: build
+	@scripts/install-packages gcc libc6-dev
+	@Benchmarks/scale $(RELEASE)
 
 install: $(STATIC)
 	install -D -m 755 $(STATIC) $(DESTDIR)$(PREFIX)/bin/iommuscope

@@ -4,10 +4,15 @@
 //
 //   tables make FILE TABLES mix|contiguous   an ELF core: one device (00:02.0) with a four-level
 //                                            second stage of TABLES level 1 tables, at most 2^18
+//   tables machine FILE UNITS DEVICES TABLES PERCENT HOLE
+//                                            an ELF core: UNITS root tables, DEVICES in all with a
+//                                            domain each, TABLES level 1 tables in all, of whose
+//                                            entries PERCENT in 1000 begin a run, and a segment of
+//                                            HOLE GiB of memory of which nothing is stored
 //   tables walk FILE                         walks it and keeps its runs
 //   tables print FILE                        the same, and prints each run as a line of JSON
 //
-// The root table is at 4 GiB, where the only segment begins. In a mix 12 in 100 entries do not go on
+// Walking is for what `make` made. The root table is at 4 GiB, where the first segment begins. In a mix 12 in 100 entries do not go on
 // where the one before ended; the numbers are the same in every run.
 #define _GNU_SOURCE
 #include <elf.h>
@@ -41,35 +46,77 @@ static uint64_t next_random(void) {
   return state >> 33;
 }
 
-static void make(const char *path, uint64_t tables, int is_mix) {
-  uint64_t directories = (tables + 511) / 512, pages = 4 + directories + tables;
-  uint64_t first_directory = 4, first_table = 4 + directories;
+// Maps a new core with room for `pages`, and a segment of which nothing is stored; its page n is at
+// AT(n).
+static uint8_t *begin(const char *path, uint64_t pages, uint64_t hole, size_t *size) {
+  *size = PAGE * (pages + 1);
   int file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
-  if (file < 0 || ftruncate(file, PAGE * (pages + 1)) != 0) fail(path);
-  uint8_t *bytes = mmap(NULL, PAGE * (pages + 1), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  if (bytes == MAP_FAILED) fail(path);
+  if (file < 0 || ftruncate(file, *size) != 0) fail(path);
+  uint8_t *bytes = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (bytes == MAP_FAILED || close(file) != 0) fail(path);
   Elf64_Ehdr *header = (void *)bytes;
   memcpy(header->e_ident, ELFMAG "\2\1\1", SELFMAG + 3);
   header->e_type = ET_CORE, header->e_machine = EM_X86_64, header->e_version = 1;
   header->e_phoff = header->e_ehsize = sizeof *header;
-  header->e_phentsize = sizeof(Elf64_Phdr), header->e_phnum = 1;
-  *(Elf64_Phdr *)(header + 1) = (Elf64_Phdr){
+  header->e_phentsize = sizeof(Elf64_Phdr), header->e_phnum = hole ? 2 : 1;
+  Elf64_Phdr *segments = (void *)(header + 1);
+  segments[0] = (Elf64_Phdr){
       .p_type = PT_LOAD, .p_offset = PAGE, .p_paddr = BASE, .p_filesz = PAGE * pages,
       .p_memsz = PAGE * pages};
-  uint64_t *words = (void *)(bytes + PAGE);
+  if (hole)
+    segments[1] = (Elf64_Phdr){
+        .p_type = PT_LOAD, .p_offset = *size, .p_paddr = 1ull << 40, .p_memsz = hole};
+  return bytes;
+}
+
 #define AT(page) (BASE + PAGE * (page))
+
+// Fills level 1 tables, of whose entries `per_mille` in 1000 do not go on where the last one ended.
+static void fill_tables(uint64_t *words, uint64_t tables, uint64_t per_mille) {
+  static uint64_t frame = 1 << 26;
+  for (uint64_t i = 0; i < tables * 512; i++, frame++) {
+    if (per_mille && next_random() % 1000 < per_mille)
+      frame = (1 << 26) + next_random() % (1 << 27);
+    words[i] = frame << 12 | 3;
+  }
+}
+
+static void make(const char *path, uint64_t tables, int is_mix) {
+  uint64_t directories = (tables + 511) / 512, pages = 4 + directories + tables;
+  uint64_t first_directory = 4, first_table = 4 + directories;
+  size_t size;
+  uint8_t *bytes = begin(path, pages, 0, &size);
+  uint64_t *words = (void *)(bytes + PAGE);
   words[0] = AT(1) | 1;                                     // bus 0
   words[512 + 2 * 0x10] = AT(2) | 1;                        // 00:02.0, second stage
   words[512 + 2 * 0x10 + 1] = 1 << 8 | 2;                   // domain-id 1, four levels
   words[2 * 512] = AT(3) | 3;
   for (uint64_t i = 0; i < directories; i++) words[3 * 512 + i] = AT(first_directory + i) | 3;
   for (uint64_t i = 0; i < tables; i++) words[first_directory * 512 + i] = AT(first_table + i) | 3;
-  uint64_t frame = 1 << 26;
-  for (uint64_t i = 0; i < tables * 512; i++, frame++) {
-    if (is_mix && next_random() % 100 < 12) frame = (1 << 26) + next_random() % (1 << 27);
-    words[first_table * 512 + i] = frame << 12 | 3;
+  fill_tables(words + first_table * 512, tables, is_mix ? 120 : 0);
+  if (munmap(bytes, size) != 0) fail(path);
+}
+
+// Each unit has a root table and a context table; each device three upper tables and its share.
+static void make_machine(
+    const char *path, uint64_t units, uint64_t devices, uint64_t tables, uint64_t per_mille,
+    uint64_t hole) {
+  uint64_t of_unit = devices / units, of_device = tables / devices;
+  size_t size;
+  uint8_t *bytes = begin(path, 2 * units + devices * (3 + of_device), hole << 30, &size);
+  uint64_t *words = (void *)(bytes + PAGE), next = 2 * units;
+  for (uint64_t unit = 0; unit < units; unit++) {
+    words[2 * unit * 512] = AT(2 * unit + 1) | 1;
+    for (uint64_t device = 0; device < of_unit; device++, next += 3 + of_device) {
+      uint64_t *context = words + (2 * unit + 1) * 512 + 2 * device;
+      context[0] = AT(next) | 1, context[1] = (device + 1) << 8 | 2;
+      words[next * 512] = AT(next + 1) | 3;
+      words[(next + 1) * 512] = AT(next + 2) | 3;
+      for (uint64_t i = 0; i < of_device; i++) words[(next + 2) * 512 + i] = AT(next + 3 + i) | 3;
+      fill_tables(words + (next + 3) * 512, of_device, per_mille);
+    }
   }
-  if (munmap(bytes, PAGE * (pages + 1)) != 0 || close(file) != 0) fail(path);
+  if (munmap(bytes, size) != 0) fail(path);
 }
 
 static void keep(void) {
@@ -119,7 +166,19 @@ int main(int argc, char **argv) {
     make(argv[2], tables, !strcmp(argv[4], "mix"));
     return 0;
   }
-  if (argc != 3) { fputs("usage: tables make|walk|print FILE ...\n", stderr); return 64; }
+  if (argc == 8 && !strcmp(argv[1], "machine")) {
+    uint64_t numbers[5];
+    for (int i = 0; i < 5; i++) numbers[i] = strtoull(argv[3 + i], NULL, 0);
+    uint64_t units = numbers[0], devices = numbers[1], tables = numbers[2];
+    if (units == 0 || devices < units || devices / units > 256 || tables < devices ||
+        tables / devices > 512 || numbers[3] > 1000) {
+      fputs("at most 256 devices a unit and 512 tables a device\n", stderr);
+      return 64;
+    }
+    make_machine(argv[2], units, devices, tables, numbers[3], numbers[4]);
+    return 0;
+  }
+  if (argc != 3) { fputs("usage: tables make|machine|walk|print FILE ...\n", stderr); return 64; }
   int file = open(argv[2], O_RDONLY);
   struct stat status;
   if (file < 0 || fstat(file, &status) != 0) fail(argv[2]);

@@ -26,6 +26,13 @@ extension Assembler {
         members.append([context])
       }
     }
+    walker.plan(
+      zip(rows, members).compactMap { row, contexts in
+        guard let unit = unitByName[row.unit ?? ""]?.unit,
+          let space = contexts.first.flatMap({ tables.space(of: $0) })
+        else { return nil }
+        return (space, unit)
+      })
     for row in rows.indices {
       guard let unit = unitByName[rows[row].unit ?? ""]?.unit, let first = members[row].first
       else { continue }

@@ -21,12 +21,25 @@ struct DomainWalker {
   /// share them.
   private let work: WorkBudget
   private(set) var observations: [Observation] = []
+  /// Walks that will be asked for, in that order.
+  private var planned: [(key: Key, walk: PageTableWalk)] = []
+  private var ahead = WalksAhead<Key>()
+  /// Table pages that were walked so far, one walk after another.
+  private var walked = 0
+  /// With fewer pages the threads would cost more than they save.
+  private static let pagesWorthThreads = 256
 
-  private struct Key: Hashable {
+  private struct Key: Hashable, Sendable {
     var space: AddressSpace
     // What counts as reserved depends on the unit.
     var capability: HexWord?
     var extendedCapability: HexWord?
+
+    init(_ space: AddressSpace, _ unit: Unit?) {
+      self.space = space
+      capability = unit?.capability
+      extendedCapability = unit?.extendedCapability
+    }
   }
 
   init(_ memory: any PhysicalMemory, work: WorkBudget) {
@@ -36,6 +49,29 @@ struct DomainWalker {
       memory.memoryFrames.lazy.filter { !$0.isEmpty }.map {
         ($0.lowerBound << 12)...(($0.upperBound - 1) << 12 | 0xfff)
       })
+  }
+
+  /// Says what will be walked, in that order, so that it may be walked on all processors.
+  mutating func plan(_ spaces: [(space: AddressSpace, unit: Unit?)]) {
+    var seen: Set<Key> = []
+    planned = spaces.compactMap { space, unit in
+      let key = Key(space, unit)
+      guard seen.insert(key).inserted else { return nil }
+      return (
+        key, PageTableWalk(memory: memory, space: space, unit: unit.map { UnitCapabilities($0) })
+      )
+    }
+  }
+
+  /// Walks what is left of the plan, once there is reason to think that this is much.
+  private mutating func walkAhead() {
+    guard walked >= Self.pagesWorthThreads, !planned.isEmpty, memory.isFreeToRead,
+      Workers.count > 1
+    else { return }
+    let rest = planned.filter { results[$0.key] == nil }
+    planned = []
+    guard rest.count > 1 else { return }
+    ahead = WalksAhead(rest, memory: memoryRanges, work: work)
   }
 
   /// What the tables map.
@@ -50,13 +86,21 @@ struct DomainWalker {
     _ space: AddressSpace, unit: Unit?, domainID: UInt32?, kernelObject: KernelAddress? = nil,
     isOwn: Bool = true, unitName: String? = nil
   ) -> Result {
-    let key = Key(
-      space: space, capability: unit?.capability, extendedCapability: unit?.extendedCapability)
+    let key = Key(space, unit)
     if let known = results[key] { return known }
-    var visitor = MappingCollector(memory: memoryRanges, runLimit: work.left(.runs))
-    let statistics = PageTableWalk(
-      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, work: work
-    ).run(&visitor)
+    walkAhead()
+    let visitor: MappingCollector
+    let statistics: WalkStatistics
+    if let walk = ahead.take(key, paying: work) {
+      (visitor, statistics) = (walk.visitor, walk.statistics)
+    } else {
+      var collector = MappingCollector(memory: memoryRanges, runLimit: work.left(.runs))
+      statistics = PageTableWalk(
+        memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, work: work
+      ).run(&collector)
+      visitor = collector
+      walked += statistics.tables
+    }
     work.spend(.runs, visitor.runs.count)
     let name = domainID.map { "domain-id \($0)" } ?? "a domain without an id"
     work.note(statistics, "the walk of \(name)", unit: unit?.name ?? unitName)

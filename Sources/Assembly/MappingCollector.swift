@@ -7,7 +7,7 @@ internal import VTd
 /// Gathers what tables map, as a state has it, and the table pages on the way.
 ///
 /// Runs are made once, as what they are kept as: there may be millions of them.
-struct MappingCollector: PagingVisitor {
+struct MappingCollector: PagingVisitor, Sendable {
   /// In ascending order of I/O virtual addresses.
   private(set) var runs: [Run] = []
   /// Runs that were not kept.

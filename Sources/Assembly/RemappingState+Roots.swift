@@ -36,6 +36,10 @@ extension RemappingState {
     var tables = TableReader(memory, work)
     for unit in units { contexts += tables.contexts(of: unit) }
     var walker = DomainWalker(memory, work: work)
+    walker.plan(
+      contexts.lazy.filter { $0.translation != .none }.compactMap {
+        tables.space(of: $0).map { ($0, nil) }
+      })
     var domains: [Domain] = []
     var rows: [DomainKey: Int] = [:]
     for context in contexts where context.translation != .none {

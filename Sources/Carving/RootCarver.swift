@@ -30,22 +30,12 @@ public struct RootCarver {
   /// Each root may name all others that share tables with it.
   private static let rowsOfRoot = 1024
 
-  /// Ranges of memory, in frames, sorted and joined.
-  private let ranges: [Range<UInt64>]
+  let shape: RootShape
 
   public init(memory: any PhysicalMemory, work: WorkBudget = WorkBudget()) {
     self.memory = memory
     self.work = work
-    var joined: [Range<UInt64>] = []
-    for range in memory.memoryFrames.sorted(by: { $0.lowerBound < $1.lowerBound })
-    where !range.isEmpty {
-      if let last = joined.last, range.lowerBound <= last.upperBound {
-        joined[joined.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
-      } else {
-        joined.append(range)
-      }
-    }
-    ranges = joined
+    shape = RootShape(memory.memoryFrames)
   }
 
   /// Looks at every page of `frames`, and then into those with the shape of a root: the ones that
@@ -58,20 +48,7 @@ public struct RootCarver {
   public func roots(
     in frames: some Sequence<Range<UInt64>>, progress: (UInt64) -> Void = { _ in }
   ) -> [CarvedRoot] {
-    var candidates: [(present: Int, frame: UInt64)] = []
-    var seen: UInt64 = 0
-    var scan = PageScan(work, "the search for root tables")
-    for frame in frames.joined() {
-      guard scan.next() else { break }
-      seen &+= 1
-      if seen & 0xffff == 0 { progress(seen) }
-      guard let page = try? memory.page(frame), let present = shape(page) else { continue }
-      guard work.spend(.runs) else {
-        work.cut(.runs, "the search for root tables at page \(PhysicalAddress(frame << 12))")
-        break
-      }
-      candidates.append((present, frame))
-    }
+    var candidates = self.candidates(in: frames, progress: progress)
     candidates.sort { ($0.present, $0.frame) < ($1.present, $1.frame) }
     let limit = min(Self.limit, max(1, work.left(.runs) / Self.rowsOfRoot))
     var found: [CarvedRoot] = []
@@ -108,34 +85,14 @@ public struct RootCarver {
 
   /// What can be said about one page; `nil` if it is no root table.
   public func root(at address: PhysicalAddress) -> CarvedRoot? {
-    guard let page = try? memory.page(address.frame), shape(page) != nil else { return nil }
+    guard let page = try? memory.page(address.frame), shape.pointers(page) != nil else {
+      return nil
+    }
     var memo = CarvingMemo()
     return candidate(page, at: address.pageBase, &memo)
   }
 
-  // MARK: The page itself
-
-  /// How many words are a pointer into memory with its present bit; `nil` if another one is not zero,
-  /// or all are.
-  ///
-  /// Almost every page fails in its first words.
-  private func shape(_ page: Page) -> Int? {
-    var present = 0
-    for index in 0..<Page.wordCount {
-      let word = page[word: index]
-      if word == 0 { continue }
-      guard word & 0xfff == 1, isMemory(word) else { return nil }
-      present += 1
-    }
-    return present > 0 ? present : nil
-  }
-
-  private func isMemory(_ word: UInt64) -> Bool {
-    let frame = (word & ~0xfff) >> 12
-    guard frame != 0 else { return false }
-    let index = ranges.partitioningIndex { $0.upperBound > frame }
-    return index < ranges.count && ranges[index].contains(frame)
-  }
+  // MARK: A candidate
 
   private func candidate(
     _ page: Page, at address: PhysicalAddress, _ memo: inout CarvingMemo
@@ -212,7 +169,7 @@ public struct RootCarver {
       // Bits without the present one are no damage of Linux's tables but another kind of page.
       guard entry.isPresent else { return nil }
       guard entry.reservedBits(.permissive).isEmpty, (1...3).contains(entry.addressWidth),
-        translates ? isMemory(low) : entry.translationType == .passThrough
+        translates ? shape.isMemory(low) : entry.translationType == .passThrough
       else {
         guard facts.countDamage() else { return nil }
         continue
@@ -236,7 +193,7 @@ public struct RootCarver {
       if words == [0, 0, 0, 0] { continue }
       let entry = ScalableContextEntry(words: words)
       guard entry.isPresent else { return nil }
-      guard entry.reservedBits(.permissive).isEmpty, isMemory(words[0]),
+      guard entry.reservedBits(.permissive).isEmpty, shape.isMemory(words[0]),
         directory(of: entry, &facts)
       else {
         guard facts.countDamage() else { return nil }
@@ -260,7 +217,7 @@ public struct RootCarver {
     for index in 0..<min(Page.wordCount, context.pasidDirectoryEntryCount) {
       let entry = PASIDDirectoryEntry(rawValue: page[word: index])
       if entry.rawValue == 0 { continue }
-      guard entry.isPresent, entry.reservedBits(.permissive).isEmpty, isMemory(entry.rawValue)
+      guard entry.isPresent, entry.reservedBits(.permissive).isEmpty, shape.isMemory(entry.rawValue)
       else { return false }
       present += 1
       // One table of 64 PASIDs is enough to know the kind; hostile directories cost nothing more.
@@ -286,10 +243,11 @@ public struct RootCarver {
       guard entry.reservedBits(.permissive).isEmpty else { return false }
       switch entry.translationType {
       case .firstStage, .nested:
-        guard isMemory(entry.firstStageTable.rawValue) else { return false }
+        guard shape.isMemory(entry.firstStageTable.rawValue) else { return false }
         if entry.translationType == .firstStage { facts.tables.insert(entry.firstStageTable) }
       case .secondStage:
-        guard isMemory(entry.secondStageTable.rawValue), (3...5).contains(entry.secondStageLevels)
+        guard shape.isMemory(entry.secondStageTable.rawValue),
+          (3...5).contains(entry.secondStageLevels)
         else { return false }
         facts.tables.insert(entry.secondStageTable)
       case .passThrough: facts.passThrough += 1
@@ -323,7 +281,7 @@ public struct RootCarver {
       // A top table's entries point to tables: never to pages above memory.
       let isForeign = (0..<Page.wordCount).contains { index in
         let word = page[word: index]
-        return word & 3 != 0 && !isMemory(word & 0xf_ffff_ffff_f000)
+        return word & 3 != 0 && !shape.isMemory(word & 0xf_ffff_ffff_f000)
       }
       result = isForeign ? .foreign : .sound
     }

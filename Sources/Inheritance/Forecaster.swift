@@ -20,6 +20,7 @@ public struct Forecaster {
   let budget: CopyBudget
   /// Which devices a live update preserves.
   let liveUpdate: LiveUpdateChoice
+  private let changed = ChangedPagesMemo()
 
   /// - Parameters:
   ///   - errors: devices with an error finding; a policy that keeps their mappings is never safe.
@@ -179,8 +180,8 @@ public struct Forecaster {
 
   private var changedAfterPanic: ChangedPages {
     let live = devices.filter(\.inFlight).flatMap(\.spaces).filter { spaces[$0].inFlight }
-    return ChangedPages(
-      AddressRanges(Set(live).lazy.flatMap { spaces[$0].writableMemory.ranges }),
+    return changedPages(
+      Set(live),
       anywhere: devices.filter { $0.situation == .passThrough || $0.situation == .untranslated }
         .map(\.name))
   }
@@ -198,9 +199,31 @@ public struct Forecaster {
       case .remapped, .blocked, .silent: break
       }
     }
-    return ChangedPages(
-      AddressRanges(live.lazy.flatMap { spaces[$0].writableMemory.ranges }),
-      anywhere: anywhere)
+    return changedPages(live, anywhere: anywhere)
+  }
+
+  /// What devices write to through some spaces, and those that may write anywhere.
+  private func changedPages(_ live: Set<Int>, anywhere: [DeviceName]) -> ChangedPages {
+    var changed = changed.pages(live) {
+      let memory = live.map { spaces[$0].writableMemory }
+      return memory.count == 1
+        ? memory[0] : AddressRanges(memory.lazy.flatMap(\.ranges))
+    }
+    changed.anywhere = anywhere
+    return changed
+  }
+}
+
+/// What was found of spaces that stay in force: most policies leave the same ones, which may have
+/// millions of ranges.
+final class ChangedPagesMemo {
+  private var known: [Set<Int>: ChangedPages] = [:]
+
+  func pages(_ spaces: Set<Int>, _ ranges: () -> AddressRanges) -> ChangedPages {
+    if let pages = known[spaces] { return pages }
+    let pages = ChangedPages(ranges(), anywhere: [])
+    known[spaces] = pages
+    return pages
   }
 }
 

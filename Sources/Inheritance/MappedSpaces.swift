@@ -31,7 +31,6 @@ struct MappedSpaces {
   init(_ state: RemappingState, classes: MemoryClasses) {
     for domain in state.domains where !domain.devices.isEmpty {
       guard let mapping = domain.mapping, domain.unit != nil else { continue }
-      var targets = AddressRanges.Builder()
       var writes = AddressRanges.Builder()
       var all = AddressRanges.Builder()
       var hasReads = false
@@ -40,18 +39,17 @@ struct MappedSpaces {
         guard run.length.rawValue > 0 else { continue }
         all.add(run.addresses)
         guard run.access != .read else { continue }
-        targets.add(run.targets)
         writes.add(run.addresses)
       }
-      let writable = targets.ranges
+      let targets = classes.targets(mapping.runs)
       let writableIOVA = writes.ranges
       indices[domain.key] = spaces.count
       spaces.append(
         Space(
           inFlight: domain.inFlight, hasReads: hasReads, iova: all.ranges,
           writableIOVA: writableIOVA,
-          writableMemory: writable.intersection(classes.memory),
-          exposure: classes.exposure(of: writable),
+          writableMemory: targets.inMemory,
+          exposure: targets.exposure,
           physicalExposure: classes.exposure(of: writableIOVA),
           reserved: AddressRanges(
             (domain.iova?.allocated ?? []).filter { $0.state == .reserved }.compactMap {
@@ -101,13 +99,33 @@ struct MemoryClasses {
     other = ram.subtracting(own).subtracting(text).subtracting(self.tables).subtracting(low)
   }
 
+  /// What of the targets that may be written through some runs is memory, and what it would mean to
+  /// write there.
+  func targets(_ runs: [Run]) -> (inMemory: AddressRanges, exposure: Exposure) {
+    if let pages = PageSet(writableThrough: runs) {
+      let inMemory = pages.intersection(memory)
+      return (
+        inMemory,
+        exposure(outside: pages.bytes - inMemory.bytes) { pages.bytes(in: $0) }
+      )
+    }
+    var targets = AddressRanges.Builder()
+    for run in runs where run.length.rawValue > 0 && run.access != .read {
+      targets.add(run.targets)
+    }
+    let ranges = targets.ranges
+    return (ranges.intersection(memory), exposure(of: ranges))
+  }
+
   func exposure(of ranges: AddressRanges) -> Exposure {
-    func bytes(_ memory: AddressRanges) -> UInt64 { ranges.intersection(memory).bytes }
-    return Exposure(
+    exposure(outside: ranges.subtracting(memory).bytes) { ranges.intersection($0).bytes }
+  }
+
+  private func exposure(outside: UInt64, _ bytes: (AddressRanges) -> UInt64) -> Exposure {
+    Exposure(
       moment: nil, crashReservation: bytes(crash), crashLowReservation: bytes(crashLow),
       crashCMA: bytes(crashCMA), kernelText: bytes(text), tables: bytes(tables),
-      lowMemory: bytes(low), otherMemory: bytes(other),
-      outsideMemory: ranges.subtracting(memory).bytes)
+      lowMemory: bytes(low), otherMemory: bytes(other), outsideMemory: outside)
   }
 
   /// A device that may write anywhere.

@@ -70,7 +70,11 @@ public final class KernelReader {
     // What is asked for may be damage; memory is taken as pages are found.
     result.reserveCapacity(min(count, 1 << 23))
     var next = address
+    var announced = memory.readsAhead ? 0 : Int.max
     while result.count < count {
+      if result.count >= announced {
+        announced = result.count + willRead(next, count: count - result.count)
+      }
       let length = min(Page.size - next.pageOffset, count - result.count)
       let page = try page(containing: next, count: length)
       page.withBytes { bytes in
@@ -84,6 +88,25 @@ public final class KernelReader {
       next = following
     }
     return result
+  }
+
+  /// Tells the memory which pages come next, where arithmetic alone says which they are.
+  ///
+  /// - Returns: for how many bytes it need not be told again, at most 2 MiB.
+  @discardableResult
+  func willRead(_ address: KernelAddress, count: Int) -> Int {
+    guard memory.readsAhead else { return count }
+    let bytes = min(count, 512 * Page.size)
+    var frames: [UInt64] = []
+    for offset in stride(from: 0, to: bytes, by: Page.size) {
+      guard let next = address.advanced(by: UInt64(offset)), let physical = space.linear(next)
+      else {
+        break
+      }
+      frames.append(physical.frame)
+    }
+    memory.willRead(frames)
+    return bytes
   }
 
   /// Like `bytes(at:count:)`, but ELF holes count as zeros; for bitmaps and rings, where pages of

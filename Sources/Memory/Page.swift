@@ -62,6 +62,15 @@ public struct Page: @unchecked Sendable {
     return try unsafe body(buffer.bytes)
   }
 
+  /// Whether both have the same bytes; pages in one place do, and are not read.
+  public func hasSameBytes(as other: Page) -> Bool {
+    // The addresses are only compared.
+    if unsafe base == other.base { return true }
+    var difference: UInt64 = 0
+    for index in 0..<Self.wordCount { difference |= self[word: index] ^ other[word: index] }
+    return difference == 0
+  }
+
   /// Whether every byte is zero.
   public var isZero: Bool {
     var union: UInt64 = 0

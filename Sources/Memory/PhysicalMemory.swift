@@ -22,6 +22,18 @@ public protocol PhysicalMemory: AnyObject, Sendable {
 
   /// The physical ranges that the dump describes as RAM, sorted, disjoint, in frames.
   var memoryFrames: [Range<UInt64>] { get }
+
+  /// Whether reading a page changes nothing that can be told later: it costs the run nothing, and
+  /// nobody remembers it. Then several threads may read ahead of what will be asked for.
+  var isFreeToRead: Bool { get }
+
+  /// Whether it helps to say which pages will be asked for.
+  var readsAhead: Bool { get }
+
+  /// Says which pages will be asked for next, so that they may be made ready on all processors.
+  ///
+  /// No answer changes by it, and nothing is paid for before it is asked for.
+  func willRead(_ frames: [UInt64])
 }
 
 /// Some bytes of one page.
@@ -44,6 +56,10 @@ public struct PagePart: Sendable {
 
 extension PhysicalMemory {
   public func part(_ frame: UInt64) -> PagePart? { nil }
+
+  public var isFreeToRead: Bool { false }
+  public var readsAhead: Bool { false }
+  public func willRead(_ frames: [UInt64]) {}
 
   /// The page with number `frame` if it is whole, or else the part of it that covers `range`, offsets
   /// into the page; other bytes of such a page mean nothing.

@@ -53,4 +53,9 @@ public final class RecordingMemory: PhysicalMemory {
   }
 
   public var memoryFrames: [Range<UInt64>] { wrapped.memoryFrames }
+
+  public var readsAhead: Bool { wrapped.readsAhead }
+
+  /// What is only made ready was not asked for.
+  public func willRead(_ frames: [UInt64]) { wrapped.willRead(frames) }
 }

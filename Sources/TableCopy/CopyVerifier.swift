@@ -21,6 +21,8 @@ public struct CopyVerifier {
   private var revisits: Int
   /// Spaces compared so far; several contexts may lead to one.
   private var done: [Pair: CopyProof.Outcome] = [:]
+  /// Whether the cheaper comparison is tried first; both say the same.
+  var comparesInStep = true
 
   private struct Pair: Hashable {
     var old: AddressSpace
@@ -113,20 +115,66 @@ public struct CopyVerifier {
   private mutating func compare(_ old: AddressSpace, _ new: AddressSpace) -> CopyProof.Outcome {
     var limits = budget.walk
     limits.revisits = min(limits.revisits, revisits)
-    var first = Witness(runLimit: runLimit)
-    let statistics = PageTableWalk(
-      memory: original.memory, space: old, unit: original.capabilities, budget: limits,
-      work: budget.work
-    ).run(&first)
-    revisits -= min(revisits, statistics.aliases)
     // Only a guest's own tables may still be read from the old memory.
     let memory: any PhysicalMemory =
       new.nesting == nil ? arena : ArenaOverlay(arena, over: original.memory)
+    let walks = (
+      old: PageTableWalk(
+        memory: original.memory, space: old, unit: original.capabilities, budget: limits,
+        work: budget.work),
+      new: PageTableWalk(
+        memory: memory, space: new, unit: original.capabilities, budget: limits,
+        work: budget.work)
+    )
+    let known = comparesInStep ? inStep(walks.old, walks.new) : nil
+    return known ?? runByRun(walks.old, walks.new)
+  }
+
+  /// Compares without keeping a run: the copy's tables are noted, and the original's held against
+  /// them.
+  ///
+  /// - Returns: `nil` where the two differ or a budget would cut one of the walks, so that the place
+  ///   is still to be found.
+  private mutating func inStep(
+    _ old: PageTableWalk, _ new: PageTableWalk
+  ) -> CopyProof.Outcome? {
+    guard (old.space.nesting == nil) == (new.space.nesting == nil),
+      old.space.moved(to: new.space.nesting ?? new.space.root) == new.space
+    else { return nil }
+    var (old, new) = (old, new)
+    let share = budget.work.map { old.budget.share(of: $0) } ?? old.budget
+    (old.budget, old.work) = (share, nil)
+    (new.budget, new.work) = (share, nil)
+    var copied = TableRecord()
+    let after = new.run(&copied)
+    guard after.exhausted.isEmpty else { return nil }
+    var witness = RecordComparer(copied)
+    let before = old.run(&witness)
+    guard before.exhausted.isEmpty, witness.isSame else { return nil }
+    if let work = budget.work {
+      let spent = (old: share.spent(before.remaining), new: share.spent(after.remaining))
+      guard spent.old.entries + spent.new.entries <= work.left(.entries),
+        spent.old.revisits + spent.new.revisits <= work.left(.revisits)
+      else { return nil }
+      share.settle(before.remaining, with: work)
+      share.settle(after.remaining, with: work)
+    }
+    revisits -= min(revisits, before.aliases)
+    var outcome = CopyProof.Outcome(
+      leaves: witness.leaves, runs: witness.runs, bytes: witness.bytes)
+    outcome.difference = witness.unreadable > 0 ? Witness.missing(witness.unreadable) : nil
+    return outcome
+  }
+
+  /// Compares the runs and finds the first place where they differ.
+  private mutating func runByRun(
+    _ old: PageTableWalk, _ new: PageTableWalk
+  ) -> CopyProof.Outcome {
+    var first = Witness(runLimit: runLimit)
+    let statistics = old.run(&first)
+    revisits -= min(revisits, statistics.aliases)
     var second = Witness(runLimit: runLimit)
-    PageTableWalk(
-      memory: memory, space: new, unit: original.capabilities, budget: limits,
-      work: budget.work
-    ).run(&second)
+    new.run(&second)
     var outcome = CopyProof.Outcome(
       leaves: first.runs.leaves, runs: first.runs.runs.count + first.runs.runsDropped,
       bytes: first.runs.bytes)
@@ -229,13 +277,15 @@ private struct Witness: PagingVisitor {
     }
     // Tables that could not be read are left out of the copy: it maps what is known, no more.
     let missing = runs.obstacleCounts[.unreadable, default: 0]
-    if missing > 0 {
-      return (nil, "\(missing) tables of the original could not be read and are not in the copy")
-    }
+    if missing > 0 { return Self.missing(missing) }
     if runs.obstacleCounts[.budgetExhausted] != nil {
       return (nil, "the walk's budget is spent; not all is compared")
     }
     return nil
+  }
+
+  static func missing(_ count: Int) -> (iova: IOVirtualAddress?, text: String) {
+    (nil, "\(count) tables of the original could not be read and are not in the copy")
   }
 
   private static func text(_ run: MappedRun) -> String {

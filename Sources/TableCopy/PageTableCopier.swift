@@ -152,6 +152,14 @@ struct PageTableCopier {
       return .skip
     }
 
+    static let takesWholeTables = true
+
+    /// What a table maps stays as it is, unless some of it is closed to devices.
+    mutating func pages(_ table: PagingTable, _ pages: TablePages) -> Bool {
+      firstClosed == 0
+        || table.iova.rawValue | (PagingRules.span(level: 2) - 1) < firstClosed
+    }
+
     mutating func leaf(_ leaf: PagingLeaf) {
       if firstClosed != 0, leaf.iova.rawValue >= firstClosed {
         leavesBeyondWidth += 1

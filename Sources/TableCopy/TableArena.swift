@@ -7,15 +7,21 @@ public import Memory
 /// Pages are handed out in ascending order from `base` and start as zeros. While tables are being
 /// built nobody but the builder reads them; afterwards nothing writes them, and the arena serves as
 /// the `PhysicalMemory` that the result is verified in.
+///
+/// A page that is filled with one of the dump shares its bytes until a word of it is written: most
+/// pages of page tables hold no link, and stay as they are.
 public final class TableArena: PhysicalMemory, @unchecked Sendable {
   /// Address of the first page; page-aligned.
   public let base: PhysicalAddress
   /// Pages that may be handed out at most.
   public let pageLimit: Int
   // Appended to and written by the one builder, before anybody reads: see the type's comment.
-  private var chunks: [Chunk] = []
+  private var contents: [Content] = []
+  /// Where the next page that needs bytes of its own gets them.
+  private var chunk = Chunk()
+  private var pagesOfChunk = 0
   /// Pages handed out so far.
-  public private(set) var pageCount = 0
+  public var pageCount: Int { contents.count }
   /// Pages by use.
   public private(set) var pages: [TableKind: Int] = [:]
 
@@ -45,50 +51,56 @@ public final class TableArena: PhysicalMemory, @unchecked Sendable {
   func allocate(_ kind: TableKind, count: Int = 1) -> PhysicalAddress? {
     guard count > 0, count <= pageLimit - pageCount else { return nil }
     let first = pageCount
-    pageCount += count
-    while chunks.count * Chunk.pageCount < pageCount { chunks.append(Chunk()) }
+    for _ in 0..<count { contents.append(.zeros) }
     pages[kind, default: 0] += count
     return PhysicalAddress(base.rawValue + UInt64(first) << 12)
   }
 
   /// Overwrites a page of the arena; does nothing elsewhere.
   func fill(_ address: PhysicalAddress, with page: Page) {
-    guard let (chunk, offset) = place(of: address.pageBase) else { return }
-    chunk.fill(offset, with: page)
+    guard let index = index(of: address) else { return }
+    contents[index] = .shared(page)
   }
 
   /// Writes a word of the arena; does nothing elsewhere.
   func store(_ word: UInt64, at address: PhysicalAddress) {
-    guard address.rawValue & 7 == 0, let (chunk, offset) = place(of: address) else { return }
-    chunk.store(word, at: offset)
+    guard address.rawValue & 7 == 0, let index = index(of: address) else { return }
+    let (chunk, offset) = ownBytes(index)
+    chunk.store(word, at: offset + address.pageOffset)
   }
 
-  /// A word of the arena; 0 elsewhere.
-  func word(at address: PhysicalAddress) -> UInt64 {
-    guard address.rawValue & 7 == 0, let (chunk, offset) = place(of: address) else { return 0 }
-    return chunk.word(at: offset)
-  }
-
-  private func place(of address: PhysicalAddress) -> (chunk: Chunk, offset: Int)? {
+  private func index(of address: PhysicalAddress) -> Int? {
     guard let distance = address.distance(from: base), let index = Int(exactly: distance >> 12),
       index < pageCount
     else { return nil }
-    return (
-      chunks[index / Chunk.pageCount],
-      index % Chunk.pageCount * Page.size + address.pageOffset
-    )
+    return index
+  }
+
+  /// Where the bytes of a page may be written, which are its own from now on.
+  private func ownBytes(_ index: Int) -> (chunk: Chunk, offset: Int) {
+    if case .own(let chunk, let offset) = contents[index] { return (chunk, offset) }
+    if pagesOfChunk == Chunk.pageCount { (chunk, pagesOfChunk) = (Chunk(), 0) }
+    let offset = pagesOfChunk * Page.size
+    pagesOfChunk += 1
+    if case .shared(let page) = contents[index] { chunk.fill(offset, with: page) }
+    contents[index] = .own(chunk, offset: offset)
+    return (chunk, offset)
   }
 
   // MARK: PhysicalMemory
 
-  public func contains(_ address: PhysicalAddress) -> Bool { place(of: address) != nil }
+  public func contains(_ address: PhysicalAddress) -> Bool { index(of: address) != nil }
 
   public func page(_ frame: UInt64) throws(MemoryError) -> Page {
     let address = PhysicalAddress(frame &<< 12)
-    guard frame < 1 << 52, let (chunk, offset) = place(of: address) else {
+    guard frame < 1 << 52, let index = index(of: address) else {
       throw MemoryError(at: address, .notInDump)
     }
-    return chunk.page(offset)
+    return switch contents[index] {
+    case .zeros: .zero
+    case .shared(let page): page
+    case .own(let chunk, let offset): chunk.page(offset)
+    }
   }
 
   public func absence(_ frame: UInt64) -> Absence? {
@@ -98,6 +110,16 @@ public final class TableArena: PhysicalMemory, @unchecked Sendable {
   public var memoryFrames: [Range<UInt64>] {
     pageCount == 0 ? [] : [base.frame..<base.frame + UInt64(pageCount)]
   }
+}
+
+/// What a page of an arena holds.
+private enum Content {
+  /// Nothing was written yet.
+  case zeros
+  /// The bytes of a page of the dump.
+  case shared(Page)
+  /// Bytes of its own: those at an offset of a chunk.
+  case own(Chunk, offset: Int)
 }
 
 /// Pages that are allocated together.
@@ -139,12 +161,6 @@ private final class Chunk: @unchecked Sendable {
     precondition(offset >= 0 && offset <= Self.byteCount - 8)
     // The word lies inside the storage, checked above.
     unsafe storage.storeBytes(of: word.littleEndian, toByteOffset: offset, as: UInt64.self)
-  }
-
-  func word(at offset: Int) -> UInt64 {
-    precondition(offset >= 0 && offset <= Self.byteCount - 8)
-    // The word lies inside the storage, checked above.
-    return unsafe UInt64(littleEndian: storage.load(fromByteOffset: offset, as: UInt64.self))
   }
 }
 

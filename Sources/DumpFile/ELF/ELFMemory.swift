@@ -24,6 +24,7 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
   let virtualSegments: [VirtualSegment]
   /// What is wrong with the segments, in sentences.
   let obstacles: [String]
+  var isFreeToRead: Bool { true }
 
   convenience init(_ headers: CoreHeaders, _ bytes: DumpBytes) {
     self.init(headers.xen?.segments ?? headers.segments, bytes)

@@ -15,6 +15,8 @@ final class JoinedMemory: PhysicalMemory, StoredRuns {
     try piece(of: frame).page(frame)
   }
 
+  var isFreeToRead: Bool { true }
+
   func absence(_ frame: UInt64) -> Absence? { piece(of: frame).absence(frame) }
 
   func part(_ frame: UInt64) -> PagePart? {

@@ -13,6 +13,7 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
   private let cache = PageCache()
   private let ranges = Mutex<[Range<UInt64>]?>(nil)
   private let work = Mutex<WorkBudget?>(nil)
+  private let ahead = PagesAhead()
 
   /// - Parameter parts: ascending and disjoint by their frames, at least one.
   init(_ parts: [KdumpPart]) {
@@ -68,16 +69,9 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
         work.cut(.pages, "the decompressing of pages")
         throw self.error(frame, .budget)
       }
-      let result: Result<Page, Codec.Failure> = try bytes.withBytes(
-        at: descriptor.offset, length: Int(descriptor.size)
-      ) { span in
-        do throws(Codec.Failure) {
-          return .success(try codec.decompress(span))
-        } catch {
-          return .failure(error)
-        }
-      }
-      let page = try result.get()
+      let page = try
+        (ahead.take(key)
+        ?? Self.decompress(codec, bytes, at: descriptor.offset, length: descriptor.size)).get()
       cache.insert(page, key)
       return page
     } catch let error as MemoryError {
@@ -90,6 +84,40 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
       throw self.error(frame, .unsupported(what))
     } catch {
       throw self.error(frame, .truncated(fileOffset: descriptor.offset))
+    }
+  }
+
+  private static func decompress(
+    _ codec: Codec, _ bytes: DumpBytes, at offset: UInt64, length: UInt32
+  ) throws -> Result<Page, Codec.Failure> {
+    try bytes.withBytes(at: offset, length: Int(length)) { span in
+      do throws(Codec.Failure) {
+        return .success(try codec.decompress(span))
+      } catch {
+        return .failure(error)
+      }
+    }
+  }
+
+  var readsAhead: Bool { Workers.count > 1 }
+
+  func willRead(_ frames: [UInt64]) {
+    guard frames.count >= PagesAhead.least else { return }
+    // No more than may be paid for when they are asked for.
+    let limit = work.withLock { $0 }?.left(.pages) ?? .max
+    var known: Set<PageCache.Key> = []
+    var pages: [PagesAhead.Stored] = []
+    for frame in frames.prefix(min(limit, PagesAhead.limit)) {
+      guard case .success(let (index, descriptor)) = find(frame),
+        let codec = try? Codec(flags: descriptor.flags), codec != .none
+      else { continue }
+      let key = PageCache.Key(
+        part: index, offset: descriptor.offset, size: descriptor.size, flags: descriptor.flags)
+      guard !cache.contains(key), known.insert(key).inserted else { continue }
+      pages.append(PagesAhead.Stored(key: key, codec: codec, bytes: parts[index].bytes))
+    }
+    ahead.prepare(pages) {
+      try? Self.decompress($0.codec, $0.bytes, at: $0.key.offset, length: $0.key.size)
     }
   }
 

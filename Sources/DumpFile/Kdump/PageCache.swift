@@ -36,6 +36,9 @@ final class PageCache: Sendable {
     return Int(truncatingIfNeeded: spread >> 58)
   }
 
+  /// Whether the page is here, which changes nothing.
+  func contains(_ key: Key) -> Bool { page(key) != nil }
+
   func page(_ key: Key) -> Page? {
     let first = Self.set(of: key) &* Self.ways
     return state.withLock { state in

@@ -63,6 +63,8 @@ struct Kallsyms {
   func symbols(_ wanted: Set<String>) throws(KernelError) -> SymbolTable {
     let filter = NameFilter(wanted.union(Self.references.lazy.map(\.name)), tokens: tokens)
     var matches: [(index: Int, name: String)] = []
+    // A name takes 12 bytes on average, and no fewer than 8.
+    space.willRead(names, count: min(8 * count, Self.namesLimit))
     var cursor = ByteCursor(space, at: names)
     var byteCount = 0
     for index in 0..<count {

@@ -116,7 +116,17 @@ struct BTFGraph {
   }
 
   private static func record(at offset: Int, in bytes: RawSpan) throws(TypeError) -> Record {
-    Record(
+    if offset >= 0, bytes.byteCount >= 12, offset <= bytes.byteCount - 12 {
+      /// A word of the record.
+      @inline(__always)
+      func word(_ index: Int) -> UInt32 {
+        // The record's three words lie in the span, checked above, and any bits are a number.
+        unsafe UInt32(
+          littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset &+ index, as: UInt32.self))
+      }
+      return Record(offset: offset, nameOffset: word(0), info: word(4), word: word(8))
+    }
+    return Record(
       offset: offset, nameOffset: try bytes.btfWord(at: offset),
       info: try bytes.btfWord(at: offset + 4), word: try bytes.btfWord(at: offset + 8))
   }
@@ -161,9 +171,10 @@ struct BTFGraph {
   /// A hash of a name's first bytes, up to its end (FNV-1a).
   private static func hash(_ bytes: RawSpan, _ name: Range<Int>) -> UInt32 {
     var hash: UInt32 = 0x811c_9dc5
-    for place in name.prefix(48) {
-      // The range is one of places in the span.
-      guard let byte: UInt8 = try? bytes.littleEndian(at: place), byte != 0 else { break }
+    for place in name.clamped(to: 0..<bytes.byteCount).prefix(48) {
+      // The place is one of the span's, and any bits are a number.
+      let byte = unsafe bytes.unsafeLoad(fromByteOffset: place, as: UInt8.self)
+      guard byte != 0 else { break }
       hash = (hash ^ UInt32(byte)) &* 0x0100_0193
     }
     return hash

@@ -23,17 +23,27 @@ public struct PageScan: ~Copyable {
   /// Pays for one more page.
   ///
   /// - Returns: whether it may be looked at; if not, the cut was said.
-  public mutating func next() -> Bool {
-    if paid == 0 {
-      let pages = min(Self.step, work.left(.entries) / Self.entriesOfPage)
-      guard pages > 0, work.spend(.entries, pages * Self.entriesOfPage) else {
-        work.cut(.entries, detail)
-        return false
+  public mutating func next() -> Bool { next(upTo: 1) == 1 }
+
+  /// Pays for some more pages.
+  ///
+  /// - Returns: how many of them may be looked at; if not all, the cut was said.
+  public mutating func next(upTo count: Int) -> Int {
+    var granted = 0
+    while granted < count {
+      if paid == 0 {
+        let pages = min(Self.step, work.left(.entries) / Self.entriesOfPage)
+        guard pages > 0, work.spend(.entries, pages * Self.entriesOfPage) else {
+          work.cut(.entries, detail)
+          break
+        }
+        paid = pages
       }
-      paid = pages
+      let share = min(paid, count - granted)
+      paid -= share
+      granted += share
     }
-    paid -= 1
-    return true
+    return granted
   }
 
   deinit { work.release(.entries, paid * Self.entriesOfPage) }

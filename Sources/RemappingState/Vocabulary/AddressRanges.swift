@@ -22,15 +22,39 @@ public struct AddressRanges: Hashable, Sendable {
   public struct Builder {
     private var ascending = AddressRanges()
     private var others: [ClosedRange<UInt64>] = []
+    /// The last range, which neighbours may still join; empty before the first one.
+    @usableFromInline var lower: UInt64 = 1
+    @usableFromInline var upper: UInt64 = 0
 
     public init() {}
 
+    @inlinable
     public mutating func add(_ range: ClosedRange<UInt64>) {
-      if !ascending.append(range) { others.append(range) }
+      // A range that ends with the last address has no neighbour.
+      if upper &+ 1 == range.lowerBound, lower <= upper, upper != .max {
+        upper = range.upperBound
+      } else {
+        keep()
+        (lower, upper) = (range.lowerBound, range.upperBound)
+      }
+    }
+
+    @usableFromInline
+    mutating func keep() {
+      guard lower <= upper else { return }
+      if !ascending.append(lower...upper) { others.append(lower...upper) }
+      (lower, upper) = (1, 0)
     }
 
     /// What was added so far.
     public var ranges: AddressRanges {
+      mutating get {
+        keep()
+        return sorted
+      }
+    }
+
+    private var sorted: AddressRanges {
       guard !others.isEmpty else { return ascending }
       var result = AddressRanges()
       for range in Self.sorted(ascending.ranges + others) { _ = result.append(range) }

@@ -6,7 +6,7 @@ internal import Algorithms
 ///
 /// Neighbours mostly fall where the one before fell, so the answer costs two comparisons; else it is
 /// looked up. Made for passes over millions of runs.
-public struct RangeLocator {
+public struct RangeLocator: Sendable {
   /// How a range lies to the set.
   public enum Place: Hashable, Sendable {
     /// Every byte lies in one of the ranges.

@@ -97,9 +97,16 @@ extension DocumentRow {
 /// A row whose lists grow with memory, not with the machine: millions of them may stand in one
 /// document. Such rows have code of their own, and a line of their own where a document is written as
 /// lines, wherever they stand.
-protocol LongRow: DocumentRow {}
+protocol LongRow: DocumentRow {
+  /// A row in the one form that is read without a step for each field; `nil`, with nothing consumed,
+  /// where it has another, or there is no such form.
+  static func readAtOnce(from reader: JSONReader) -> Self?
+}
 
 extension LongRow {
+  @inline(__always)
+  static func readAtOnce(from reader: JSONReader) -> Self? { nil }
+
   static var lineKind: LineKind { .longRow }
 
   /// Not inlined: rows hold rows, and a document's code would hold that of all below it.
@@ -107,7 +114,8 @@ extension LongRow {
   func writeMembers(to writer: JSONWriter) { writeFields(to: writer) }
 
   static func read(from reader: JSONReader) throws(JSONReadingError) -> Self {
-    try readFields(from: reader)
+    if let row = readAtOnce(from: reader) { return row }
+    return try readFields(from: reader)
   }
 
   static func write(items: [Self], to writer: JSONWriter) { writeEach(of: items, to: writer) }

@@ -26,7 +26,7 @@ public struct MappedRun: Hashable, Sendable {
 }
 
 /// Merges leaves that come in ascending order into maximal runs.
-public struct RunMerger {
+public struct RunMerger: Sendable {
   @usableFromInline var iova: UInt64 = 0
   /// 0 before the first leaf.
   @usableFromInline var length: UInt64 = 0
@@ -35,6 +35,23 @@ public struct RunMerger {
 
   @inlinable
   public init() {}
+
+  /// Goes on behind a run.
+  @inlinable
+  public init(_ run: MappedRun) {
+    iova = run.iova.rawValue
+    length = run.length
+    physical = run.physical.rawValue
+    access = run.access
+  }
+
+  /// Whether a run that comes next is part of the one that is being built.
+  @inlinable
+  public func isContinued(by next: MappedRun) -> Bool {
+    // A run that ends at 2^64 is the last one, so the sum's wrap to 0 can continue nothing.
+    length != 0 && iova &+ length == next.iova.rawValue
+      && physical &+ length == next.physical.rawValue && access == next.access
+  }
 
   /// Takes a leaf, or several that follow each other and have `length` bytes together; returns the
   /// run before it, if the leaf does not continue that.

@@ -92,6 +92,8 @@ struct Walker {
   @usableFromInline var path: [UInt64] = []
   @usableFromInline var isStopped = false
   @usableFromInline let isNested: Bool
+  /// Whether to tell the memory what will be read.
+  @usableFromInline let readsAhead: Bool
   var second: SecondStage?
 
   @usableFromInline
@@ -105,6 +107,7 @@ struct Walker {
     share = walk.work.map { walk.budget.share(of: $0) } ?? walk.budget
     budget = share
     isNested = nesting != nil
+    readsAhead = nesting == nil && walk.memory.readsAhead
     second = nesting.map { SecondStage(memory: walk.memory, root: $0, unit: walk.unit) }
   }
 
@@ -181,8 +184,15 @@ struct Walker {
       return
     }
     path.append(frame)
+    if level == 2, readsAhead { announce(page) }
     if level == 1, !isNested {
-      visitPages(page, address: address, iova: iova, inherited: inherited, &visitor)
+      if Visitor.takesWholeTables, let pages = rules.pages(of: table),
+        visitor.pages(table, pages)
+      {
+        // Nothing is left to visit.
+      } else {
+        visitPages(page, address: address, iova: iova, inherited: inherited, &visitor)
+      }
     } else {
       visitEntries(
         page, address: address, level: level, iova: iova, inherited: inherited, &visitor)
@@ -279,6 +289,21 @@ struct Walker {
       }
       index &+= 1
     }
+  }
+
+  /// Tells the memory which tables of 4 KiB pages are next.
+  @usableFromInline
+  func announce(_ page: Page) {
+    var frames: [UInt64] = []
+    for index in 0..<Page.wordCount {
+      let word = page[word: index]
+      guard rules.isPresent(word), !rules.isLeaf(word, level: 2),
+        rules.reservedBits(word, level: 2) == 0
+      else { continue }
+      let frame = (word & PagingRules.addressMask) >> 12
+      if seen[frame] == nil { frames.append(frame) }
+    }
+    memory.willRead(Array(frames.prefix(budget.tables)))
   }
 
   @inlinable

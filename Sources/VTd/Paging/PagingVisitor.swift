@@ -36,6 +36,12 @@ public protocol PagingVisitor {
   ///   - first: the first of them; each next entry's word is 4096 more.
   ///   - count: at least 2.
   mutating func leaves(_ first: PagingLeaf, count: Int)
+  /// Whether `pages` is asked before the entries of a level 1 table are visited.
+  static var takesWholeTables: Bool { get }
+  /// All that a level 1 table without reserved bits maps, in place of `leaf` and `leaves`.
+  ///
+  /// - Returns: whether that will do; if not, the entries are visited.
+  mutating func pages(_ table: PagingTable, _ pages: TablePages) -> Bool
   /// Something that the walk cannot or will not go through.
   mutating func obstacle(_ obstacle: PagingObstacle)
   /// The walk is over, whichever way; called once, last.
@@ -58,6 +64,9 @@ extension PagingVisitor {
       next.word &+= next.length
     }
   }
+  @inlinable public static var takesWholeTables: Bool { false }
+  @inlinable
+  public mutating func pages(_ table: PagingTable, _ pages: TablePages) -> Bool { false }
   @inlinable public mutating func obstacle(_ obstacle: PagingObstacle) {}
   @inlinable public mutating func finish(_ statistics: WalkStatistics) {}
 }

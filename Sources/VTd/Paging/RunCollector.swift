@@ -65,7 +65,7 @@ public struct RunCollector: PagingVisitor {
 }
 
 /// Keeps the first obstacles of each category, and counts the others.
-public struct ObstacleCollector {
+public struct ObstacleCollector: Sendable {
   /// Default limit of the obstacles kept of each category.
   public static let defaultLimit = 64
 

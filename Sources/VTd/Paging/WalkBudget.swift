@@ -36,7 +36,7 @@ public struct WalkBudget: Hashable, Sendable {
 
 extension WalkBudget {
   /// What a walk may take of a run's budget, and no more than this one allows.
-  func share(of work: WorkBudget) -> WalkBudget {
+  public func share(of work: WorkBudget) -> WalkBudget {
     let entries = work.left(.entries)
     return WalkBudget(
       tables: min(tables, entries / Page.wordCount), revisits: min(revisits, work.left(.revisits)),
@@ -44,12 +44,19 @@ extension WalkBudget {
   }
 
   /// Takes from a run's budget what a walk has spent of this share.
-  func settle(_ remaining: WalkBudget, with work: WorkBudget) {
+  public func settle(_ remaining: WalkBudget, with work: WorkBudget) {
+    let spent = spent(remaining)
+    work.spend(.revisits, spent.revisits)
+    work.spend(.entries, spent.entries)
+  }
+
+  /// What a walk has spent of this share, as a run counts it.
+  public func spent(_ remaining: WalkBudget) -> (entries: Int, revisits: Int) {
     let revisited = revisits - remaining.revisits
     let visited = tables - remaining.tables + revisited
-    work.spend(.revisits, revisited)
-    work.spend(
-      .entries, visited * Page.wordCount + (lookups - remaining.lookups) * Self.entriesOfLookup)
+    return (
+      visited * Page.wordCount + (lookups - remaining.lookups) * Self.entriesOfLookup, revisited
+    )
   }
 
   /// A look-up reads an entry at each level.

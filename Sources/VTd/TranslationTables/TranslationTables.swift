@@ -114,6 +114,7 @@ private struct ContextReader {
     guard let page = page(tables.rootTable, .rootTable) else { return }
     let root = tables.rootTable.pageBase.rawValue
     for bus: UInt8 in 0...255 where !isOver {
+      guard page[word: Int(bus) * 2] | page[word: Int(bus) * 2 + 1] != 0 else { continue }
       let entry = PhysicalAddress(root | UInt64(bus) << 4)
       if tables.mode == .legacy {
         readLegacyBus(bus, RootEntry(page: page, word: Int(bus) * 2), at: entry)
@@ -133,6 +134,8 @@ private struct ContextReader {
     let refusal = ContextRefusal(.rootEntry, reserved: reserved)
     guard let page = contextTable(root.contextTable, bus: bus) else { return }
     for devfn: UInt8 in 0...255 where !isOver {
+      // Most entries are zero, and an entry takes an array.
+      guard page[word: Int(devfn) * 2] != 0 else { continue }
       let context = ContextEntry(page: page, word: Int(devfn) * 2)
       guard context.isPresent else { continue }
       let address = PhysicalAddress(root.contextTable.rawValue | UInt64(devfn) << 4)
@@ -160,7 +163,7 @@ private struct ContextReader {
       guard let page = contextTable(table, bus: bus) else { continue }
       let refusal = ContextRefusal(
         .rootEntry, reserved: root.reservedBits(tables.capabilities, devfn: UInt8(half) << 7))
-      for slot: UInt8 in 0...127 where !isOver {
+      for slot: UInt8 in 0...127 where !isOver && page[word: Int(slot) * 4] != 0 {
         let devfn = UInt8(half) << 7 | slot
         let address = PhysicalAddress(table.rawValue | UInt64(slot) << 5)
         if tables.mode == .extended {

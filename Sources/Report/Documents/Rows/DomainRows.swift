@@ -70,6 +70,13 @@ extension Run: LongRow {
       iova: IOVirtualAddress(0), length: 0, physical: PhysicalAddress(0), access: .read)
   }
 
+  static func readAtOnce(from reader: JSONReader) -> Run? {
+    var cursor = RunCursor(reader.bytes, at: reader.position)
+    guard let run = cursor.run() else { return nil }
+    reader.move(to: cursor.place)
+    return run
+  }
+
   static func describe<Fields: FieldVisitor>(_ fields: inout Fields) where Fields.Row == Run {
     fields.field("iova", \.iova, "I/O virtual address of the first byte.")
     fields.field("length", \.length, "Bytes.")

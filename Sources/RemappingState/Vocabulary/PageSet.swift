@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Memory
+
+/// A set of 4 KiB pages, a bit for each, where that is smaller than a list of ranges.
+///
+/// Made for millions of short ranges in any order, which need not be sorted here.
+public struct PageSet {
+  /// The chunk that stands for each stretch of `pagesOfChunk` pages from the first one on; -1 where
+  /// none of its pages is in the set.
+  private var chunkOfStretch: [Int32]
+  private let firstStretch: UInt64
+  private var words: [UInt64] = []
+
+  /// Pages that one chunk of bits stands for; 2^15 are 128 MiB of memory and 4 KiB of bits.
+  private static let pagesOfChunk: UInt64 = 1 << 15
+  private static let wordsOfChunk = 1 << 9
+  /// Stretches from the first page to the last at most: 2^20 are 128 TiB.
+  private static let stretchLimit: UInt64 = 1 << 20
+
+  /// The pages that may be written through some runs.
+  ///
+  /// - Returns: `nil` where bits would take more memory than the runs, or a target is no whole pages.
+  public init?(writableThrough runs: [Run]) {
+    self.init(
+      runs.lazy.filter { $0.length.rawValue > 0 && $0.access != .read }.map(\.targets))
+  }
+
+  /// - Parameter ranges: whole pages, in any order; they may overlap.
+  /// - Returns: `nil` where bits would take more memory than the ranges, or a range is no whole pages.
+  init?(_ ranges: some Sequence<ClosedRange<UInt64>>) {
+    var (lowest, highest, count) = (UInt64.max, 0 as UInt64, 0)
+    var unaligned: UInt64 = 0
+    for range in ranges {
+      lowest = min(lowest, range.lowerBound)
+      highest = max(highest, range.upperBound)
+      unaligned |= range.lowerBound | ~range.upperBound
+      count += 1
+    }
+    let shift: UInt64 = 12 + 15
+    guard count > 1 << 10, unaligned & 0xfff == 0,
+      highest >> shift - lowest >> shift < Self.stretchLimit
+    else { return nil }
+    firstStretch = lowest >> shift
+    chunkOfStretch = Array(repeating: -1, count: Int(highest >> shift - firstStretch) + 1)
+    // A range takes 16 bytes in a list.
+    let wordLimit = 2 * count
+    for range in ranges {
+      var page = range.lowerBound >> 12
+      let last = range.upperBound >> 12
+      while page <= last {
+        let stretch = Int(truncatingIfNeeded: page >> 15 - firstStretch)
+        var chunk = Int(chunkOfStretch[stretch])
+        if chunk < 0 {
+          guard words.count + Self.wordsOfChunk <= wordLimit else { return nil }
+          chunk = words.count / Self.wordsOfChunk
+          chunkOfStretch[stretch] = Int32(truncatingIfNeeded: chunk)
+          words.append(contentsOf: repeatElement(0, count: Self.wordsOfChunk))
+        }
+        // As far as the word goes that the page's bit is in.
+        let end = min(last, page | 63)
+        let word = chunk &* Self.wordsOfChunk &+ Int(truncatingIfNeeded: page >> 6 & 511)
+        words[word] |= Self.bits(page & 63, end & 63)
+        page = end &+ 1
+      }
+    }
+  }
+
+  /// Bits from one to another, both inclusive and below 64.
+  private static func bits(_ first: UInt64, _ last: UInt64) -> UInt64 {
+    ~0 &<< first & ~0 &>> (63 &- last)
+  }
+
+  /// The 64 pages from `page` on, which is a multiple of 64.
+  private func word(_ page: UInt64) -> UInt64 {
+    let stretch = page >> 15
+    guard stretch >= firstStretch, stretch - firstStretch < UInt64(chunkOfStretch.count) else {
+      return 0
+    }
+    let chunk = Int(chunkOfStretch[Int(stretch - firstStretch)])
+    return chunk < 0 ? 0 : words[chunk * Self.wordsOfChunk + Int(page >> 6 & 511)]
+  }
+
+  /// Bytes of all pages.
+  public var bytes: UInt64 {
+    words.reduce(0 as UInt64) { $0 + UInt64($1.nonzeroBitCount) } << 12
+  }
+
+  /// The parts of `ranges` that lie in one of the pages.
+  public func intersection(_ ranges: AddressRanges) -> AddressRanges {
+    var parts = AddressRanges.Builder()
+    forEachPart(of: ranges) { parts.add($0) }
+    return parts.ranges
+  }
+
+  /// Bytes of `ranges` that lie in one of the pages.
+  public func bytes(in ranges: AddressRanges) -> UInt64 {
+    var sum: UInt64 = 0
+    forEachPart(of: ranges) { sum &+= $0.upperBound - $0.lowerBound + 1 }
+    return sum
+  }
+
+  /// Calls `body` with parts of `ranges` that lie in pages of the set, ascending; neighbours may come
+  /// as two.
+  private func forEachPart(
+    of ranges: AddressRanges, _ body: (ClosedRange<UInt64>) -> Void
+  ) {
+    let first = firstStretch << 15
+    let last = first + UInt64(chunkOfStretch.count) << 15 - 1
+    for range in ranges.ranges {
+      var page = max(range.lowerBound >> 12, first)
+      let end = min(range.upperBound >> 12, last)
+      while page <= end {
+        if page & (Self.pagesOfChunk - 1) == 0, chunkOfStretch[Int(page >> 15 - firstStretch)] < 0 {
+          page += Self.pagesOfChunk
+          continue
+        }
+        let lastOfWord = min(end, page | 63)
+        var bits = word(page & ~63) & Self.bits(page & 63, lastOfWord & 63)
+        let base = page & ~63
+        while bits != 0 {
+          let low = UInt64(bits.trailingZeroBitCount)
+          let length = UInt64((~(bits >> low)).trailingZeroBitCount)
+          let high = low + length - 1
+          body(
+            max(
+              range.lowerBound, (base + low) << 12)...min(
+                range.upperBound, (base + high) << 12 | 0xfff))
+          bits &= ~Self.bits(low, high)
+        }
+        page = lastOfWord + 1
+      }
+    }
+  }
+}
