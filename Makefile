@@ -20,9 +20,9 @@ SAMPLES = $(wildcard samples/*.vmcore)
 # What a live update of a sample's machine would preserve.
 export PRESERVED = 0000:00:02.0,0000:01:00.0
 
-.PHONY: build deps demo check architecture test coverage lint man-lint samples-check reference truth laboratory \
-  mutants mutant-fleet hostile-files fuzz sanitize machines counts record-counts bench scale install install-data \
-  package deps-package package-check fleet integrations browser clean
+.PHONY: build deps demo check architecture test coverage lint man-lint scripts-lint samples-check reference \
+  truth laboratory mutants mutant-fleet hostile-files fuzz sanitize machines counts record-counts bench scale \
+  install install-data package deps-package package-check fleet integrations browser clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -36,7 +36,7 @@ demo: deps build
 	@scripts/report-samples $(RELEASE) $(SAMPLES)
 
 # Debug and release are both built, because their traps differ.
-check: deps architecture test build lint man-lint samples-check truth mutants hostile-files
+check: deps architecture test build lint man-lint scripts-lint samples-check truth mutants hostile-files
 
 test:
 	@scripts/without-warnings $(SWIFT) build --build-tests
@@ -68,11 +68,20 @@ man-lint:
 	  said=$$(LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -E UTF-8 -l $$page 2>&1 >/dev/null); \
 	  if [ -n "$$said" ]; then echo "$$page: $$said" >&2; exit 1; fi; \
 	done
+	@scripts/install-packages mandoc
+	@mandoc -Tlint -W error man/*.[157]
+
+# Shell scripts of the repository.
+scripts-lint:
+	@scripts/install-packages shellcheck
+	@find scripts .ci integrations packaging -type f | xargs grep -lE '^#!/bin/(ba)?sh' | xargs shellcheck
+	@integrations/crash/test_crash.py
 
 # The samples' documents of every verb validate against the schemas that this build prints.
 samples-check: build
 	@rm -rf $(REPORTS) && mkdir -p $(REPORTS)
 	@scripts/check-documents $(RELEASE) $(REPORTS) $(SAMPLES)
+	@Tests/Terminal/test_terminal.py $(RELEASE) samples/6.1-legacy.vmcore
 
 # Writes the reference pages of the JSON documents anew; a test says when they are stale.
 reference:

@@ -9,6 +9,10 @@ public struct Environment {
   public var standardError: any ByteSink
   public var outputIsTerminal: Bool
   public var errorIsTerminal: Bool
+  /// Nanoseconds that a run takes before a terminal is told what it is doing.
+  public var progressDelay: UInt64 = 0
+  /// Makes ready a pager for a result that turns out longer than the screen; `nil` where there is none.
+  public var makePager: () -> (any PagerOutput)? = { nil }
   /// The process's environment variables.
   public var variables: [String: String]
   public var evidence: any EvidenceSource

@@ -28,6 +28,12 @@ public enum Iommuscope {
       }
       console = verb.messages.console(in: environment)
       defer { console.endProgress() }
+      // Before the process is confined, which cannot start programs any more.
+      let pager = verb.isPaged ? environment.makePager() : nil
+      // The reader of a long result leaves the pager before anything else is said.
+      defer { pager?.finish() }
+      var environment = environment
+      if let pager { environment.standardOutput = pager }
       if verb.messages.sandbox ?? true, !verb.runsPrograms {
         let means = environment.confine(arguments)
         if let means { console.detail("confined: \(means)") }

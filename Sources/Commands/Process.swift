@@ -16,7 +16,7 @@ extension Iommuscope {
     for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) == -1 {
       _ = unsafe open("/dev/null", O_RDONLY)
     }
-    let environment = Environment(
+    var environment = Environment(
       standardOutput: DescriptorSink(.standardOutput),
       standardError: DescriptorSink(.standardError),
       outputIsTerminal: OutputDescriptor.standardOutput.isTerminal,
@@ -29,6 +29,11 @@ extension Iommuscope {
         return Sandbox.confine(
           arguments, searchPath: places["LD_LIBRARY_PATH"], temporary: places["TMPDIR"])
       })
+    environment.progressDelay = 500_000_000
+    if environment.outputIsTerminal {
+      let variables = variables(["IOMMUSCOPE_PAGER", "PAGER", "TERM"])
+      environment.makePager = { Pager(variables) }
+    }
     return run(arguments, in: environment).rawValue
   }
 

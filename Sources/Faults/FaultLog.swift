@@ -14,6 +14,8 @@ public struct FaultLog: Sendable {
   public var records: [FaultRecord] = []
   /// Other messages about units, by first occurrence.
   public var units: [UnitRecord] = []
+  /// When each fault was written that has a time, in nanoseconds since boot, in the order of the log.
+  public var times: [UInt64] = []
   /// Messages of the log, or lines of the text, that were looked at; blank ones not counted.
   public var messages = 0
   /// Those that tell nothing about a unit.
@@ -78,6 +80,7 @@ public struct FaultLog: Sendable {
     builder.finish()
     records = builder.records
     units = builder.units
+    times = builder.times
     suppressed = builder.suppressed
     reasonsAlone = builder.reasonsAlone
     messages = text.lines.count { !$0.isBlank }
@@ -93,6 +96,7 @@ struct FaultLogBuilder {
   let text: LogText
   private(set) var records: [FaultRecord] = []
   private(set) var units: [UnitRecord] = []
+  private(set) var times: [UInt64] = []
   private(set) var suppressed = 0
   private(set) var reasonsAlone = 0
   private(set) var usedLines: Set<Int> = []
@@ -164,6 +168,7 @@ struct FaultLogBuilder {
   }
 
   private mutating func add(_ fault: FaultLine, _ words: String, _ time: UInt64?) {
+    if let time { times.append(time) }
     if let row = rows[fault] {
       records[row].count += 1
       records[row].last = time ?? records[row].last

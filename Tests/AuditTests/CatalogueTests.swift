@@ -136,7 +136,7 @@ struct Catalogue {
   var manual: String {
     var text = """
       .\\" SPDX-License-Identifier: Apache-2.0
-      .TH IOMMUSCOPE-FINDINGS 7 "" "iommuscope" "iommuscope manual"
+      .TH IOMMUSCOPE-FINDINGS 7 "2026-11-25" "iommuscope" "iommuscope manual"
       .SH NAME
       iommuscope-findings \\- what the audit of a remapping state may find
       .SH DESCRIPTION

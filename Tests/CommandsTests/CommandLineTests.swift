@@ -100,6 +100,7 @@ struct CommandLineTests {
           --limit <rows>          Rows of each list in the text; 0 for all. (default: 20)
           -o, --output <file>     Write the result to this file, which appears once it is complete, instead
                                   of standard output.
+          --no-pager              Never show text that is longer than the terminal through a pager.
 
         JUDGING THE RESULT:
           --fail-on <severity>    Exit with 1 if there is a finding of this severity or a worse one.

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Commands
 
-/// Every example of a manual page that begins with `$ ` runs on the samples, and the lines below it
+/// Every example of a manual page, and of the tour, that begins with `$ ` runs on the samples, and the lines below it
 /// stand in what it prints.
 struct ManualExampleTests {
   struct Example: Sendable, CustomTestStringConvertible {
@@ -17,10 +17,12 @@ struct ManualExampleTests {
   }
 
   static let examples: [Example] = {
-    let folder = URL(filePath: SampleTests.root + "man")
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    return names.sorted().flatMap { name in
-      let bytes = (try? Data(contentsOf: folder.appending(path: name))) ?? Data()
+    let root = URL(filePath: SampleTests.root)
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: root.path + "/man")) ?? []
+    let pages = names.sorted().map { "man/" + $0 } + ["Documentation/Tour.md"]
+    return pages.flatMap { page in
+      let bytes = (try? Data(contentsOf: root.appending(path: page))) ?? Data()
+      let name = page.split(separator: "/").last.map(String.init) ?? page
       return Self.examples(String(decoding: bytes, as: UTF8.self), of: name)
     }
   }()
@@ -29,8 +31,8 @@ struct ManualExampleTests {
     var examples: [Example] = []
     var isOpen = false
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      if line.hasPrefix(".fi") || line.hasPrefix(".Ed") { isOpen = false }
-      guard !line.hasPrefix(".") else { continue }
+      if [".fi", ".Ed", "```"].contains(where: line.hasPrefix) { isOpen = false }
+      guard !line.hasPrefix("."), !line.hasPrefix("```") else { continue }
       let plain = line.replacing("\\-", with: "-").replacing("\\(aq", with: "'")
         .replacing("\\e", with: "\\")
       if plain.hasPrefix("$ iommuscope ") {
@@ -74,6 +76,10 @@ struct ManualExampleTests {
       let page = "iommuscope-\(verb).1"
       #expect(Self.examples.contains { $0.page == page }, "\(page)")
     }
+    // The tour has a command for each of its questions, and each shows what is printed.
+    let tour = Self.examples.filter { $0.page == "Tour.md" }
+    #expect(tour.count >= 9)
+    #expect(tour.count { !$0.expected.isEmpty } >= 9)
   }
 
   @Test(arguments: examples)

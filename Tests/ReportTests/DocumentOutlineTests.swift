@@ -56,6 +56,50 @@ struct DocumentOutlineTests {
     #expect(used == Set(definitions.keys))
   }
 
+  @Test(arguments: outlines.indices) func theSchemaOfLinesIsWhole(_ index: Int) throws {
+    let outline = Self.outlines[index]
+    let schema = try #require(
+      try JSONSerialization.jsonObject(with: Data(outline.lineSchema.utf8)) as? [String: Any])
+    let definitions = try #require(schema["$defs"] as? [String: Any])
+    var used: Set<String> = []
+    func visit(_ value: Any) {
+      if let object = value as? [String: Any] {
+        if let reference = object["$ref"] as? String {
+          used.insert(String(reference.dropFirst("#/$defs/".count)))
+        }
+        object.values.forEach(visit)
+      } else if let array = value as? [Any] {
+        array.forEach(visit)
+      }
+    }
+    visit(schema)
+    #expect(used.isSubset(of: definitions.keys))
+    #expect(used.isSuperset(of: ["list:document", "list:end"]))
+    // Whatever is a line says so, and where.
+    for (name, definition) in definitions where name.hasPrefix("list:") {
+      let object = try #require(definition as? [String: Any])
+      let list = (object["properties"] as? [String: [String: Any]])?["list"]
+      #expect(list?["const"] as? String == String(name.dropFirst("list:".count)))
+      #expect((object["required"] as? [String])?.first == "list")
+    }
+  }
+
+  @Test func listsThatGrowWithMemoryAreLinesOfTheirOwn() throws {
+    let schema = try #require(
+      try JSONSerialization.jsonObject(with: Data(ReportDocument.outline.lineSchema.utf8))
+        as? [String: Any])
+    let definitions = try #require(schema["$defs"] as? [String: [String: Any]])
+    func properties(_ name: String) -> Set<String> {
+      Set((definitions[name]?["properties"] as? [String: Any] ?? [:]).keys)
+    }
+    #expect(properties("list:domains.mapping.runs").isSuperset(of: ["list", "row", "of", "iova"]))
+    #expect(!properties("list:domains").contains("of"))
+    // What has lines of its own is not in the row any more; short lists stay there.
+    #expect(!properties("mapping").contains("runs"))
+    #expect(properties("list:domains").isSuperset(of: ["mapping", "devices"]))
+    #expect(!properties("list:document").contains("units"))
+  }
+
   /// The pages that people read are made of the same statements.
   @Test(arguments: [
     ("man/iommuscope-json.5", DocumentReference.manualPage),

@@ -114,6 +114,40 @@ struct PageTests {
     #expect(windows.reduce(0) { $0 + $1.bytes } == UInt64(count) << 12)
   }
 
+  @Test func whatIsFixedStandsInItsAddressSpace() throws {
+    var state = RemappingState.sample
+    let place = try #require(state.domains.firstIndex { !($0.mapping?.runs.isEmpty ?? true) })
+    let domain = state.domains[place]
+    state.reservedRegions = [
+      ReservedRegion(
+        kind: .rmrr, segment: 0, base: 0x7000_0000, end: 0x7000_ffff, devices: domain.devices,
+        mapped: .absent),
+      ReservedRegion(
+        kind: .msi, segment: 0, base: 0xfee0_0000, end: 0xfeef_ffff, devices: ["0000:7f:1f.7"],
+        mapped: nil),
+    ]
+    let page = try Self.page(state)
+    // Those of its devices alone, as a shape and in the words for who does not see it.
+    #expect(page.contains("<title>rmrr 0x70000000 to 0x7000ffff</title>"))
+    #expect(page.contains("fixed: rmrr 0x70000000 to 0x7000ffff."))
+    #expect(!page.contains("<title>msi"))
+  }
+
+  struct Moments: Sendable {
+    var times: [UInt64]
+    var counts: [Int]?
+  }
+
+  @Test(arguments: [
+    Moments(times: [], counts: nil), Moments(times: [7, 7, 7], counts: nil),
+    Moments(times: [10, 110, 20, 20], counts: [3, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+    Moments(times: [0, 1], counts: [1, 1]),
+    Moments(times: [0, .max], counts: [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+  ])
+  func everyFaultIsCountedInItsStep(_ moments: Moments) {
+    #expect(FaultsOverTime(moments.times, steps: 10)?.counts == moments.counts)
+  }
+
   @Test func aScaleHoldsEveryAddress() {
     let extents = [
       Extent(0, 0xfff), Extent(1 << 40, (1 << 40) + 0xffff), Extent(.max - 0xfff, .max),

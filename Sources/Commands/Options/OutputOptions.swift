@@ -14,6 +14,11 @@ struct DestinationOptions: ParsableArguments {
     completion: .file())
   var output: String?
 
+  @Flag(help: "Never show text that is longer than the terminal through a pager.")
+  var noPager = false
+
+  var isPaged: Bool { output == nil && !noPager }
+
   /// Lets `body` write the result; never over one of `inputs`.
   ///
   /// A reader that has gone is no error.
@@ -86,12 +91,14 @@ extension DestinationOptions {
   ///   - text: writes the text, with colour or without.
   ///   - html: writes a page, for verbs that offer it.
   ///   - sarif: writes the results as SARIF, for verbs that offer it.
+  ///   - trace: writes the events for a viewer of traces, for verbs that offer it.
   func write(
     _ document: some Document, as form: FormatOptions<some FormatChoice>,
     in environment: Environment, keeping inputs: [String], paidBy work: WorkBudget? = nil,
     text: (_ sink: any ByteSink, _ color: Bool) throws -> Void,
     html: ((_ sink: any ByteSink) throws -> Void)? = nil,
-    sarif: ((_ sink: any ByteSink) throws -> Void)? = nil
+    sarif: ((_ sink: any ByteSink) throws -> Void)? = nil,
+    trace: ((_ sink: any ByteSink) throws -> Void)? = nil
   ) throws {
     try write(
       in: environment, keeping: inputs, paidBy: work, isText: form.format.output == .text
@@ -102,6 +109,7 @@ extension DestinationOptions {
       case .ndjson: try document.writeLines(to: sink)
       case .html: try html?(sink)
       case .sarif: try sarif?(sink)
+      case .trace: try trace?(sink)
       }
     }
   }
@@ -116,6 +124,8 @@ enum OutputFormat: String, CaseIterable {
   /// A page of one file.
   case html
   case sarif
+  /// Events for a viewer of traces.
+  case trace
 }
 
 /// The forms that one verb offers, by the names of `OutputFormat`.
@@ -147,6 +157,20 @@ enum PageFormat: String, FormatChoice {
     case .json: .json
     case .ndjson: .ndjson
     case .html: .html
+    }
+  }
+}
+
+/// Those of documents with events in time.
+enum EventsFormat: String, FormatChoice {
+  case text, json, ndjson, trace
+
+  var output: OutputFormat {
+    switch self {
+    case .text: .text
+    case .json: .json
+    case .ndjson: .ndjson
+    case .trace: .trace
     }
   }
 }

@@ -7,7 +7,7 @@ import Report
 import Session
 
 /// `carve`: root tables by their shape, with no symbols.
-struct CarveCommand: Verb {
+struct CarveCommand: DocumentVerb {
   static let configuration = CommandConfiguration(
     commandName: "carve",
     abstract: "Root tables found by their shape, with no symbols.",

@@ -10,7 +10,7 @@ import Session
 import StateDiff
 
 /// `diff`: two states compared.
-struct DiffCommand: Verb {
+struct DiffCommand: DocumentVerb {
   static let configuration = CommandConfiguration(
     commandName: "diff",
     abstract: "Two states compared: dumps, or reports written earlier.",

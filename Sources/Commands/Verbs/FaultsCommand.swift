@@ -8,7 +8,7 @@ import Report
 import Session
 
 /// `faults`: what the kernel log tells of remapping units, explained.
-struct FaultsCommand: Verb {
+struct FaultsCommand: DocumentVerb {
   static let configuration = CommandConfiguration(
     commandName: "faults",
     abstract: "The DMAR fault lines of the dump's kernel log, each explained against the tables.",

@@ -9,7 +9,7 @@ import Report
 import Session
 
 /// `history`: what the dump still holds of the time before the crash.
-struct HistoryCommand: Verb {
+struct HistoryCommand: DocumentVerb {
   static let configuration = CommandConfiguration(
     commandName: "history",
     abstract:
@@ -17,7 +17,8 @@ struct HistoryCommand: Verb {
     usage: "iommuscope history <dump> ... [<options>]",
     discussion: """
       Trace events of the systems iommu and intel_iommu, if they were switched on, how long before the \
-      panic they end, and the last descriptors of the invalidation queues, which carry no time.
+      panic they end, and the last descriptors of the invalidation queues, which carry no time. With \
+      --format trace the events, for ui.perfetto.dev or chrome://tracing.
       """)
 
   @Argument(help: .dumps, completion: .file())
@@ -39,7 +40,7 @@ struct HistoryCommand: Verb {
 
   @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
 
-  @OptionGroup(title: "Shaping the result") var form: FormatOptions<PlainFormat>
+  @OptionGroup(title: "Shaping the result") var form: FormatOptions<EventsFormat>
 
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
@@ -67,7 +68,8 @@ struct HistoryCommand: Verb {
       paidBy: evidence.work,
       text: { sink, color in
         try HistoryText(limit: length.rows, color: color).write(document, to: sink)
-      })
+      },
+      trace: { sink in try TraceEventLog(document).write(to: sink) })
     return .done
   }
 }

@@ -11,7 +11,7 @@ import Session
 import TableCopy
 
 /// `inherit`: what the crash kernel would find, under one policy or all.
-struct InheritCommand: Verb {
+struct InheritCommand: DocumentVerb {
   static let configuration = CommandConfiguration(
     commandName: "inherit",
     abstract:

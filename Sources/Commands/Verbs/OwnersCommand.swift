@@ -9,7 +9,7 @@ import Report
 import Session
 
 /// `owners`: which devices can reach physical addresses.
-struct OwnersCommand: Verb {
+struct OwnersCommand: DocumentVerb {
   static let configuration = CommandConfiguration(
     commandName: "owners",
     abstract: "Which devices can reach a physical address, and what the page is.",

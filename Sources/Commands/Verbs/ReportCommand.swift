@@ -10,7 +10,7 @@ import Report
 import Session
 
 /// `report`: everything about the remapping units at the time of the crash.
-struct ReportCommand: Verb {
+struct ReportCommand: DocumentVerb {
   static let configuration = CommandConfiguration(
     commandName: "report",
     abstract: "Everything about the remapping units at the time of the crash.",

@@ -14,13 +14,22 @@ struct SchemaCommand: Verb {
   @Argument(help: ArgumentHelp("Which document.", valueName: "document"))
   var document: DocumentArgument?
 
+  @Flag(help: "The schema of each line of the document as lines (--format ndjson).")
+  var lines = false
+
   @OptionGroup(title: "Shaping the result") var destination: DestinationOptions
 
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
+  func validate() throws {
+    if lines, document == nil { throw ValidationError("'--lines' needs a document.") }
+  }
+
+  var isPaged: Bool { destination.isPaged }
+
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let text =
-      document?.outline.jsonSchema
+      document.map { lines ? $0.outline.lineSchema : $0.outline.jsonSchema }
       ?? DocumentOutline.all.map { $0.verb + "\n" }.joined()
     try destination.write(in: environment) { sink in try sink.write(Array(text.utf8)) }
     return .done

@@ -6,7 +6,7 @@ import Session
 import Survey
 
 /// `survey`: many dumps, a line each.
-struct SurveyCommand: Verb {
+struct SurveyCommand: DocumentVerb {
   static let configuration = CommandConfiguration(
     commandName: "survey",
     abstract: "Many dumps, or folders of dumps: a line each, the worst first.",

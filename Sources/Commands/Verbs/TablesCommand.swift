@@ -76,6 +76,8 @@ struct TablesCommand: Verb {
     }
   }
 
+  var isPaged: Bool { format != .json && format != .ndjson && destination.isPaged }
+
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = try registers.added(to: input.request(dumps, in: environment))
     let evidence = try environment.evidence.evidence(

@@ -9,7 +9,7 @@ import Session
 import Translation
 
 /// `translate`: addresses of one device, level by level.
-struct TranslateCommand: Verb {
+struct TranslateCommand: DocumentVerb {
   static let configuration = CommandConfiguration(
     commandName: "translate",
     abstract: "Where a device's address leads, level by level.",

@@ -110,7 +110,8 @@ public enum DocumentReference {
       + " grow with memory have these as lines too, behind their own: \"domains.mapping.runs\","
       + " \"domains.iova.allocated\", \"policies.devices\" and others, where `of` is the number of the"
       + " row that they are part of. The last line has `list` \"end\" and in `lines` how many came"
-      + " before it; an output without it was cut.",
+      + " before it; an output without it was cut. `iommuscope schema DOCUMENT --lines` prints the JSON"
+      + " Schema of a line.",
   ]
 
   private static let promise = [

@@ -12,27 +12,12 @@ extension DocumentOutline {
     writer.string("urn:iommuscope:\(verb):1")
     writer.key("title")
     writer.string(schema)
-    Self.write(meaning: meaning + Self.common, fields: fields, to: writer)
+    write(meaning: meaning + Self.common, fields: fields, to: writer)
     writer.key("$defs")
     writer.openObject()
-    for kind in TextKind.allCases where uses(kind) {
-      writer.key(kind.rawValue)
-      writer.openObject()
-      writer.key("description")
-      writer.string(kind.meaning)
-      writer.key("type")
-      writer.string("string")
-      if let pattern = kind.pattern {
-        writer.key("pattern")
-        writer.string(pattern)
-      }
-      writer.close()
-    }
+    writeKinds(to: writer)
     for row in rows {
-      writer.key(row.name)
-      writer.openObject()
-      Self.write(meaning: row.meaning, fields: row.fields, to: writer)
-      writer.close()
+      writer.object(row.name) { write(meaning: row.meaning, fields: row.fields, to: writer) }
     }
     writer.close()
     writer.close()
@@ -41,35 +26,58 @@ extension DocumentOutline {
     return sink.text
   }
 
-  private static let common =
+  /// Definitions of the kinds of text that the document has.
+  func writeKinds(to writer: JSONWriter) {
+    for kind in TextKind.allCases where uses(kind) {
+      writer.object(kind.rawValue) {
+        writer.member("description", kind.meaning)
+        writer.member("type", "string")
+        if let pattern = kind.pattern { writer.member("pattern", pattern) }
+      }
+    }
+  }
+
+  static let common =
     " Keys are never missing; null is unknown or not applicable; every end is inclusive."
 
   private func uses(_ kind: TextKind) -> Bool {
     (fields + rows.flatMap(\.fields)).contains { $0.form.uses(kind) }
   }
 
-  private static func write(meaning: String, fields: [FieldOutline], to writer: JSONWriter) {
-    writer.key("description")
-    writer.string(meaning)
-    writer.key("type")
-    writer.string("object")
+  /// Writes the members of an object's schema into the object that is open.
+  ///
+  /// - Parameters:
+  ///   - style: which of the fields are left out; such a one may be there as null where it can be null.
+  ///   - leading: members in front of the fields: a name, and what writes its schema.
+  func write(
+    meaning: String, fields: [FieldOutline], style: SchemaStyle = SchemaStyle(),
+    leading: [(name: StaticString, schema: (JSONWriter) -> Void)] = [], to writer: JSONWriter
+  ) {
+    writer.member("description", meaning)
+    writer.member("type", "object")
     writer.key("additionalProperties")
     writer.literal("false")
-    writer.key("required")
-    writer.openArray()
-    for field in fields { writer.string(field.name) }
-    writer.close()
-    writer.key("properties")
-    writer.openObject()
-    for field in fields {
-      writer.key(field.name)
-      writer.openObject()
-      writer.key("description")
-      writer.string(field.meaning + field.form.meaningOfWords)
-      field.form.write(to: writer)
-      writer.close()
+    writer.array("required") {
+      for member in leading { writer.string("\(member.name)") }
+      for field in fields where !style.leavesOut(field.form) { writer.string(field.name) }
     }
-    writer.close()
+    writer.object("properties") {
+      for member in leading { writer.object(member.name) { member.schema(writer) } }
+      for field in fields {
+        let isLeftOut = style.leavesOut(field.form)
+        var isNullable = false
+        if case .nullable = field.form { isNullable = true }
+        guard !isLeftOut || isNullable else { continue }
+        writer.object(field.name) {
+          writer.member("description", field.meaning + field.form.meaningOfWords)
+          if isLeftOut {
+            writer.member("type", "null")
+          } else {
+            field.form.write(under: style.prefix, to: writer)
+          }
+        }
+      }
+    }
   }
 }
 
@@ -95,12 +103,12 @@ extension Form {
   }
 
   /// Writes the members of the form's schema into the object that is open.
-  fileprivate func write(to writer: JSONWriter) {
+  fileprivate func write(under prefix: String, to writer: JSONWriter) {
     switch self {
     case .any: break
-    case .flag, .integer, .text: write(isNullable: false, to: writer)
+    case .flag, .integer, .text: write(isNullable: false, under: prefix, to: writer)
     case .textExcept(let text):
-      Form.text(isEmptyAllowed: false).write(isNullable: false, to: writer)
+      Form.text(isEmptyAllowed: false).write(isNullable: false, under: prefix, to: writer)
       writer.key("not")
       writer.openObject()
       writer.key("const")
@@ -130,15 +138,15 @@ extension Form {
       writer.close()
     case .nullable(let form):
       switch form {
-      case .flag, .integer, .text: form.write(isNullable: true, to: writer)
-      default: Form.either([form]).write(isNullable: true, to: writer)
+      case .flag, .integer, .text: form.write(isNullable: true, under: prefix, to: writer)
+      default: Form.either([form]).write(isNullable: true, under: prefix, to: writer)
       }
     case .array(let form, let items):
       writer.key("type")
       writer.string("array")
       writer.key("items")
       writer.openObject()
-      form.write(to: writer)
+      form.write(under: prefix, to: writer)
       writer.close()
       if let items {
         writer.key("minItems")
@@ -148,7 +156,7 @@ extension Form {
       }
     case .row(let name):
       writer.key("$ref")
-      writer.string("#/$defs/\(name)")
+      writer.string("#/$defs/\(prefix)\(name)")
     case .map:
       writer.key("type")
       writer.string("object")
@@ -161,11 +169,11 @@ extension Form {
       for type in ["string", "integer", "null"] as [String] { writer.string(type) }
       writer.close()
       writer.close()
-    case .either: write(isNullable: false, to: writer)
+    case .either: write(isNullable: false, under: prefix, to: writer)
     }
   }
 
-  private func write(isNullable: Bool, to writer: JSONWriter) {
+  private func write(isNullable: Bool, under prefix: String, to writer: JSONWriter) {
     func type(_ name: String) {
       writer.key("type")
       guard isNullable else {
@@ -200,7 +208,7 @@ extension Form {
       writer.openArray()
       for form in forms {
         writer.openObject()
-        form.write(to: writer)
+        form.write(under: prefix, to: writer)
         writer.close()
       }
       if isNullable {

@@ -86,7 +86,7 @@ extension DocumentRow {
 
   @_semantics("optimize.sil.specialize.generic.never")
   static func form(_ refinement: FormRefinement, in catalogue: FormCatalogue) -> Form {
-    catalogue.row(rowName, meaning: rowMeaning) {
+    catalogue.row(rowName, meaning: rowMeaning, isLong: lineKind == .longRow) {
       var fields = FieldCollector<Self>(catalogue)
       describe(&fields)
       return fields.fields

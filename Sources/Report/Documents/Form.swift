@@ -122,14 +122,18 @@ final class FormCatalogue {
     var name: String
     var meaning: String
     var fields: [FieldOutline]
+    /// Whether lists of the row grow with memory.
+    var isLong = false
   }
 
   init() {}
 
-  func row(_ name: String, meaning: String, fields: () -> [FieldOutline]) -> Form {
+  func row(
+    _ name: String, meaning: String, isLong: Bool, fields: () -> [FieldOutline]
+  ) -> Form {
     if names.insert(name).inserted {
       let place = rows.count
-      rows.append(RowOutline(name: name, meaning: meaning, fields: []))
+      rows.append(RowOutline(name: name, meaning: meaning, fields: [], isLong: isLong))
       rows[place].fields = fields()
     }
     return .row(name)

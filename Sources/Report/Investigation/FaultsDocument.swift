@@ -43,6 +43,8 @@ public struct FaultsDocument: Hashable, Sendable {
     public var others: Int
   }
 
+  /// How many came when; `nil` where fewer than two moments are known.
+  public var overTime: FaultsOverTime?
   /// Where work ended early; empty where all was looked at.
   public var cuts: [Cut]
 
@@ -55,6 +57,7 @@ public struct FaultsDocument: Hashable, Sendable {
     self.dump = dump
     self.faults = faults
     self.unitMessages = unitMessages
+    overTime = FaultsOverTime(log.times)
     let messages = log.units.reduce(0) { $0 + $1.count }
     if isGiven {
       given = Given(
@@ -91,6 +94,10 @@ extension FaultsDocument: Document, DocumentRow {
     fields.field(
       "unitMessages", \.unitMessages,
       "Other messages about units, by first occurrence; those that are alike are one row.")
+    fields.field(
+      "overTime", \.overTime,
+      "How many refused requests came when; null where fewer than two moments are known.",
+      since: "0.1.0")
     fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

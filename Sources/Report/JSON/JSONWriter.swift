@@ -15,7 +15,7 @@ final class JSONWriter {
 
   // The state is only touched by this type's own methods, which run one after the other and call
   // nothing that could come back here, so no two accesses overlap and none needs to be tracked.
-  @safe @exclusivity(unchecked) private var output: JSONBytes
+  @safe @exclusivity(unchecked) var output: JSONBytes
   /// The containers that are already broken.
   @safe @exclusivity(unchecked) private var frames: [Frame] = []
   /// Where the current line begins; left of the bytes if they have gone to the sink.
@@ -209,7 +209,7 @@ final class JSONWriter {
 
   /// Writes a scalar, which `body` appends.
   @inline(__always)
-  private func scalar(_ body: (JSONWriter) -> Void) {
+  func scalar(_ body: (JSONWriter) -> Void) {
     if isCompact {
       if needsComma { output.append(UInt8(ascii: ",")) }
       body(self)

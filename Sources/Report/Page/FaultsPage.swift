@@ -66,6 +66,7 @@ struct FaultsParts {
     }
     let shown = spans.prefix(40)
     let span = max(end - start, 0.001)
+    if let overTime = document.overTime { storm(overTime) }
     Picture.draw(
       "Faults over time",
       "From \(start) to \(end) seconds since boot, \(Quantity.count(spans.count, "kind")).",
@@ -94,9 +95,39 @@ struct FaultsParts {
       picture.text("\(end) s", 970, y + 14, "m dimt", anchor: "end")
     }
     Picture.legend(
-      [("removed", "writes"), ("moved", "reads"), ("access", "interrupts")], to: writer)
+      [("live", "all"), ("removed", "writes"), ("moved", "reads"), ("access", "interrupts")],
+      to: writer)
     if shown.count < spans.count { page.cut(spans.count - shown.count) }
   }
+
+  /// How many came when, over the same stretch of time as the kinds below.
+  private func storm(_ overTime: FaultsOverTime) {
+    guard let highest = overTime.counts.max(), highest > 0 else { return }
+    let seconds = Double(overTime.step) / 1e9
+    let length = seconds >= 0.1 ? "\(Self.tenths(seconds)) s" : "\(Self.tenths(seconds * 1000)) ms"
+    let total = overTime.counts.reduce(0, +)
+    Picture.draw(
+      "Refused requests in each \(length)",
+      "\(total) in \(Quantity.count(overTime.counts.count, "step")), at most \(highest) in one.",
+      height: 92, to: writer
+    ) { picture in
+      picture.text("all, in each \(length)", 0, 48, "s")
+      let width = 720 / Double(max(1, overTime.last - overTime.first)) * Double(overTime.step)
+      for (place, count) in overTime.counts.enumerated() where count > 0 {
+        let x = 250 + width * Double(place)
+        let high = max(2, 66 * Double(count) / Double(highest))
+        // The last step may reach beyond the last request.
+        picture.rectangle(
+          x, 78 - high, max(1, min(width, 970 - x) - 1), high, "live",
+          title: "\(count) from \(Self.tenths(Double(place) * seconds)) s after the first on")
+      }
+      picture.line(250, 78, 970, 78, "axis")
+      picture.text("\(highest)", 244, 20, "m dimt", anchor: "end")
+      picture.line(246, 12, 250, 12, "axis")
+    }
+  }
+
+  private static func tenths(_ value: Double) -> String { Picture.number(value) }
 
   private static func seconds(_ text: String?) -> Double? { text.flatMap { Double($0) } }
 

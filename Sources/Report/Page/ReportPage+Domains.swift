@@ -91,7 +91,21 @@ extension ReportParts {
       target: { address in
         windows.lastIndex { $0.start <= address }.map { "space-\(index)-\($0)" }
       },
-      regions: [])
+      regions: regions(of: domain))
+  }
+
+  /// Reserved regions of the domain's devices, those that are named more than once only once.
+  private func regions(of domain: Domain) -> [(kind: ReservedRegion.Kind, extent: Extent)] {
+    let devices = Set(domain.devices)
+    var regions: [(kind: ReservedRegion.Kind, extent: Extent)] = []
+    for region in state.reservedRegions where region.devices.contains(where: devices.contains) {
+      let extent = Extent(region.base.rawValue, region.end.rawValue)
+      guard !regions.contains(where: { $0 == (region.kind, extent) }) else { continue }
+      regions.append((region.kind, extent))
+      // A picture has no room for more.
+      if regions.count == 64 { break }
+    }
+    return regions.sorted { $0.extent.start < $1.extent.start }
   }
 
   private func details(_ index: Int) {

@@ -206,28 +206,3 @@ extension Finding.Severity {
     }
   }
 }
-
-extension JSONWriter {
-  fileprivate func member(_ name: StaticString, _ text: String) {
-    key(name)
-    string(text)
-  }
-
-  fileprivate func object(_ name: StaticString, _ body: () -> Void) {
-    key(name)
-    object(body)
-  }
-
-  fileprivate func object(_ body: () -> Void) {
-    openObject()
-    body()
-    close()
-  }
-
-  fileprivate func array(_ name: StaticString, _ body: () -> Void) {
-    key(name)
-    openArray()
-    body()
-    close()
-  }
-}

@@ -8,15 +8,16 @@ struct AddressBand {
   let domain: Domain
   /// The row that pieces lead to; `nil` where there is none.
   let target: (UInt64) -> String?
-  /// Fixed regions of the domain's devices.
-  let regions: [Extent]
+  /// Reserved regions of the domain's devices, by address.
+  let regions: [(kind: ReservedRegion.Kind, extent: Extent)]
 
   static let legend: [(look: String, words: String)] = [
     ("live", "mapped, writable"), ("ro", "mapped, read only"), ("flight", "transfers in flight"),
     ("alloc", "allocated and mapped"), ("unmapped", "allocated, nothing mapped"),
     ("cached", "freed, in a CPU's cache"), ("pending", "unmapped, waits for its flush"),
     ("flushed", "unmapped and flushed"), ("reserved", "reserved"),
-    ("stray", "mapped, not allocated"),
+    ("stray", "mapped, not allocated"), ("firmware", "fixed: RMRR"), ("acpi", "fixed: ISA, other"),
+    ("crash-kernel", "fixed: interrupts (MSI)"), ("memory", "fixed: window of a host bridge"),
   ]
 
   /// Whether there is anything to draw.
@@ -37,12 +38,14 @@ struct AddressBand {
         + nodes.lazy.filter { $0.state != .reserved }.map {
           Extent($0.start.rawValue, $0.end.rawValue)
         }
-        + regions, from: 70, width: 920)
+        + regions.map(\.extent), from: 70, width: 920)
     guard !scale.pieces.isEmpty else { return }
     let hasAllocator = domain.iova != nil
-    let height = hasAllocator ? 112 : 84
+    // Below the tables and the allocator, where there is one.
+    let fixed = hasAllocator ? 70.0 : 43.0
+    let bottom = fixed + 14
     Picture.draw(
-      "Address space of \(domain.label)", description, height: height, to: writer
+      "Address space of \(domain.label)", description, height: Int(bottom) + 47, to: writer
     ) { picture in
       picture.text("tables", 0, 30, "s")
       let writable = extents(of: runs) { $0.access != .read }
@@ -74,6 +77,7 @@ struct AddressBand {
           .map { Extent($0.start.rawValue, $0.end.rawValue) }
         for bar in scale.bars(stray) { picture.rectangle(bar.x, 41, bar.width, 24, "stray") }
       }
+      drawFixed(scale, picture, y: fixed)
       for piece in scale.pieces {
         let inside = runs.count { Extent($0).overlaps(piece.extent) }
         let words =
@@ -81,10 +85,36 @@ struct AddressBand {
           + Quantity.count(inside, "run")
         picture.link(target(piece.extent.start), words) {
           picture.rectangle(
-            piece.x - 2, 8, piece.width + 4, hasAllocator ? 58 : 32, "hit", title: words)
+            piece.x - 2, 8, piece.width + 4, bottom - 6, "hit", title: words)
         }
       }
-      scale.label(picture, y: hasAllocator ? 74 : 46)
+      scale.label(picture, y: bottom + 8)
+    }
+  }
+
+  /// What no device's transfers may be given: reserved regions, and the windows of host bridges, as far as
+  /// something else is drawn there.
+  private func drawFixed(_ scale: AddressScale, _ picture: Picture, y: Double) {
+    picture.text("fixed", 0, y + 11, "s")
+    func draw(_ extents: [Extent], _ look: String, _ words: String) {
+      for bar in scale.bars(AddressScale.merged(extents)) {
+        picture.rectangle(bar.x, y, bar.width, 14, look, title: words)
+      }
+    }
+    // What the allocator reserved and no region explains.
+    let windows = (domain.iova?.allocated ?? []).lazy.filter { $0.state == .reserved }
+      .map { Extent($0.start.rawValue, $0.end.rawValue) }
+      .filter { node in !regions.contains { $0.extent.overlaps(node) } }
+    draw(scale.parts(of: AddressScale.merged(Array(windows))), "memory", "window of a host bridge")
+    let kinds: [(ReservedRegion.Kind, String)] = [
+      (.isa, "acpi"), (.other, "acpi"), (.msi, "crash-kernel"), (.rmrr, "firmware"),
+    ]
+    for (kind, look) in kinds {
+      for region in regions where region.kind == kind {
+        draw(
+          scale.parts(of: [region.extent]), look,
+          "\(kind.rawValue) \(HexWord(region.extent.start)) to \(HexWord(region.extent.end))")
+      }
     }
   }
 
@@ -103,6 +133,12 @@ struct AddressBand {
     }
     if let space = domain.iova { parts.append("allocator: \(AllocatorText.account(space))") }
     if domain.inFlight { parts.append("transfers in flight") }
+    if !regions.isEmpty {
+      let words = regions.prefix(8).map {
+        "\($0.kind.rawValue) \(HexWord($0.extent.start)) to \(HexWord($0.extent.end))"
+      }
+      parts.append("fixed: " + words.joined(separator: ", "))
+    }
     return parts.joined(separator: "; ") + "."
   }
 }

@@ -91,6 +91,15 @@ struct AddressScale {
     return (x, max(1.5, piece.width * (end - start) / size))
   }
 
+  /// What of extents lies in the pieces; a wide one may lie in several.
+  func parts(of extents: [Extent]) -> [Extent] {
+    pieces.flatMap { piece in
+      extents.lazy.filter { $0.overlaps(piece.extent) }.map {
+        Extent(max($0.start, piece.extent.start), min($0.end, piece.extent.end))
+      }
+    }
+  }
+
   /// Extents as bars, joined where the screen shows no space between them: however many there are,
   /// there are no more bars than a line has places.
   func bars(_ extents: some Sequence<Extent>) -> [(x: Double, width: Double)] {
