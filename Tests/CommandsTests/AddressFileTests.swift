@@ -46,4 +46,35 @@ struct AddressFileTests {
     #expect(none.status == .done)
     #expect(none.output.contains("No such file"))
   }
+
+  @Test(arguments: [["--limit", "-1"], ["--limit=-1"], ["--max-entries=-1"], ["--max-output=-5"]])
+  func `a limit below nothing is wrong usage`(words: [String]) {
+    let run = SampleTests.run(["owners", Self.sample, "0x0"] + words)
+    #expect(run.status == .usage)
+    #expect(run.errors.contains(words[0].split(separator: "=")[0]))
+  }
+
+  @Test func `what is neither an address nor a file is wrong usage`() {
+    let run = SampleTests.run(["owners", Self.sample, "0x0", "/nonexistent/part"])
+    #expect(run.status == .usage)
+    #expect(run.errors.contains("/nonexistent/part"))
+    // A file that is another dump is none of this one's parts.
+    let other = SampleTests.run([
+      "owners", Self.sample, "0x0", SampleTests.sample("7.3-scalable.vmcore"),
+    ])
+    #expect(other.status == .failed)
+    #expect(other.output.isEmpty)
+  }
+
+  @Test func `a file of registers that holds none is named`() throws {
+    let report = SampleTests.run(["report", Self.sample, "--format", "json"])
+    for bytes in [Array(report.output.utf8), Array("nonsense".utf8)] {
+      try SampleTests.withFile(bytes, named: "registers.json") { path in
+        let run = SampleTests.run(["report", Self.sample, "--registers", path])
+        #expect(run.status == .failed)
+        #expect(run.output.isEmpty)
+        #expect(run.errors.contains("registers.json"))
+      }
+    }
+  }
 }

@@ -43,6 +43,19 @@ struct KernelAccountTests {
       ("DMAR: VT-d detected Invalidation Queue Error: Reason f", .unreachable),
       ("DMAR: VT-d detected Invalidation Time-out Error: SID ffff", .unreachable),
       ("DMAR: DRHD: handling fault status reg ffffffff", .unreachable),
+      (
+        "DMAR: ERROR: DMA PTE for vPFN 0xf1f80 already set (to f1f80003 not 12bea5803)", .alreadySet
+      ),
+      ("DMAR: IOMMU: dmar0: Page request without PASID: 00000000 00000000", .pageRequest),
+      ("DMAR hardware is malfunctioning", .malfunction),
+      ("DMAR-IR: Failed to copy IR table for dmar1 from previous kernel", .failure),
+      (
+        "DMAR: [Firmware Bug]: RMRR entry for device 03:00.0 is broken - applying workaround",
+        .firmware
+      ),
+      (
+        "Your BIOS is broken; DMAR reported at address fed64000 returns all ones!", .unreachable
+      ),
       // Comes along with the fault that it is about.
       ("DMAR: DRHD: handling fault status reg 2", nil),
       ("usb 1-1: a line of somebody else's", nil),
