@@ -265,7 +265,7 @@ extension Audit {
       Everything that a DMA domain maps lies in a node of its IOVA allocator.
 
       Reserved regions and the ISA window are mapped without a node by older kernels. Domains
-      without an allocator are not judged.
+      without an allocator, or whose allocator could not be read to its end, are not judged.
 
       Source: `struct iova_domain`, `intel_unmap`, `__iommu_dma_unmap`. Severity: error; a mapping
       that was never removed lets a device reach memory that is somebody else's by now.
