@@ -1,11 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Memory
 import MemoryFixtures
+import RemappingState
 import Testing
 
-@testable import RemappingState
-
 struct PageSetTests {
+  private func pages(_ ranges: [ClosedRange<UInt64>]) -> PageSet? {
+    PageSet(writableThrough: ranges.map { run($0, .readWrite) })
+  }
+
+  private func run(_ range: ClosedRange<UInt64>, _ access: Access) -> Run {
+    Run(
+      iova: IOVirtualAddress(0), length: HexWord(range.upperBound - range.lowerBound + 1),
+      physical: PhysicalAddress(range.lowerBound), access: access)
+  }
+
+  /// What may only be read is not in the set.
+  @Test func hasWhatMayBeWritten() throws {
+    let runs = (0..<3000 as Range<UInt64>).map { page in
+      run(page << 12...page << 12 | 0xfff, Access.allCases[Int(page % 3)])
+    }
+    let set = try #require(PageSet(writableThrough: runs))
+    #expect(set.bytes == 2000 << 12)
+    #expect(set.intersection(AddressRanges([0...0x2fff])).ranges == [0x1000...0x2fff])
+  }
+
   /// Many pages here and there, in no order, against the same as a list of ranges.
   @Test(arguments: [1, 2, 3, 4] as [UInt64])
   func agreesWithRanges(_ seed: UInt64) throws {
@@ -16,7 +36,7 @@ struct PageSetTests {
       let first = base + random.next() % spread
       return first << 12...(first + random.next() % (random.chance(5) ? 300 : 3)) << 12 | 0xfff
     }
-    let pages = try #require(PageSet(ranges))
+    let pages = try #require(self.pages(ranges))
     let set = AddressRanges(ranges)
     #expect(pages.bytes == set.bytes)
     let others = (0..<50).map { _ -> ClosedRange<UInt64> in
@@ -33,12 +53,14 @@ struct PageSetTests {
   /// Where bits would be larger than ranges, or cannot tell them, there is no such set.
   @Test func refusesWhatBitsDoNotSuit() {
     let few = (0..<100).map { UInt64($0) << 13...UInt64($0) << 13 | 0xfff }
-    #expect(PageSet(few) == nil)
+    #expect(pages(few) == nil)
     let scattered = (0..<5000).map { UInt64($0) << 30...UInt64($0) << 30 | 0xfff }
-    #expect(PageSet(scattered) == nil)
+    #expect(pages(scattered) == nil)
     let wide = (0..<5000).map { UInt64($0) << 12...UInt64($0) << 12 | 0xfff } + [~0xfff ... .max]
-    #expect(PageSet(wide) == nil)
+    #expect(pages(wide) == nil)
+    // 5000 times the same GiB.
+    #expect(pages(Array(repeating: 0...0x3fff_ffff, count: 5000)) == nil)
     let unaligned = (0..<5000).map { UInt64($0) << 12...UInt64($0) << 12 | 0x7ff }
-    #expect(PageSet(unaligned) == nil)
+    #expect(pages(unaligned) == nil)
   }
 }

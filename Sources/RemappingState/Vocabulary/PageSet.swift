@@ -18,20 +18,15 @@ public struct PageSet {
   /// Stretches from the first page to the last at most: 2^20 are 128 TiB.
   private static let stretchLimit: UInt64 = 1 << 20
 
-  /// The pages that may be written through some runs.
+  /// The pages that may be written through some runs, in any order.
   ///
-  /// - Returns: `nil` where bits would take more memory than the runs, or a target is no whole pages.
+  /// - Returns: `nil` where bits would take more memory or time than a list of the runs, or a target is
+  ///   no whole pages.
   public init?(writableThrough runs: [Run]) {
-    self.init(
-      runs.lazy.filter { $0.length.rawValue > 0 && $0.access != .read }.map(\.targets))
-  }
-
-  /// - Parameter ranges: whole pages, in any order; they may overlap.
-  /// - Returns: `nil` where bits would take more memory than the ranges, or a range is no whole pages.
-  init?(_ ranges: some Sequence<ClosedRange<UInt64>>) {
     var (lowest, highest, count) = (UInt64.max, 0 as UInt64, 0)
     var unaligned: UInt64 = 0
-    for range in ranges {
+    for run in runs where Self.isWritable(run) {
+      let range = run.targets
       lowest = min(lowest, range.lowerBound)
       highest = max(highest, range.upperBound)
       unaligned |= range.lowerBound | ~range.upperBound
@@ -45,10 +40,15 @@ public struct PageSet {
     chunkOfStretch = Array(repeating: -1, count: Int(highest >> shift - firstStretch) + 1)
     // A range takes 16 bytes in a list.
     let wordLimit = 2 * count
-    for range in ranges {
+    // Hostile runs may all be as wide as memory; a sort is not held up by their width.
+    var stepsLeft = 64 * count
+    for run in runs where Self.isWritable(run) {
+      let range = run.targets
       var page = range.lowerBound >> 12
       let last = range.upperBound >> 12
       while page <= last {
+        stepsLeft &-= 1
+        guard stepsLeft > 0 else { return nil }
         let stretch = Int(truncatingIfNeeded: page >> 15 - firstStretch)
         var chunk = Int(chunkOfStretch[stretch])
         if chunk < 0 {
@@ -64,6 +64,11 @@ public struct PageSet {
         page = end &+ 1
       }
     }
+  }
+
+  @inline(__always)
+  private static func isWritable(_ run: Run) -> Bool {
+    run.length.rawValue > 0 && run.access != .read
   }
 
   /// Bits from one to another, both inclusive and below 64.
