@@ -17,7 +17,7 @@ enum LibraryVersions {
     let landlock = sandbox_landlock()
     let files = landlock > 0 ? "Landlock \(landlock)" : "no Landlock in this kernel"
     var lines = [own]
-    lines.append("built: \(configuration), Swift \(swiftVersion) \(runtime)")
+    lines.append("built: \(configuration), Swift \(_SwiftStdlibVersion.current) \(runtime)")
     lines.append("sandbox: seccomp, \(files)")
     lines.append(systemLibrary)
     lines += linked.map(\.line)
@@ -32,11 +32,6 @@ enum LibraryVersions {
     #else
     "release"
     #endif
-  }
-
-  /// The language's version that the standard library is of; it does not keep the number of a patch.
-  private static var swiftVersion: String {
-    "\(_SwiftStdlibVersion.current)".split(separator: ".").prefix(2).joined(separator: ".")
   }
 
   /// `glibc 2.36`, of the machine that it runs on.

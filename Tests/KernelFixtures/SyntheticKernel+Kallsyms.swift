@@ -111,8 +111,6 @@ public enum KallsymsLayout: CaseIterable, Sendable {
   case offsetsWideMarkers
   /// The same with markers of four bytes: v4.20 to v6.1.
   case offsets
-  /// The same with the order of the names between markers and tokens: v6.2, and later ones of v6.1.
-  case offsetsWithOrder
   /// Offsets and their base behind the tokens: v6.3 and later.
   case offsetsBehind
   /// Offsets relative to their own place behind the tokens: without a base in between.
@@ -133,7 +131,7 @@ extension SyntheticKernel {
     tokens: [String] = ["Tintel_", "Ddmar_", "iommu", "_units"]
   ) -> [String: KernelAddress] {
     let coded = CodedNames(list.map(\.name), tokens: tokens)
-    let total = padding + coded.names.count + list.count * 12 + 16384
+    let total = padding + coded.names.count + list.count * 8 + 16384
     let start = inImage(allocate(total, alignment: 4096))
     var labels: [String: KernelAddress] = [:]
     var next = start.rawValue + UInt64(padding)
@@ -158,7 +156,7 @@ extension SyntheticKernel {
         part(
           "kallsyms_offsets",
           list.enumerated().flatMap { bytes($1.address.rawValue &- place &- UInt64($0 * 4), 4) })
-      case .offsets, .offsetsWithOrder, .offsetsWideMarkers, .offsetsBehind:
+      case .offsets, .offsetsWideMarkers, .offsetsBehind:
         part("kallsyms_offsets", list.flatMap { bytes(base &- 1 &- $0.address.rawValue, 4) })
         part("kallsyms_relative_base", bytes(base, 8))
       }
@@ -168,13 +166,6 @@ extension SyntheticKernel {
     part("kallsyms_num_syms", bytes(UInt64(list.count), isWide ? 8 : 4))
     part("kallsyms_names", coded.names)
     part("kallsyms_markers", coded.markers.flatMap { bytes(UInt64($0), isWide ? 8 : 4) })
-    if layout == .offsetsWithOrder {
-      // Numbers of three bytes, the highest first; any order does here.
-      let numbers = list.indices.map { ($0 * 7919) % list.count }
-      part(
-        "kallsyms_seqs_of_names",
-        numbers.flatMap { [$0 >> 16, $0 >> 8, $0].map { UInt8(truncatingIfNeeded: $0) } })
-    }
     part("kallsyms_token_table", coded.tokenTable)
     part("kallsyms_token_index", coded.tokenIndex)
     if isBehind { addresses() }

@@ -10,8 +10,7 @@ internal import Memory
 ///
 /// - The index behind the tokens repeats where each of them begins.
 /// - The markers before the tokens ascend from 0 and tell how many names there are, give or take 255,
-///   and how many bytes these take: the names with their number lie just before the markers. In v6.2,
-///   and in kernels that it was brought back to, the order of the names lies in between.
+///   and how many bytes these take: the names with their number lie just before the markers.
 /// - Addresses lie before the number up to Linux v6.2, behind the tokens' index since v6.3.
 ///
 /// Source: scripts/kallsyms.c, function `write_src`, of Linux v3.10, v4.18, v5.4, v5.10, v6.1, v7.3.
@@ -150,39 +149,12 @@ struct KallsymsSearch {
     return nil
   }
 
-  private typealias FoundMarkers = (list: KallsymsPlace.Markers, count: Int, last: UInt64)
-
-  /// The largest table of the names' order that is looked behind, in names.
-  private static let orderLimit = 1 << 19
-
-  /// The markers that end just before the tokens, or before the order of the names.
-  ///
-  /// Source: `kallsyms_seqs_of_names`, three bytes for each name, since Linux commit 60443c88f3a8
-  /// ("kallsyms: Improve the performance of kallsyms_lookup_name()") (in v6.2); behind the tokens since
-  /// v6.3.
-  private func markers(before tokens: KernelAddress, byteCount: Int) -> FoundMarkers? {
-    if let found = markers(endingAt: tokens.rawValue, byteCount: byteCount) { return found }
-    guard byteCount == 4 else { return nil }
-    for size in stride(from: 8 as UInt64, through: UInt64(Self.orderLimit) * 3, by: 8) {
-      guard size < tokens.rawValue,
-        let found = markers(endingAt: tokens.rawValue - size, byteCount: byteCount),
-        // As many names as the order has, with up to seven bytes of padding.
-        ordersAgree(size, found.count),
-        !names(before: found.list, found.count, last: found.last).isEmpty
-      else { continue }
-      return found
-    }
-    return nil
-  }
-
-  /// Whether so many bytes, with up to seven of padding, order as many names as there are markers for.
-  private func ordersAgree(_ size: UInt64, _ markers: Int) -> Bool {
-    [Int(size) / 3, (Int(size) - 5) / 3].contains { ($0 + 255) / 256 == markers }
-  }
-
-  private func markers(endingAt end: UInt64, byteCount: Int) -> FoundMarkers? {
+  /// The markers that end just before the tokens.
+  private func markers(
+    before tokens: KernelAddress, byteCount: Int
+  ) -> (list: KallsymsPlace.Markers, count: Int, last: UInt64)? {
     let size = UInt64(byteCount)
-    var place = end
+    var place = tokens.rawValue
     func marker(_ place: UInt64) -> UInt64? {
       if byteCount == 8 { return try? space.littleEndian(at: KernelAddress(place)) }
       let marker: UInt32? = try? space.littleEndian(at: KernelAddress(place))
