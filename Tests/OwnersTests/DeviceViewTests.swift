@@ -49,7 +49,8 @@ struct DeviceViewTests {
   // MARK: Limits
 
   @Test func `pages are looked up as far as the run may`() throws {
-    let work = WorkBudget(WorkLimits(entries: 3 * 256 * 64))
+    // Enough for three steps, and for what looking for the units' tables takes.
+    let work = WorkBudget(WorkLimits(entries: 3 * 256 * 64 + 64))
     let evidence = DumpEvidence(state: guest, memory: SyntheticMemory([:]), work: work)
     let view = try #require(DeviceView(of: "0000:00:03.0", in: evidence))
     let free = try reach(view, .freePages)
