@@ -22,6 +22,8 @@ struct SchemaStyle {
       case .longRow: return .longRows
       case .inline, .rows, .longRows: return .inline
       }
+    case .either(let forms):
+      return !forms.isEmpty && forms.allSatisfy { kind(of: $0) == .row } ? .row : .inline
     default: return .inline
     }
   }
@@ -31,6 +33,9 @@ extension DocumentOutline {
   /// A list whose rows are lines.
   private struct LineList {
     var path: String
+    /// What its lines are called in the schema; a list of rows of several forms stands there several
+    /// times.
+    var name: String
     var row: FormCatalogue.RowOutline
     /// Whether its lines name the row that they are part of.
     var hasOwner: Bool
@@ -51,7 +56,7 @@ extension DocumentOutline {
         "A line of the document as lines: what it says of itself, a row of one of its lists, or the end."
           + Self.common)
       writer.array("oneOf") {
-        for name in ["document"] + lists.map(\.path) + ["end"] {
+        for name in ["document"] + lists.map(\.name) + ["end"] {
           writer.object { writer.member("$ref", "#/$defs/list:\(name)") }
         }
       }
@@ -108,7 +113,7 @@ extension DocumentOutline {
     if list.hasOwner {
       leading.append(("of", number("The number of the row that it is part of.")))
     }
-    writer.object("list:\(list.path)") {
+    writer.object("list:\(list.name)") {
       write(
         meaning: list.row.meaning, fields: list.row.fields, style: style, leading: leading,
         to: writer)
@@ -140,15 +145,23 @@ extension DocumentOutline {
     func visit(_ fields: [FieldOutline], at path: String, hasOwner: Bool, inside names: [String]) {
       for field in fields {
         let kind = style.kind(of: field.form)
-        // A row in a row of its own kind would have no last place.
-        guard let name = field.form.rowName, !names.contains(name),
-          let row = rows.first(where: { $0.name == name })
-        else { continue }
         let place = path.isEmpty ? field.name : "\(path).\(field.name)"
         let isList = kind == .longRows || kind == .rows && !hasOwner
         guard isList || kind == .row || kind == .longRow else { continue }
-        if isList { lists.append(LineList(path: place, row: row, hasOwner: hasOwner)) }
-        visit(row.fields, at: place, hasOwner: hasOwner || isList, inside: names + [name])
+        let forms = field.form.rowNames
+        for name in forms {
+          // A row in a row of its own kind would have no last place.
+          guard !names.contains(name), let row = rows.first(where: { $0.name == name }) else {
+            continue
+          }
+          if isList {
+            lists.append(
+              LineList(
+                path: place, name: forms.count == 1 ? place : "\(place):\(name)", row: row,
+                hasOwner: hasOwner))
+          }
+          visit(row.fields, at: place, hasOwner: hasOwner || isList, inside: names + [name])
+        }
       }
     }
     visit(fields, at: "", hasOwner: false, inside: [])
@@ -157,12 +170,13 @@ extension DocumentOutline {
 }
 
 extension Form {
-  /// The row that a value is, or that its items are.
-  fileprivate var rowName: String? {
+  /// The rows that a value may be, or that its items may be.
+  fileprivate var rowNames: [String] {
     switch self {
-    case .row(let name): name
-    case .nullable(let form), .array(let form, _): form.rowName
-    default: nil
+    case .row(let name): [name]
+    case .nullable(let form), .array(let form, _): form.rowNames
+    case .either(let forms): forms.flatMap(\.rowNames)
+    default: []
     }
   }
 }
