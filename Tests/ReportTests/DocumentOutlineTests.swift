@@ -79,9 +79,24 @@ struct DocumentOutlineTests {
     for (name, definition) in definitions where name.hasPrefix("list:") {
       let object = try #require(definition as? [String: Any])
       let list = (object["properties"] as? [String: [String: Any]])?["list"]
-      #expect(list?["const"] as? String == String(name.dropFirst("list:".count)))
+      // Rows of several forms follow the place with the form's name.
+      let place = name.dropFirst("list:".count).prefix { $0 != ":" }
+      #expect(list?["const"] as? String == String(place))
       #expect((object["required"] as? [String])?.first == "list")
     }
+  }
+
+  @Test func rowsOfSeveralFormsAreLines() throws {
+    let schema = try #require(
+      try JSONSerialization.jsonObject(with: Data(DiffDocument.outline.lineSchema.utf8))
+        as? [String: Any])
+    let definitions = try #require(schema["$defs"] as? [String: [String: Any]])
+    for form in ["fieldChange", "mappingChange"] {
+      let properties = definitions["list:domains.changed:\(form)"]?["properties"] as? [String: Any]
+      #expect(properties?.keys.contains("key") == true)
+    }
+    let document = definitions["document:domainDifference"]?["properties"] as? [String: Any]
+    #expect(document?.isEmpty == true)
   }
 
   @Test func listsThatGrowWithMemoryAreLinesOfTheirOwn() throws {
