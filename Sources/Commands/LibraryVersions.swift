@@ -17,7 +17,9 @@ enum LibraryVersions {
     let landlock = sandbox_landlock()
     let files = landlock > 0 ? "Landlock \(landlock)" : "no Landlock in this kernel"
     var lines = [own]
-    lines.append("built: \(configuration), Swift \(_SwiftStdlibVersion.current) \(runtime)")
+    lines.append(
+      "built: \(configuration); Swift's standard library \(_SwiftStdlibVersion.current), \(runtime)"
+    )
     lines.append("sandbox: seccomp, \(files)")
     lines.append(systemLibrary)
     lines += linked.map(\.line)
@@ -50,7 +52,7 @@ enum LibraryVersions {
       return "linked in"
     }
     unsafe dlclose(handle)
-    return "as a library"
+    return "shared"
   }
 
   private struct Library {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import RemappingState
 import Report
 import StateFixtures
@@ -60,6 +61,47 @@ struct PagerTests {
     #expect(Pager.command(["PAGER": "more", "TERM": "dumb"]) == nil)
     #expect(Pager.command([:])?.contains("less") == true)
   }
+
+  struct RealCase: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    /// Shell words, behind which the file for the pager's text follows.
+    var command: String
+    var lines: Int
+    var isPaged: Bool
+  }
+
+  static let realCases = [
+    RealCase(testDescription: "long text", command: "cat >", lines: 5000, isPaged: true),
+    RealCase(testDescription: "short text", command: "cat >", lines: 0, isPaged: false),
+    RealCase(
+      testDescription: "a pager that reads one line", command: "head -n 1 >", lines: 20_000,
+      isPaged: true),
+  ]
+
+  /// The pager is a shell's command; it has ended when `finish` returns.
+  @Test(arguments: realCases)
+  func theShellRunsThePager(_ test: RealCase) throws {
+    // As the program does.
+    signal(SIGPIPE, SIG_IGN)
+    let scratch = try ScratchDirectory()
+    let pager = try #require(Pager(["PAGER": "\(test.command) \(scratch.file("text"))"]))
+    let line = "a line of a result that is longer than any screen\n"
+    do {
+      for _ in 0..<test.lines { try pager.write(Array(line.utf8)) }
+    } catch {
+      // A pager that has seen enough closes its end.
+      #expect(test.command.hasPrefix("head"))
+    }
+    pager.finish()
+    let text = scratch.read("text")
+    guard test.isPaged else {
+      #expect(text == nil)
+      return
+    }
+    #expect(text == String(repeating: line, count: test.command.hasPrefix("head") ? 1 : test.lines))
+  }
+
+  @Test func noPagerIsStartedWhereNoneIsWanted() { #expect(Pager(["PAGER": ""]) == nil) }
 
   /// A pager of which tests see what it was given.
   private final class Reader: PagerOutput {

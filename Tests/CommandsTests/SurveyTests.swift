@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Glibc
 import Report
 import Testing
 
@@ -63,6 +64,35 @@ struct SurveyTests {
       let groups = try #require(document["groups"] as? [Object])
       #expect(groups.contains { ($0["kind"] as? String) == "same-crash" })
     }
+  }
+
+  /// What the process that reads a dump may do, and what the row says of it then.
+  static let endings: [(script: String, said: String)] = [
+    ("exit 3", "ended with status 3"), ("kill -9 $$", "ended by signal 9"),
+    ("echo no row", "gave no answer"), ("sleep 60", "longer than 1 second"),
+  ]
+
+  @Test(arguments: endings.indices)
+  func aProcessThatFailsIsARow(_ index: Int) throws {
+    let scratch = try ScratchDirectory()
+    scratch.write("#!/bin/sh\n\(Self.endings[index].script)\n", to: "program")
+    #expect(unsafe chmod(scratch.file("program"), 0o755) == 0)
+    let output = MemorySink()
+    let status = Iommuscope.run(
+      ["survey", SampleTests.sample("6.1-legacy.vmcore"), "--timeout", "1", "--format", "json"],
+      in: Environment(
+        standardOutput: output, standardError: MemorySink(), program: scratch.file("program")))
+    #expect(status == .done || status == .failed)
+    #expect(output.text.contains(Self.endings[index].said), "\(output.text)")
+  }
+
+  @Test func aProcessThatCannotBeStartedIsARow() {
+    let output = MemorySink()
+    _ = Iommuscope.run(
+      ["survey", SampleTests.sample("6.1-legacy.vmcore"), "--format", "json"],
+      in: Environment(
+        standardOutput: output, standardError: MemorySink(), program: "/nonexistent/program"))
+    #expect(output.text.contains("no process could be started"))
   }
 
   /// As lines, rows come in the order of the paths, and the groups behind them.

@@ -81,6 +81,16 @@ struct InputFileTests {
     #expect(cause { _ = try file.read(30..<60) } == .becameShorter(offset: 40))
   }
 
+  @Test func anOpenFileIsTakenWhereItHasASize() throws {
+    folder.write(Array(0..<100), to: "f")
+    let file = try InputFile(taking: unsafe open(folder["f"], O_RDONLY | O_CLOEXEC), path: "taken")
+    #expect(file.byteCount == 100)
+    #expect(try file.read(90..<100) == Array(90..<100))
+    let device = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+    #expect(cause { _ = try InputFile(taking: device, path: "taken") } == .isNotRegular)
+    #expect(cause { _ = try InputFile(taking: -1, path: "taken") } == .isNotRegular)
+  }
+
   @Test func onlyFilesWithASizeOpenAndNothingBlocks() {
     #expect(unsafe mkfifo(folder["pipe"], 0o600) == 0)
     #expect(cause { _ = try InputFile(folder["pipe"]) } == .isNotRegular)
