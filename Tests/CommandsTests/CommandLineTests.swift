@@ -151,7 +151,7 @@ struct CommandLineTests {
         "built:", "sandbox:", "glibc", "elfutils", "opened", "zlib", "libdeflate", "lzo", "snappy",
         "zstd", "bzip2", "xz", "lz4", "debuginfod",
       ])
-    #expect(lines[1].hasPrefix("built: debug, Swift 6."))
+    #expect(lines[1].hasPrefix("built: debug; Swift's standard library 6."))
     #expect(run.errors.isEmpty)
   }
 
