@@ -91,6 +91,28 @@ struct InputFileTests {
     #expect(cause { _ = try InputFile(taking: -1, path: "taken") } == .isNotRegular)
   }
 
+  @Test func standardInputIsAFileOnlyWhereItIsOneFromItsStart() throws {
+    var status = stat()
+    // A place for the result, for the length of the call.
+    let isKnown = unsafe fstat(STDIN_FILENO, &status) == 0
+    let isFile =
+      isKnown && status.st_mode & S_IFMT == S_IFREG && status.st_size > 0
+      && lseek(STDIN_FILENO, 0, SEEK_CUR) == 0
+    let file = try InputFile.standardInput()
+    #expect((file != nil) == isFile)
+    #expect(file == nil || file?.byteCount == Int(status.st_size))
+  }
+
+  @Test func aFileInMemoryDoesNotBecomeShorter() throws {
+    let file = try InputFile(memory: Array(0..<100), for: "made")
+    #expect(!file.isShorter)
+    #expect(file.allocatedBytes >= 100)
+    folder.write(Array(0..<100), to: "f")
+    let other = try InputFile(folder["f"])
+    #expect(unsafe truncate(folder["f"], 40) == 0)
+    #expect(other.isShorter)
+  }
+
   @Test func onlyFilesWithASizeOpenAndNothingBlocks() {
     #expect(unsafe mkfifo(folder["pipe"], 0o600) == 0)
     #expect(cause { _ = try InputFile(folder["pipe"]) } == .isNotRegular)
