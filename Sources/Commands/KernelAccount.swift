@@ -28,11 +28,7 @@ enum KernelAccount {
 
   /// The kernel's own copy, or what the log says of it.
   static func commandLine(_ image: KernelImage, _ messages: [LogMessage]) -> [String]? {
-    if let text = image.commandLine {
-      // An extract may have been made without it.
-      if text.hasPrefix(Redaction.mark) { return nil }
-      return StartUp.words(of: text)
-    }
+    if let text = image.commandLine { return Redaction.kept(text).map { StartUp.words(of: $0) } }
     let head = "Kernel command line: "
     return messages.first { $0.text.hasPrefix(head) }.map {
       StartUp.words(of: String($0.text.dropFirst(head.count)))

@@ -58,14 +58,8 @@ extension KernelImage {
     return []
   }
 
-  /// Where the command line is; `nil` where nothing names it.
-  ///
-  /// Source: init/main.c, `setup_command_line`.
+  /// Where the command line is; `nil` where it cannot be read.
   public var commandLineText: PrivateText? {
-    guard let place = symbol("saved_command_line"),
-      let address: UInt64 = try? reader.littleEndian(at: place),
-      let text = try? reader.string(at: KernelAddress(address), limit: 1 << 14)
-    else { return nil }
-    return PrivateText(address: KernelAddress(address), byteCount: text.utf8.count)
+    savedCommandLine.map { PrivateText(address: $0.address, byteCount: $0.text.utf8.count) }
   }
 }

@@ -54,14 +54,18 @@ public final class KernelImage {
   }
 
   /// What the kernel was started with; `nil` where its copy cannot be read.
+  public var commandLine: String? { savedCommandLine?.text }
+
+  /// The same, with its place.
   ///
   /// Source: init/main.c, `setup_command_line`: `saved_command_line` points to the text.
-  public var commandLine: String? {
-    guard let place = symbol("saved_command_line"),
-      let line: UInt64 = try? reader.littleEndian(at: place)
-    else { return nil }
+  var savedCommandLine: (address: KernelAddress, text: String)? {
     // COMMAND_LINE_SIZE of x86 is 2048; boot configuration may lengthen the line.
-    return try? reader.string(at: KernelAddress(line), limit: 1 << 14)
+    guard let place = symbol("saved_command_line"),
+      let line: UInt64 = try? reader.littleEndian(at: place),
+      let text = try? reader.string(at: KernelAddress(line), limit: 1 << 14)
+    else { return nil }
+    return (KernelAddress(line), text)
   }
 
   /// The address of a symbol that the caller cannot do without.

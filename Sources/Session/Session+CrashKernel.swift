@@ -58,8 +58,7 @@ extension Session {
     guard let structures = try? LinuxIOMMU(reading: second) else { return nil }
     return CrashKernel(
       release: info.release, kernel: KernelEvidence(second, structures),
-      // An extract may have been made without it.
-      commandLine: second.commandLine.flatMap { $0.hasPrefix(Redaction.mark) ? nil : $0 })
+      commandLine: second.commandLine.flatMap(Redaction.kept))
   }
 
   /// The command line that kexec put beside the crash kernel's image; `nil` where the dump holds none
@@ -72,10 +71,7 @@ extension Session {
   ///
   /// - Parameter reservations: physical memory that is the crash kernel's alone, ends inclusive.
   public func crashCommandLine(in reservations: [ClosedRange<UInt64>]) -> String? {
-    crashCommandLinePlace(in: reservations).map(\.text).flatMap {
-      // An extract may have been made without it.
-      $0.hasPrefix(Redaction.mark) ? nil : $0
-    }
+    crashCommandLinePlace(in: reservations).map(\.text).flatMap(Redaction.kept)
   }
 
   /// The same, as it stands, with its place.

@@ -39,6 +39,9 @@ public struct Redaction: Hashable, Sendable {
 
   /// What stands in place of a text, as far as there is room.
   public static let mark = "[redacted]"
+  /// A text of a dump; `nil` where an extract left it out.
+  public static func kept(_ text: String) -> String? { text.hasPrefix(mark) ? nil : text }
+
   static let shortestText = 4
   static let absence = Absence.unsupported("left out by extract --redact")
   static let key = "redacted."
