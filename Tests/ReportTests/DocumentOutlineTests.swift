@@ -29,6 +29,22 @@ struct DocumentOutlineTests {
     #expect(Set(outline.rows.map(\.name)).count == outline.rows.count)
   }
 
+  /// Every object of a JSON value, at any depth.
+  private static func objects(in value: Any) -> [[String: Any]] {
+    if let object = value as? [String: Any] {
+      return [object] + object.values.flatMap(objects)
+    }
+    return (value as? [Any] ?? []).flatMap(objects)
+  }
+
+  /// The definitions that objects of a schema refer to.
+  private static func references(of objects: [[String: Any]]) -> Set<String> {
+    Set(
+      objects.compactMap { $0["$ref"] as? String }.map {
+        String($0.dropFirst("#/$defs/".count))
+      })
+  }
+
   @Test(arguments: outlines.indices) func theSchemaIsWhole(_ index: Int) throws {
     let outline = Self.outlines[index]
     let schema = try #require(
@@ -36,24 +52,14 @@ struct DocumentOutlineTests {
     #expect(schema["$schema"] as? String == "https://json-schema.org/draft/2020-12/schema")
     #expect(schema["title"] as? String == outline.schema)
     let definitions = try #require(schema["$defs"] as? [String: Any])
-    var used: Set<String> = []
-    func visit(_ value: Any) {
-      if let object = value as? [String: Any] {
-        if let reference = object["$ref"] as? String {
-          used.insert(String(reference.dropFirst("#/$defs/".count)))
-        }
-        if let properties = object["properties"] as? [String: Any] {
-          #expect(object["additionalProperties"] as? Bool == false)
-          #expect(Set(object["required"] as? [String] ?? []) == Set(properties.keys))
-        }
-        object.values.forEach(visit)
-      } else if let array = value as? [Any] {
-        array.forEach(visit)
-      }
+    let objects = Self.objects(in: schema)
+    for object in objects {
+      guard let properties = object["properties"] as? [String: Any] else { continue }
+      #expect(object["additionalProperties"] as? Bool == false)
+      #expect(Set(object["required"] as? [String] ?? []) == Set(properties.keys))
     }
-    visit(schema)
     // Each definition is used, and each use is defined: no two rows share a name.
-    #expect(used == Set(definitions.keys))
+    #expect(Self.references(of: objects) == Set(definitions.keys))
   }
 
   @Test(arguments: outlines.indices) func theSchemaOfLinesIsWhole(_ index: Int) throws {
@@ -61,18 +67,7 @@ struct DocumentOutlineTests {
     let schema = try #require(
       try JSONSerialization.jsonObject(with: Data(outline.lineSchema.utf8)) as? [String: Any])
     let definitions = try #require(schema["$defs"] as? [String: Any])
-    var used: Set<String> = []
-    func visit(_ value: Any) {
-      if let object = value as? [String: Any] {
-        if let reference = object["$ref"] as? String {
-          used.insert(String(reference.dropFirst("#/$defs/".count)))
-        }
-        object.values.forEach(visit)
-      } else if let array = value as? [Any] {
-        array.forEach(visit)
-      }
-    }
-    visit(schema)
+    let used = Self.references(of: Self.objects(in: schema))
     #expect(used.isSubset(of: definitions.keys))
     #expect(used.isSuperset(of: ["list:document", "list:end"]))
     // Whatever is a line says so, and where.
