@@ -10,6 +10,9 @@ public struct VMCoreInfo: Hashable, Sendable {
   /// Every line by its key, as it stands: `OSRELEASE`, `SYMBOL(_stext)`, `NUMBER(phys_base)`, ….
   /// Of a key that occurs twice the first line counts.
   public var values: [String: String]
+  /// Whether there was no such text, and what it would have told of the kernel's place was found in the
+  /// kernel's own image.
+  public private(set) var isFound = false
 
   /// Reads the note's bytes; lines that are not `KEY=value` are passed by.
   public init(_ bytes: [UInt8]) {
@@ -50,5 +53,20 @@ public struct VMCoreInfo: Hashable, Sendable {
     guard let text = values["NUMBER(\(name))"] else { return nil }
     if let word = UInt64(hexadecimal: text) { return Int64(bitPattern: word) }
     return Int64(text) ?? UInt64(text).map { Int64(bitPattern: $0) }
+  }
+
+  /// Whether nothing tells how far KASLR moved the kernel.
+  public var isMute: Bool { kernelOffset == nil && symbol("_stext") == nil }
+
+  /// The same with what the kernel's image told of its own place.
+  ///
+  /// - Parameter symbols: the kernel's, where they lie in memory.
+  public func completed(by offset: ImageOffset, _ symbols: SymbolTable) -> VMCoreInfo {
+    var info = self
+    info.isFound = true
+    info.values["KERNELOFFSET"] = String(offset.bytes, radix: 16)
+    info.values["SYMBOL(_stext)"] = symbols["_stext"].map { String($0.rawValue, radix: 16) }
+    if info.release == nil { info.values["OSRELEASE"] = offset.release }
+    return info
   }
 }

@@ -66,9 +66,17 @@ extension Session {
   public func evidence(from kernel: KernelEvidence) -> DumpEvidence {
     begin(.tables)
     progress.progress("walking the tables")
-    let state = RemappingState(
+    var state = RemappingState(
       summary(of: kernel.image), memory: memory, kernel: kernel.structures,
       registers: request.registers, pages: LinuxPages(kernel.image), work: work)
+    if kernel.image.info.isFound {
+      state.observations.insert(
+        Observation(
+          .unreadable, structure: .dump,
+          detail:
+            "it has no VMCOREINFO; the kernel's own image told where it lies, and nothing tells "
+            + "the time of the crash"), at: 0)
+    }
     return DumpEvidence(state: withObstacles(state), memory: memory, kernel: kernel, work: work)
   }
 

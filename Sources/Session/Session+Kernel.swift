@@ -31,7 +31,7 @@ extension Session {
   }
 
   private func image(asking names: Set<String>) throws(SessionError) -> KernelImage {
-    let info = VMCoreInfo(vmcoreinfo)
+    var info = VMCoreInfo(vmcoreinfo)
     if let pageSize = info.pageSize, pageSize != UInt64(Page.size) {
       throw SessionError(request.name, .pageSize(pageSize))
     }
@@ -45,7 +45,7 @@ extension Session {
     let reader = KernelReader(memory, space)
     var search = VMLinuxSearch(request, info: info, reader: reader, progress: progress)
     begin(.symbols)
-    let symbols = try symbols(names, info: info, reader: reader, &search)
+    let symbols = try symbols(names, info: &info, reader: reader, &search)
     if symbols.origin == .kallsyms { search.symbols = symbols }
     var remark: String?
     do {
@@ -69,8 +69,10 @@ extension Session {
   // MARK: Symbols
 
   private func symbols(
-    _ names: Set<String>, info: VMCoreInfo, reader: KernelReader, _ search: inout VMLinuxSearch
+    _ names: Set<String>, info: inout VMCoreInfo, reader: KernelReader,
+    _ search: inout VMLinuxSearch
   ) throws(SessionError) -> SymbolTable {
+    let names = info.isMute ? names.union(ImageOffset.symbols) : names
     var tried: [String] = []
     do throws(KernelError) {
       return try reader.kallsyms(info: info, wanted: names, unrecorded: dump.memory)
@@ -107,12 +109,29 @@ extension Session {
       throw SessionError(
         request.name, .noSymbols(release: info.release, tried: tried, searched: search.searched))
     }
+    guard !info.isMute else { return try placed(table, &info, reader, search.path) }
     let moved = table.relocated(by: info.kernelOffset ?? 0)
     if let expected = info.symbol("_stext"), let found = moved["_stext"], found != expected {
       throw SessionError(
         request.symbols ?? search.path ?? "",
         .foreignSymbols(found: found, expected: expected, release: info.release))
     }
+    return moved
+  }
+
+  /// Symbols for a dump that does not say where its kernel was moved to: its image says it.
+  private func placed(
+    _ table: SymbolTable, _ info: inout VMCoreInfo, _ reader: KernelReader, _ vmlinux: String?
+  ) throws(SessionError) -> SymbolTable {
+    guard let offset = ImageOffset(of: table, in: reader) else {
+      throw SessionError(request.symbols ?? vmlinux ?? request.name, .symbolsNotPlaced)
+    }
+    let moved = table.relocated(by: offset.bytes)
+    info = info.completed(by: offset, moved)
+    if reader.space.pageTable == nil { reader.space.pageTable = offset.pageTable }
+    progress.detail(
+      "the dump has no VMCOREINFO; the kernel's own image tells that it was moved by "
+        + offset.bytes.hexadecimal)
     return moved
   }
 

@@ -34,6 +34,8 @@ public struct SessionError: Error, Hashable, Sendable {
     case noSystemMap
     /// Symbols of another kernel: its `_stext` is not where the dump's is.
     case foreignSymbols(found: KernelAddress, expected: KernelAddress, release: String?)
+    /// The dump has no VMCOREINFO, and the kernel of these symbols is nowhere in its memory.
+    case symbolsNotPlaced
     /// A vmlinux cannot be used; the error names the file.
     case vmlinux(TypeError)
     /// The symbols of a vmlinux cannot be read.
@@ -82,6 +84,11 @@ extension SessionError: CustomStringConvertible {
     case .foreignSymbols(let found, let expected, let release):
       "\(path): not of this kernel: _stext is \(found) there and \(expected) in the dump; name the "
         + "file of \(release ?? "the crashed kernel")"
+    case .symbolsNotPlaced:
+      "\(path): the dump has no VMCOREINFO to tell where its kernel lies, and neither the banner nor "
+        + "the page tables of this kernel are at any place to which it can have been moved; it is "
+        + "another kernel's file, or the dump lacks these pages (root tables can still be looked for: "
+        + "leave the file out)"
     case .vmlinux(let error): "\(error)"
     case .vmlinuxSymbols(let error): "\(path): \(error)"
     case .foreignVMLinux(let found, let expected, let release):

@@ -222,12 +222,21 @@ struct VMLinuxSearch {
       return file.buildID == buildID ? .same : .other(found: file.buildID, expected: buildID)
     }
     guard let own = file.buildID,
-      let symbols = try? file.addresses(of: ["__start_notes", "__stop_notes"]),
+      let symbols = try? file.addresses(
+        of: ImageOffset.symbols.union(["__start_notes", "__stop_notes"])),
       let start = symbols["__start_notes"]?.first, let stop = symbols["__stop_notes"]?.first,
-      case let offset = info.kernelOffset ?? 0, let notes = notes(start &+ offset, stop &+ offset)
+      let offset = offset(of: symbols), let notes = notes(start &+ offset, stop &+ offset)
     else { return .unknown }
     let found = VMLinux.buildID(in: notes)
     return found == own ? .same : .other(found: own, expected: found)
+  }
+
+  /// How far the dump's kernel was moved, if it is the one of these symbols.
+  private func offset(of linked: [String: [UInt64]]) -> UInt64? {
+    guard info.isMute else { return info.kernelOffset ?? 0 }
+    let table = SymbolTable(
+      linked.mapValues { $0.map { KernelAddress($0) } }, origin: .vmlinux)
+    return ImageOffset(of: table, in: reader)?.bytes
   }
 }
 

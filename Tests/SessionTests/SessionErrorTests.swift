@@ -29,6 +29,13 @@ struct SessionErrorTests {
         ["name the file of the crashed kernel"]
       ),
       (
+        .symbolsNotPlaced,
+        [
+          "no VMCOREINFO", "another kernel's file, or the dump lacks these pages",
+          "leave the file out",
+        ]
+      ),
+      (
         .foreignVMLinux(found: "aa", expected: "bb", release: nil),
         ["its build id is aa, the crashed kernel's is bb", "name the vmlinux of that kernel"]
       ),
