@@ -75,7 +75,7 @@ extension KernelReader {
     let plain = KernelReader(unrecorded ?? memory, space)
     var found: SymbolTable?
     KallsymsSearch(plain).find(from: start) { place in
-      found = try? Kallsyms(plain, info: info, at: place).symbols(wanted)
+      found = try? Kallsyms(plain, info: info, at: place).symbols(wanted, isGuessed: true)
       // Once more through the decorator, which the table's own pages are to pass.
       if found != nil, unrecorded != nil {
         found = try? Kallsyms(self, info: info, at: place).symbols(wanted)

@@ -98,6 +98,9 @@ extension Session {
         // A kernel out of a bootable image has no table but the one that it uses itself.
         table =
           found.addresses.isEmpty ? vmlinux.kallsyms(info: info, wanted: names) ?? found : found
+        if table?.addresses.isEmpty == true {
+          tried.append("\(vmlinux.path): no table of symbols is found in it")
+        }
       } catch {
         throw SessionError(vmlinux.path, .vmlinuxSymbols(error))
       }

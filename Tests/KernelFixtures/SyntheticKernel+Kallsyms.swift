@@ -111,10 +111,27 @@ public enum KallsymsLayout: CaseIterable, Sendable {
   case offsetsWideMarkers
   /// The same with markers of four bytes: v4.20 to v6.1.
   case offsets
+  /// The same with the order of the names between markers and tokens: v6.2, and later ones of v6.1.
+  case offsetsAndOrder
+  /// The same with four bytes for each name's place in the order, as first committed.
+  case offsetsAndWideOrder
   /// Offsets and their base behind the tokens: v6.3 and later.
   case offsetsBehind
   /// Offsets relative to their own place behind the tokens: without a base in between.
   case selfRelativeBehind
+  /// The same with parts at multiples of four bytes: v7.2 and later.
+  case selfRelativeCompact
+  /// Words for addresses behind the tokens: v6.3 to v6.5 without CONFIG_KALLSYMS_BASE_RELATIVE.
+  case addressesBehind
+
+  /// Bytes of each number of the order between markers and tokens.
+  fileprivate var orderWidth: Int {
+    switch self {
+    case .offsetsAndOrder: 3
+    case .offsetsAndWideOrder: 4
+    default: 0
+    }
+  }
 }
 
 extension SyntheticKernel {
@@ -131,13 +148,13 @@ extension SyntheticKernel {
     tokens: [String] = ["Tintel_", "Ddmar_", "iommu", "_units"]
   ) -> [String: KernelAddress] {
     let coded = CodedNames(list.map(\.name), tokens: tokens)
-    let total = padding + coded.names.count + list.count * 8 + 16384
+    let total = padding + coded.names.count + list.count * 16 + 16384
     let start = inImage(allocate(total, alignment: 4096))
     var labels: [String: KernelAddress] = [:]
     var next = start.rawValue + UInt64(padding)
-    // Each part at a multiple of eight bytes.
+    let alignment: UInt64 = layout == .selfRelativeCompact ? 4 : 8
     func part(_ label: String, _ bytes: [UInt8]) {
-      next = (next + 7) & ~7
+      next = (next + alignment - 1) & ~(alignment - 1)
       labels[label] = KernelAddress(next)
       write(bytes, at: KernelAddress(next))
       next += UInt64(bytes.count)
@@ -149,23 +166,34 @@ extension SyntheticKernel {
     let isWide = layout == .addresses || layout == .offsetsWideMarkers
     func addresses() {
       switch layout {
-      case .addresses:
+      case .addresses, .addressesBehind:
         part("kallsyms_addresses", list.flatMap { bytes($0.address.rawValue, 8) })
-      case .selfRelativeBehind:
-        let place = (next + 7) & ~7
+      case .selfRelativeBehind, .selfRelativeCompact:
+        let place = (next + alignment - 1) & ~(alignment - 1)
         part(
           "kallsyms_offsets",
           list.enumerated().flatMap { bytes($1.address.rawValue &- place &- UInt64($0 * 4), 4) })
-      case .offsets, .offsetsWideMarkers, .offsetsBehind:
+      case .offsets, .offsetsAndOrder, .offsetsAndWideOrder, .offsetsWideMarkers, .offsetsBehind:
         part("kallsyms_offsets", list.flatMap { bytes(base &- 1 &- $0.address.rawValue, 4) })
         part("kallsyms_relative_base", bytes(base, 8))
       }
     }
-    let isBehind = layout == .offsetsBehind || layout == .selfRelativeBehind
+    let isBehind = [.offsetsBehind, .selfRelativeBehind, .selfRelativeCompact, .addressesBehind]
+      .contains(layout)
     if !isBehind { addresses() }
     part("kallsyms_num_syms", bytes(UInt64(list.count), isWide ? 8 : 4))
     part("kallsyms_names", coded.names)
     part("kallsyms_markers", coded.markers.flatMap { bytes(UInt64($0), isWide ? 8 : 4) })
+    if layout.orderWidth > 0 {
+      // Each number once, the highest byte first where it takes three; any order does here.
+      let order = list.indices.sorted { list[$0].name < list[$1].name }
+      part(
+        "kallsyms_seqs_of_names",
+        order.flatMap { number in
+          layout.orderWidth == 3
+            ? bytes(UInt64(number), 3).reversed() : bytes(UInt64(number), 4)
+        })
+    }
     part("kallsyms_token_table", coded.tokenTable)
     part("kallsyms_token_index", coded.tokenIndex)
     if isBehind { addresses() }

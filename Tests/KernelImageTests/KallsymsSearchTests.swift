@@ -19,9 +19,10 @@ struct KallsymsSearchTests {
 
   private func list(_ count: Int = 700) -> [(name: String, address: KernelAddress)] {
     let start = stext.rawValue
-    return [("_stext", stext), ("dmar_drhd_units", KernelAddress(start + 0x20_0010))]
+    return [("_stext", stext)]
       + (0..<count).map { ("filler_\($0)", KernelAddress(start + 0x1000 + UInt64($0) * 16)) }
       + [
+        ("dmar_drhd_units", KernelAddress(start + 0x20_0010)),
         ("init_uts_ns", KernelAddress(start + 0x20_1000)),
         ("intel_iommu_ops", KernelAddress(start + 0x20_2000)),
       ]
@@ -60,6 +61,36 @@ struct KallsymsSearchTests {
     #expect(throws: KernelError.self) { try symbols() }
     kernel.makeHiddenKallsyms(list(), layout: layout)
     #expect(try symbols()["dmar_drhd_units"] == KernelAddress(stext.rawValue + 0x20_0010))
+  }
+
+  /// The kernel halves the list to find an address in it, so a list that does not ascend is none.
+  @Test(arguments: KallsymsLayout.allCases)
+  func addressesAscend(_ layout: KallsymsLayout) throws {
+    var list = list()
+    list[300].address = KernelAddress(list[300].address.rawValue + 0x1000)
+    kernel.makeHiddenKallsyms(list, layout: layout)
+    #expect(throws: KernelError.self) { try symbols() }
+  }
+
+  /// Equal addresses are ordinary: aliases, and the ends of sections.
+  @Test(arguments: KallsymsLayout.allCases)
+  func addressesMayRepeat(_ layout: KallsymsLayout) throws {
+    var list = list()
+    list[300].address = list[301].address
+    kernel.makeHiddenKallsyms(list, layout: layout)
+    #expect(try symbols()["intel_iommu_ops"] == KernelAddress(stext.rawValue + 0x20_2000))
+  }
+
+  /// Markers are looked for behind every zero word, and what stands there may look like them.
+  @Test(arguments: [KallsymsLayout.offsetsAndOrder, .offsetsAndWideOrder])
+  func wordsThatLookLikeMarkers(_ layout: KallsymsLayout) throws {
+    let labels = kernel.makeHiddenKallsyms(list(), layout: layout)
+    let order = try #require(labels["kallsyms_seqs_of_names"])
+    // The order is not read, so it may hold anything.
+    for place in stride(from: order.rawValue, to: order.rawValue + 2000, by: 24) {
+      kernel.write(UInt64(0x1000) << 32, at: KernelAddress(place))
+    }
+    #expect(try symbols()["intel_iommu_ops"] == KernelAddress(stext.rawValue + 0x20_2000))
   }
 
   @Test func everySymbolOfVMCOREINFOMustAgree() throws {

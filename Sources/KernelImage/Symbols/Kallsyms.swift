@@ -60,7 +60,12 @@ struct Kallsyms {
   ///
   /// Most names are passed by after a look at their first and last token. Of the others a hash is put
   /// together from the hashes of the tokens, and the text is made only where the hash is a wanted one.
-  func symbols(_ wanted: Set<String>) throws(KernelError) -> SymbolTable {
+  ///
+  /// - Parameter isGuessed: whether the table's place was found by its looks; then all its addresses are
+  ///   to ascend as well.
+  func symbols(
+    _ wanted: Set<String>, isGuessed: Bool = false
+  ) throws(KernelError) -> SymbolTable {
     let filter = NameFilter(wanted.union(Self.references.lazy.map(\.name)), tokens: tokens)
     var matches: [(index: Int, name: String)] = []
     // A name takes 12 bytes on average, and no fewer than 8.
@@ -124,7 +129,7 @@ struct Kallsyms {
         }
         return list.contains(expected)
       }
-      guard agrees else { continue }
+      guard agrees, !isGuessed || place.ascends(form, space) else { continue }
       found = found.filter { wanted.contains($0.key) }
       return SymbolTable(found, origin: .kallsyms)
     }

@@ -40,24 +40,60 @@ struct KallsymsPlace {
     /// The address itself: kernels without CONFIG_KALLSYMS_BASE_RELATIVE, all of them up to v4.5.
     case absolute(KernelAddress)
 
-    /// `nil` for a number beyond the address space.
-    func address(_ index: Int, _ space: KernelReader) throws(KernelError) -> KernelAddress? {
+    /// Where the list begins, and the bytes of one number in it.
+    var list: (table: KernelAddress, width: Int) {
       switch self {
-      case .absolute(let table):
-        guard let place = table.advanced(by: UInt64(index) * 8) else { return nil }
-        return KernelAddress(try space.littleEndian(at: place))
+      case .absolute(let table): (table, 8)
       case .selfRelative(let table), .baseRelative(let table, _), .absolutePerCPU(let table, _):
-        guard let place = table.advanced(by: UInt64(index) * 4) else { return nil }
-        let offset: UInt32 = try space.littleEndian(at: place)
-        let signed = UInt64(bitPattern: Int64(Int32(bitPattern: offset)))
-        return switch self {
-        case .baseRelative(_, let base): KernelAddress(base &+ UInt64(offset))
-        case .absolutePerCPU(_, let base):
-          KernelAddress(offset < 1 << 31 ? UInt64(offset) : base &- 1 &- signed)
-        default: KernelAddress(place.rawValue &+ signed)
-        }
+        (table, 4)
       }
     }
+
+    /// `nil` for a number beyond the address space.
+    func address(_ index: Int, _ space: KernelReader) throws(KernelError) -> KernelAddress? {
+      let (table, width) = list
+      guard let place = table.advanced(by: UInt64(index) * UInt64(width)) else { return nil }
+      if width == 8 { return KernelAddress(try space.littleEndian(at: place)) }
+      let offset: UInt32 = try space.littleEndian(at: place)
+      return address(of: UInt64(offset), at: place)
+    }
+
+    /// What the number means that stands there.
+    func address(of number: UInt64, at place: KernelAddress) -> KernelAddress {
+      let signed = UInt64(bitPattern: Int64(Int32(truncatingIfNeeded: number)))
+      return switch self {
+      case .absolute: KernelAddress(number)
+      case .selfRelative: KernelAddress(place.rawValue &+ signed)
+      case .baseRelative(_, let base): KernelAddress(base &+ number)
+      case .absolutePerCPU(_, let base):
+        KernelAddress(number < 1 << 31 ? number : base &- 1 &- signed)
+      }
+    }
+  }
+
+  /// Whether no address is lower than the one before it, as far as they are in the dump.
+  ///
+  /// Source: kernel/kallsyms.c, function `get_symbol_pos`, which halves the list until it has an address.
+  func ascends(_ form: AddressForm, _ space: KernelReader) -> Bool {
+    let (table, width) = form.list
+    let (byteCount, isTooLong) = count.multipliedReportingOverflow(by: width)
+    guard !isTooLong, let end = table.advanced(by: UInt64(byteCount)),
+      table.rawValue % UInt64(width) == 0
+    else { return false }
+    var last = KernelAddress(0)
+    for start in stride(from: table.rawValue & ~0xfff, to: end.rawValue, by: Page.size) {
+      guard let page = try? space.page(containing: KernelAddress(start)) else { continue }
+      let first = max(start, table.rawValue)
+      let stop = min(start &+ UInt64(Page.size), end.rawValue)
+      for place in stride(from: first, to: stop, by: width) {
+        let word = page[word: Int(place - start) / 8]
+        let number = width == 8 ? word : word >> ((place & 4) * 8) & 0xffff_ffff
+        let address = form.address(of: number, at: KernelAddress(place))
+        guard address >= last else { return false }
+        last = address
+      }
+    }
+    return true
   }
 }
 
