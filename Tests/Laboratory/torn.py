@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cut a real dump short in many places and hold each report against that of the whole dump.
 
-usage: torn.py IOMMUSCOPE DUMP [--vmlinux FILE] [--cuts N] [--form plain|flattened|holes] [--seed N] [--verb report|inherit|faults]
+usage: torn.py IOMMUSCOPE DUMP [--vmlinux FILE] [--cuts N] [--form plain|flattened|holes|mute] [--seed N]
+                [--parts FILE … | --remains FILE …]
 
 Each torn file must end in an answer or in a message, never in a signal or a hang, and its report must not lie:
 
@@ -12,13 +13,17 @@ Each torn file must end in an answer or in a message, never in a signal or a han
   findings that the whole dump does not have are those that say that something could not be read
 
 `plain` truncates the file, `flattened` turns it into makedumpfile's stream format before that, `holes` overwrites stretches of the
-file's second half with zeros, as a file system does that lost blocks.
+file's second half with zeros, as a file system does that lost blocks; `mute` cuts a dump that has lost its VMCOREINFO before, in the
+notes and in memory. `--parts` names the files of a split dump (makedumpfile --split): every set of them with some missing is read.
+`--remains` names what a run that failed left of the dump (makedumpfile -L), each read as it is.
 
 Exit status: 0 no lie, 1 some (each is printed), 2 the whole dump could not be reported.
 """
 import argparse
 import collections
+import itertools
 import json
+import mmap
 import os
 import random
 import struct
@@ -43,14 +48,23 @@ def flatten(source, target, block=1 << 20):
         out.write(struct.pack(">qq", -1, -1))
 
 
-class Tool:
-    def __init__(self, binary, vmlinux):
-        self.binary, self.more = os.path.abspath(binary), ["--vmlinux", vmlinux] if vmlinux else []
+def silence(path):
+    """Take every VMCOREINFO note out of a file whose pages are not packed: those in its notes and the kernel's own."""
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        at = -1
+        while (at := data.find(b"VMCOREINFO\0", at + 1)) >= 0:
+            data[at:at + 11] = bytes(11)
 
-    def run(self, verb, path, form):
+
+class Tool:
+    def __init__(self, binary, vmlinux, timeout=300):
+        self.binary, self.more, self.timeout = os.path.abspath(binary), ["--vmlinux", vmlinux] if vmlinux else [], timeout
+
+    def run(self, verb, paths, form):
+        paths = [paths] if isinstance(paths, str) else paths
         try:
-            done = subprocess.run([self.binary, verb, path, "--format", form, *self.more], stdin=subprocess.DEVNULL,
-                                  capture_output=True, timeout=300)
+            done = subprocess.run([self.binary, verb, *paths, "--format", form, *self.more], stdin=subprocess.DEVNULL,
+                                  capture_output=True, timeout=self.timeout)
         except subprocess.TimeoutExpired:
             return "timeout", b"", ""
         return done.returncode, done.stdout, done.stderr.decode(errors="replace")
@@ -205,13 +219,22 @@ def examine(tool, whole, path, label, out):
         print(f"{label}: " + f"\n{' ' * len(label)}  ".join(wrong[:6]) + (f" (and {len(wrong) - 6} more)" if len(wrong) > 6 else ""))
 
 
+def finish(args, out):
+    kind = "parts" if args.parts else "remains" if args.remains else args.form
+    print(f"{os.path.basename(os.path.dirname(args.dump))}/{os.path.basename(args.dump)} {kind}: " + ", ".join(f"{count} {name}" for name, count in sorted(out.items())))
+    sys.exit(1 if out["lies"] else 0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
     parser.add_argument("dump")
     parser.add_argument("--vmlinux")
     parser.add_argument("--cuts", type=int, default=60)
-    parser.add_argument("--form", choices=("plain", "flattened", "holes"), default="plain")
+    parser.add_argument("--form", choices=("plain", "flattened", "holes", "mute"), default="plain")
+    more = parser.add_mutually_exclusive_group()
+    more.add_argument("--parts", nargs="+", default=[])
+    more.add_argument("--remains", nargs="+", default=[])
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     tool, generator = Tool(args.binary, args.vmlinux), random.Random(args.seed)
@@ -220,6 +243,11 @@ def main():
         print(f"torn: {args.dump}: {stderr}", file=sys.stderr)
         sys.exit(2)
     whole, out = Whole(json.loads(stdout)), collections.Counter()
+    if args.parts or args.remains:
+        incomplete = [rest for count in range(1, len(args.parts)) for rest in itertools.combinations(args.parts, count)]
+        for files in generator.sample(incomplete, min(args.cuts, len(incomplete))) + [[file] for file in args.remains]:
+            examine(tool, whole, list(files), " ".join(map(os.path.basename, files)), out)
+        return finish(args, out)
     with tempfile.TemporaryDirectory(prefix="torn-") as folder:
         copy = os.path.join(folder, "torn")
         if args.form == "flattened":
@@ -227,6 +255,8 @@ def main():
         else:
             subprocess.run(["cp", "--sparse=always", args.dump, copy], check=True)
             os.chmod(copy, 0o600)
+        if args.form == "mute":
+            silence(copy)
         size = os.path.getsize(copy)
         if args.form == "holes":
             original = open(args.dump, "rb")
@@ -245,8 +275,7 @@ def main():
             for at in points(size, args.cuts, generator):
                 os.truncate(copy, at)
                 examine(tool, whole, copy, f"cut at {at:#x} of {size:#x}", out)
-    print(f"{os.path.basename(os.path.dirname(args.dump))}/{os.path.basename(args.dump)} {args.form}: " + ", ".join(f"{count} {name}" for name, count in sorted(out.items())))
-    sys.exit(1 if out["lies"] else 0)
+    finish(args, out)
 
 
 if __name__ == "__main__":

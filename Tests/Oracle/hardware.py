@@ -88,8 +88,9 @@ RIGHTS = {1: "r", 2: "w", 3: "rw"}
 
 
 class Walker:
-    def __init__(self, image, unit, segment):
+    def __init__(self, image, unit, segment, ecap=None):
         self.image, self.unit, self.segment = image, unit, segment
+        self.has_requester_pasid = ecap is None or bool(ecap >> 49 & 1)    # ECAP.RPS; without it PASID 0, whatever the field holds
         self.contexts, self.domains, self.anomalies, self.requesters = [], {}, [], {}
         self.tables_read = 0
 
@@ -254,7 +255,8 @@ class Walker:
                         self.scalable_context(self.name(bus, half << 7 | slot), raw)
 
     def scalable_context(self, device, raw):
-        self.requesters[device] = raw[1] & 0xFFFFF         # RID_PASID: the PASID of requests that carry none
+        # RID_PASID: the PASID of requests that carry none
+        self.requesters[device] = raw[1] & 0xFFFFF if self.has_requester_pasid else 0
         directory, count = raw[0] & ADDRESS, 1 << (raw[0] >> 9 & 7) + 7
         found = False
         for first in range(0, count, 512):
@@ -308,7 +310,7 @@ def registers(path):
 
 def walk(image, regs, rtaddr, unit="dmar0", segment=0):
     mode = ("legacy", "scalable", "extended", "abort")[rtaddr >> 10 & 3]
-    walker = Walker(image, unit, segment)
+    walker = Walker(image, unit, segment, regs.get(0x10))
     if mode in ("legacy", "scalable"):
         getattr(walker, mode)(rtaddr & ADDRESS)
     else:

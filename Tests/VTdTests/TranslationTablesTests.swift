@@ -79,7 +79,7 @@ struct TranslationTablesTests {
       0x7080: 0x1c1, 0x7088: 9,
       0x5000: 0,
     ])
-    let reading = read(memory, .scalable)
+    let reading = read(memory, .scalable, unit: .permissive)
     #expect(reading.roots.map(\.half) == [0, 1])
     #expect(reading.roots.map(\.entry.rawValue) == [0x1010, 0x1018])
     #expect(reading.contexts.map(\.devfn) == [0x00, 0x01, 0x80])
@@ -114,6 +114,22 @@ struct TranslationTablesTests {
         false, false, false, true, false,
       ])
     #expect(!reading.paths.contains { $0.devfn == 0x80 && !$0.faultsSuppressed })
+    // A unit that has no RID_PASID takes 0, whatever the field holds.
+    var unit = UnitCapabilities.permissive
+    unit.extendedCapability.rawValue &= ~(1 << 49)
+    let without = read(memory, .scalable, unit: unit)
+    #expect(
+      without.paths.filter { $0.devfn == 0x80 }.map(\.servesRequestsWithoutPASID) == [
+        true, false, false, false, false,
+      ])
+    #expect(without.paths.count == reading.paths.count)
+    #expect(without.obstacles == reading.obstacles)
+    for (unit, pasid) in [(UnitCapabilities.permissive, 65), (unit, 0)] {
+      let path = TranslationTables(
+        memory: memory, rootTable: PhysicalAddress(0x1000), mode: .scalable, capabilities: unit
+      ).lookUp(bus: 1, devfn: 0x80).path
+      #expect(path?.pasid == UInt32(pasid))
+    }
   }
 
   @Test func extendedContexts() {
@@ -244,7 +260,11 @@ struct TranslationTablesTests {
     let context = ScalableContextEntry(words: [0x501d, 1, 0, 0])
     let bare = UnitCapabilities(
       capability: Capability(0), extendedCapability: ExtendedCapability(0))
-    #expect(context.violations(bare).map(\.field) == ["DTE", "PASIDE", "PRE", "RID_PASID"])
+    #expect(context.violations(bare).map(\.field) == ["DTE", "PASIDE", "PRE"])
+    // PDTS 0 has 8,192 PASIDs.
+    let beyond = ScalableContextEntry(words: [0x5001, 0x2000, 0, 0])
+    #expect(beyond.violations(bare).isEmpty)
+    #expect(beyond.violations(.permissive).map(\.field) == ["RID_PASID"])
     let full = UnitCapabilities(
       capability: Capability(.max), extendedCapability: ExtendedCapability(.max))
     #expect(context.violations(full).isEmpty)

@@ -46,9 +46,19 @@ public struct ScalableContextEntry: TableEntry {
   public var pasidDirectoryEntryCount: Int { 1 << (Int(pasidDirectorySize) + 7) }
   /// PASIDDIRPTR: page-aligned.
   public var pasidDirectory: PhysicalAddress { PhysicalAddress(raw[0] & ~0xfff) }
-  /// RID_PASID: the PASID under which requests without PASID are looked up.
+  /// RID_PASID: the PASID under which requests without PASID are looked up, by units that have the
+  /// field.
   public var requesterPASID: UInt32 { UInt32(raw.bits(64...83)) }
   public var requesterPrivilege: Bool { raw.bit(84) }
+
+  /// The PASID under which this unit looks up requests without PASID.
+  ///
+  /// Units without the field use 0, whatever it holds (VT-d 3.4.3, ECAP.RPS in 11.4.3). Linux writes 0
+  /// (`PASID_RID2PASID`, `IOMMU_NO_PASID` since 6.6), and so it is the same for its entries; QEMU, which
+  /// has not had RPS yet, read the field nevertheless until 10.1.
+  public func requesterPASID(_ unit: UnitCapabilities) -> UInt32 {
+    unit.extendedCapability.requesterPASID ? requesterPASID : 0
+  }
 
   /// The reserved bits that are set.
   public func reservedBits(_ unit: UnitCapabilities) -> EntryMask {
@@ -57,7 +67,7 @@ public struct ScalableContextEntry: TableEntry {
 
   /// The fields whose value this unit does not allow in a present entry.
   ///
-  /// RID_PRIV is none of them: Linux 5.4 sets it in every entry, whatever ECAP says
+  /// RID_PASID is none of them where the unit does not look at it, and RID_PRIV never: Linux 5.4 sets it in every entry, whatever ECAP says
   /// (`context_set_sm_rid2pasid`, drivers/iommu/intel-iommu.c), 5.15 no longer does, and hardware
   /// translates both; QEMU leaves the bit out of its mask (`VTD_SM_CONTEXT_ENTRY_RSVD_VAL1`). Units
   /// without RPRIVS do not look at it.
@@ -73,11 +83,7 @@ public struct ScalableContextEntry: TableEntry {
     if pageRequestEnable, !features.pageRequests {
       result.append(.init("PRE", 1, "the unit has no page requests (ECAP.PRS)"))
     }
-    if requesterPASID != 0, !features.requesterPASID {
-      result.append(
-        .init("RID_PASID", UInt64(requesterPASID), "the unit supports only 0 (ECAP.RPS)"))
-    }
-    if UInt64(requesterPASID) >= UInt64(pasidDirectoryEntryCount) * 64 {
+    if UInt64(requesterPASID(unit)) >= UInt64(pasidDirectoryEntryCount) * 64 {
       result.append(
         .init("RID_PASID", UInt64(requesterPASID), "beyond the PASID directory (PDTS)"))
     }

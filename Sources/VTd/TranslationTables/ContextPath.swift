@@ -167,9 +167,9 @@ extension ContextPath {
       faultProcessingDisabled: entry.faultProcessingDisabled,
       faultsSuppressed: entry.faultProcessingDisabled || directoryEntry.faultProcessingDisabled
         || context.faultProcessingDisabled,
-      servesRequestsWithoutPASID: context.requesterPASID == pasid,
+      servesRequestsWithoutPASID: context.requesterPASID(unit) == pasid,
       privilege: Self.privilege(
-        entry, isRequester: context.requesterPASID == pasid,
+        entry, isRequester: context.requesterPASID(unit) == pasid,
         requesterIsSupervisor: context.requesterPrivilege
           && unit.extendedCapability.requesterPrivilege),
       entry: address, words: entry.words, reservedBits: entry.reservedBits(unit),

@@ -118,7 +118,7 @@ private struct ContextFinder {
     guard context.isPresent else { return .notPresent(.contextEntry) }
     try check(ContextRefusal(context, unit: tables.capabilities))
     if pasid != nil, !context.pasidEnable { return .pasidsOff }
-    let number = pasid ?? context.requesterPASID
+    let number = pasid ?? context.requesterPASID(tables.capabilities)
     let pasids = context.pasidDirectoryEntryCount * 64
     guard Int(number) < pasids else { return .beyondDirectory(pasids: pasids) }
     let directoryEntry: PASIDDirectoryEntry = try read(
