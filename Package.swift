@@ -161,7 +161,7 @@ let package = Package(
       exclude: ["Corpus", "Seeds"], swiftSettings: strict),
 
     tests("Memory"),
-    tests("Files", ["Memory"]),
+    tests("Files", ["Memory", "MemoryFixtures"]),
     tests("ELF", ["Memory"]),
     tests("Inputs", ["Memory", "Files", "DumpFile", "DumpFixtures", "MemoryFixtures"]),
     tests("DumpFile", ["Memory", "MemoryFixtures", "Files", "ELF", "DumpFixtures"]),

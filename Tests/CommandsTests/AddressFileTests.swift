@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Commands
+import MemoryFixtures
 import Testing
 
 /// Addresses that a file lists.
@@ -14,7 +15,7 @@ struct AddressFileTests {
     #expect(given.status == .done)
     // Blanks, tabs, empty lines, line ends of other systems, and no line end at the end.
     let text = "0x20d76000\t 0x1000000-0x1001fff\r\n\n\n0x0"
-    try SampleTests.withFile(Array(text.utf8), named: "list") { path in
+    try withTestFile(Array(text.utf8), named: "list") { path in
       let listed = SampleTests.run([
         "owners", Self.sample, "--addresses", path, "--format", "json",
       ])
@@ -24,7 +25,7 @@ struct AddressFileTests {
   }
 
   @Test func `what is no address is named with its line`() throws {
-    try SampleTests.withFile(Array("0x1000 0x2000\n\n0x3000 nonsense\n".utf8), named: "list") {
+    try withTestFile(Array("0x1000 0x2000\n\n0x3000 nonsense\n".utf8), named: "list") {
       path in
       let run = SampleTests.run(["owners", Self.sample, "--addresses", path])
       #expect(run.status == .failed)
@@ -69,7 +70,7 @@ struct AddressFileTests {
   @Test func `a file of registers that holds none is named`() throws {
     let report = SampleTests.run(["report", Self.sample, "--format", "json"])
     for bytes in [Array(report.output.utf8), Array("nonsense".utf8)] {
-      try SampleTests.withFile(bytes, named: "registers.json") { path in
+      try withTestFile(bytes, named: "registers.json") { path in
         let run = SampleTests.run(["report", Self.sample, "--registers", path])
         #expect(run.status == .failed)
         #expect(run.output.isEmpty)

@@ -2,6 +2,7 @@
 
 import Foundation
 import Memory
+import MemoryFixtures
 import RemappingState
 import Report
 import StateFixtures
@@ -10,13 +11,13 @@ import Testing
 @testable import Commands
 
 struct DiffCommandTests {
+  private let folder: TestFolder
+
+  init() throws { folder = try TestFolder() }
+
   /// A file in a folder of its own.
   private func file(_ text: String) throws -> String {
-    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let url = folder.appending(path: "side")
-    try Data(text.utf8).write(to: url)
-    return url.path
+    try folder.write(text.utf8, to: "\(UUID().uuidString)/side")
   }
 
   private func report(_ state: RemappingState, findings: [Finding] = []) throws -> String {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import MemoryFixtures
 import Report
 import Testing
 
@@ -142,7 +143,7 @@ struct FaultCommandTests {
 
   @Test func linesComeFromAFileToo() throws {
     let text = Self.cases.flatMap(\.lines).joined(separator: "\n")
-    try SampleTests.withFile(Array(text.utf8), named: "lines.txt") { path in
+    try withTestFile(Array(text.utf8), named: "lines.txt") { path in
       let run = SampleTests.run([
         "faults", SampleTests.sample(Self.legacy), "--lines", path, "--format", "json",
       ])

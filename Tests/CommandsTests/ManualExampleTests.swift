@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import MemoryFixtures
 import Testing
 
 @testable import Commands
@@ -85,20 +86,18 @@ struct ManualExampleTests {
   @Test(arguments: examples)
   func runs(_ example: Example) throws {
     // What an example writes goes to a folder of its own.
-    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let folder = try TestFolder()
     let words = Self.words(example.command)
     let moved = words.indices.dropFirst().map { index in
       if words[index].hasPrefix("samples/") { return SampleTests.root + words[index] }
       let isNew =
         ["--output", "--image"].contains(words[index - 1]) && !words[index].hasPrefix("/")
-      return isNew ? folder.appending(path: words[index]).path() : words[index]
+      return isNew ? folder[words[index]] : words[index]
     }
     let run = SampleTests.run(moved)
     #expect(run.status == .done || run.status == .found, "\(run.errors)")
     let output = Self.folded(
-      run.output.replacing(SampleTests.root, with: "").replacing(folder.path() + "/", with: ""))
+      run.output.replacing(SampleTests.root, with: "").replacing(folder.path + "/", with: ""))
     for line in example.expected { #expect(output.contains(line), "\(line)") }
   }
 }

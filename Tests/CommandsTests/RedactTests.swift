@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import MemoryFixtures
 import Testing
 
 @testable import Commands
@@ -16,25 +17,25 @@ struct RedactTests {
     "no_timer_check", "Command line: console",
   ]
 
-  private static func count(_ text: [UInt8], in bytes: [UInt8]) -> Int {
-    var count = 0
-    var start = 0
-    while let found = bytes[start...].firstIndex(of: text[0]) {
-      if bytes[found...].starts(with: text) { count += 1 }
-      start = found + 1
+  private static func places(of text: String, in bytes: Data) -> [Range<Int>] {
+    var places: [Range<Int>] = []
+    var start = bytes.startIndex
+    while let found = bytes.range(of: Data(text.utf8), in: start..<bytes.endIndex) {
+      places.append(found)
+      start = found.upperBound
     }
-    return count
+    return places
+  }
+
+  private static func count(_ text: String, in bytes: Data) -> Int {
+    places(of: text, in: bytes).count
   }
 
   /// A sample on a host with a name.
-  private static func named(_ sample: String) throws -> [UInt8] {
-    var bytes = Array(try Data(contentsOf: URL(filePath: SampleTests.sample(sample))))
-    let none = Array("(none)".utf8)
-    var start = 0
-    while let found = bytes[start...].firstIndex(of: none[0]) {
-      start = found + 1
-      guard bytes[found...].starts(with: none) else { continue }
-      bytes.replaceSubrange(found..<found + none.count, with: hostName)
+  private static func named(_ sample: String) throws -> Data {
+    var bytes = try Data(contentsOf: URL(filePath: SampleTests.sample(sample)))
+    for place in places(of: "(none)", in: bytes) {
+      bytes.replaceSubrange(place, with: hostName)
     }
     return bytes
   }
@@ -52,14 +53,12 @@ struct RedactTests {
   func `nothing of the log, the command lines and the host's name is left`(
     _ sample: String
   ) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    func path(_ name: String) -> String { folder.appending(path: name).path() }
+    let folder = try TestFolder()
+    func path(_ name: String) -> String { folder[name] }
     let original = try Self.named(sample)
-    try Data(original).write(to: URL(filePath: path("original")))
+    try folder.write(original, to: "original")
     // The test is of use only where there is something to leave out.
-    let present = Self.words.filter { Self.count(Array($0.utf8), in: original) > 0 }
+    let present = Self.words.filter { Self.count($0, in: original) > 0 }
     #expect(present.contains("whost7"))
     #expect(present.contains("sysrq triggered crash"))
     #expect(present.contains("labnet=1"))
@@ -71,13 +70,13 @@ struct RedactTests {
     for text in ["left out:", "text of the kernel log:", "command lines:", "names of the host"] {
       #expect(run.output.contains(text), "\(text)")
     }
-    let first = Array(try Data(contentsOf: URL(filePath: path("first"))))
+    let first = try Data(contentsOf: URL(filePath: path("first")))
     for word in Self.words {
-      #expect(Self.count(Array(word.utf8), in: first) == 0, "\(word)")
+      #expect(Self.count(word, in: first) == 0, "\(word)")
     }
     // The note says what was left out.
     for fact in ["fact redacted.log ", "fact redacted.command-line ", "fact redacted.host-name "] {
-      #expect(Self.count(Array(fact.utf8), in: first) == 1, "\(fact)")
+      #expect(Self.count(fact, in: first) == 1, "\(fact)")
     }
 
     // What it tells of remapping is the original's; what came from the log is unknown, not empty.
@@ -104,13 +103,13 @@ struct RedactTests {
 
   /// Without the option everything travels, and nothing is said to be left out.
   @Test func `nothing is left out unasked`() throws {
-    try SampleTests.withFile(try Self.named("6.1-legacy.vmcore")) { original in
+    try withTestFile(try Self.named("6.1-legacy.vmcore")) { original in
       let output = original + ".extract"
       let run = SampleTests.run(["extract", original, "--output", output])
       #expect(!run.output.contains("left out"))
       #expect(Self.report(output) == Self.report(original))
-      let bytes = Array(try Data(contentsOf: URL(filePath: output)))
-      #expect(Self.count(Array("sysrq triggered crash".utf8), in: bytes) > 0)
+      let bytes = try Data(contentsOf: URL(filePath: output))
+      #expect(Self.count("sysrq triggered crash", in: bytes) > 0)
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import DumpFixtures
 import Foundation
+import MemoryFixtures
 import Report
 import Session
 import Testing
@@ -26,18 +27,6 @@ struct SampleTests {
     return (status, output.text, errors.text)
   }
 
-  /// A file in a folder of its own, gone when `body` returns.
-  static func withFile<R>(
-    _ bytes: [UInt8], named name: String = "vmcore", _ body: (String) throws -> R
-  ) throws -> R {
-    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let path = folder.appending(path: name).path()
-    try Data(bytes).write(to: URL(filePath: path))
-    return try body(path)
-  }
-
   // MARK: What is no dump
 
   @Test func aMissingFileIsNamed() {
@@ -55,7 +44,7 @@ struct SampleTests {
       ("gzip data", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], "the gzip data are damaged"),
     ] as [(String, [UInt8], String)])
   func aFileThatIsNoDumpSaysWhatItIs(_ name: String, _ bytes: [UInt8], _ hint: String) throws {
-    try Self.withFile(bytes) { path in
+    try withTestFile(bytes) { path in
       let run = Self.run(["report", path])
       #expect(run.status == .failed)
       #expect(run.errors.contains(path) && run.errors.contains(hint), "\(name): \(run.errors)")
@@ -65,7 +54,7 @@ struct SampleTests {
   @Test func anotherArchitectureIsRefused() throws {
     var builder = ELFDumpBuilder(.random(seed: 1))
     builder.machine = 183  // AArch64
-    try Self.withFile(builder.build()) { path in
+    try withTestFile(builder.build()) { path in
       let run = Self.run(["report", path])
       #expect(run.status == .failed)
       #expect(run.errors.contains("x86_64"))
@@ -82,7 +71,7 @@ struct SampleTests {
   }
 
   @Test func inputFilesAreReadWholeOrRefused() throws {
-    try Self.withFile(Array("not a map\n".utf8), named: "System.map") { path in
+    try withTestFile(Array("not a map\n".utf8), named: "System.map") { path in
       #expect(throws: CommandFailure.self) { _ = try CommandFiles.bytes(path + ".missing") }
       let bytes = try CommandFiles.bytes(path)
       #expect(bytes == Array("not a map\n".utf8))
@@ -92,7 +81,7 @@ struct SampleTests {
   @Test func halfADumpEndsInWordsOrInAPartialReport() throws {
     let whole = try CommandFiles.bytes(Self.sample("6.1-legacy.vmcore"))
     for numerator in [1, 2, 3] {
-      try Self.withFile(Array(whole.prefix(whole.count / 4 * numerator))) { path in
+      try withTestFile(Array(whole.prefix(whole.count / 4 * numerator))) { path in
         let run = Self.run(["report", path])
         #expect(run.status == .done || run.status == .failed)
         if run.status == .failed {
@@ -134,7 +123,7 @@ struct SampleTests {
   @Test(arguments: ["6.1-legacy.vmcore", "7.3-scalable.vmcore"])
   func anExtractOfAnExtractReportsTheSame(_ name: String) throws {
     let original = Self.run(["report", Self.sample(name), "--format", "json"])
-    try Self.withFile([]) { path in
+    try withTestFile([]) { path in
       let again = path + "-again"
       let extract = Self.run(["extract", Self.sample(name), "--output", again])
       #expect(extract.status == .done)
@@ -147,7 +136,7 @@ struct SampleTests {
 
   @Test(arguments: ["6.1-legacy.vmcore", "7.3-scalable.vmcore"])
   func aCompressedExtractIsASmallerOneOfTheSame(_ name: String) throws {
-    try Self.withFile([]) { path in
+    try withTestFile([]) { path in
       let plain = Self.run(["extract", Self.sample(name), "--output", path + "-plain"])
       let packed = path + ".gz"
       let run = Self.run(["extract", Self.sample(name), "--compress", "--output", packed])
@@ -172,7 +161,7 @@ struct SampleTests {
 
   @Test(arguments: [("6.1-legacy.vmcore", ""), ("7.3-scalable.vmcore", ",scalable")])
   func theImageOfACopyIsReadLikeADump(_ name: String, _ mode: String) throws {
-    try Self.withFile([]) { path in
+    try withTestFile([]) { path in
       let image = path + "-image"
       let inherit = Self.run([
         "inherit", Self.sample(name), "--policy", "full-copy", "--image", image,

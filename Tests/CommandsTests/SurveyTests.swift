@@ -2,6 +2,7 @@
 
 import Foundation
 import Glibc
+import MemoryFixtures
 import Report
 import Testing
 
@@ -13,24 +14,21 @@ struct SurveyTests {
 
   /// A folder with samples and other things in it; gone when `body` returns.
   private static func withFolder<R>(_ body: (URL) throws -> R) throws -> R {
-    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    let inner = folder.appending(path: "host a/crash")
-    try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let own = try TestFolder()
+    let folder = URL(filePath: own.path)
     let files = FileManager.default
+    try files.createDirectory(atPath: own["host a/crash"], withIntermediateDirectories: true)
     func link(_ name: String, _ target: String) throws {
-      try files.createSymbolicLink(
-        atPath: folder.appending(path: name).path(percentEncoded: false),
-        withDestinationPath: target)
+      try files.createSymbolicLink(atPath: own[name], withDestinationPath: target)
     }
     try link("host a/crash/vmcore", SampleTests.sample("6.1-legacy.vmcore"))
     try link("host a/copy.of.vmcore", SampleTests.sample("6.1-legacy.vmcore"))
     try link("scalable", SampleTests.sample("7.3-scalable.vmcore"))
     try link("loop", folder.path(percentEncoded: false))
     try link("dangling", "/nonexistent")
-    try Data("no dump".utf8).write(to: folder.appending(path: "vmcore-dmesg.txt"))
-    try Data("KDUMP   but no more".utf8).write(to: folder.appending(path: "vmcore-incomplete"))
-    return try body(folder)
+    try own.write("no dump".utf8, to: "vmcore-dmesg.txt")
+    try own.write("KDUMP   but no more".utf8, to: "vmcore-incomplete")
+    return try withExtendedLifetime(own) { try body(folder) }
   }
 
   private static func run(_ words: String...) -> (status: Outcome, output: String, errors: String) {
@@ -136,10 +134,7 @@ struct SurveyTests {
   @Test func nothingToJudgeIsAFailure() throws {
     #expect(Self.run("/nonexistent").status == .failed)
     #expect(Self.run(SampleTests.sample("README.md")).status == .failed)
-    let empty = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: false)
-    defer { try? FileManager.default.removeItem(at: empty) }
-    let run = Self.run(empty.path(percentEncoded: false))
+    let run = try TestFolder.with { Self.run($0.path) }
     #expect(run.status == .failed)
     #expect(run.errors.contains("no dump found"))
   }

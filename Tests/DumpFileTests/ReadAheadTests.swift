@@ -30,7 +30,7 @@ struct ReadAheadTests {
 
   @Test(arguments: Compressor.available, [nil, 0, 1, 150, 333] as [Int?])
   func changesNothing(_ codec: Compressor, _ pages: Int?) throws {
-    let image = MemoryImage.random(seed: 5, frames: 700)
+    let image = MemoryImage.random(seed: 5, frames: 450)
     var bytes = KdumpBuilder(image, codec: codec).build()
     let sound = try reading(bytes, pages: pages, ahead: false)
     let ahead = try reading(bytes, pages: pages, ahead: true)

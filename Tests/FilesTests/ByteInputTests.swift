@@ -2,20 +2,14 @@
 
 import Files
 import Foundation
+import MemoryFixtures
 import Testing
 
 /// Bytes that come one after the other.
 struct ByteInputTests {
-  private func withFile<R>(_ bytes: [UInt8], _ body: (String) throws -> R) throws -> R {
-    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    return try body(path)
-  }
-
   @Test func `what was looked at in advance is not lost`() throws {
     let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
-    try withFile(bytes) { path in
+    try withTestFile(bytes) { path in
       let input = try ByteInput(path)
       #expect(input.kind == .regular)
       #expect(try input.peek(3) == [0, 0, 0])
@@ -34,7 +28,7 @@ struct ByteInputTests {
   }
 
   @Test func `fewer bytes come only at the end`() throws {
-    try withFile([1, 2, 3]) { path in
+    try withTestFile([1, 2, 3]) { path in
       let input = try ByteInput(path)
       #expect(try input.peek(8) == [1, 2, 3])
       #expect(try input.next() == [1, 2, 3])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import MemoryFixtures
 import Testing
 
 @testable import Files
@@ -8,10 +9,7 @@ import Testing
 /// A file that loses bytes while it is mapped ends no process.
 struct GuardTests {
   private func withFile<R>(_ count: Int, _ body: (String) throws -> R) throws -> R {
-    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
-    try Data(repeating: 7, count: count).write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    return try body(path)
+    try withTestFile(repeatElement(7, count: count), body)
   }
 
   @Test func `bytes that are gone are not readable, again and again`() throws {
@@ -45,11 +43,11 @@ struct GuardTests {
   }
 
   @Test func `many threads probe at once`() async throws {
-    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
-    try Data(repeating: 7, count: 1 << 20).write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    let mapping = try FileMapping(path)
-    #expect(unsafe truncate(path, 1 << 19) == 0)
+    let mapping = try withFile(1 << 20) { path in
+      let mapping = try FileMapping(path)
+      #expect(unsafe truncate(path, 1 << 19) == 0)
+      return mapping
+    }
     let isRight = await withTaskGroup(of: Bool.self) { group in
       for _ in 0..<8 {
         group.addTask {

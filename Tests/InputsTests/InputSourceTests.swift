@@ -4,6 +4,7 @@ import DumpFixtures
 import Files
 import Foundation
 import Memory
+import MemoryFixtures
 import Testing
 
 @testable import Inputs

@@ -4,6 +4,7 @@ import DumpFixtures
 import Files
 import Foundation
 import Inputs
+import MemoryFixtures
 import Testing
 
 /// Kernels in the forms in which distributions keep them.

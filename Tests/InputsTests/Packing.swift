@@ -2,6 +2,7 @@
 
 import Foundation
 import Inputs
+import MemoryFixtures
 
 extension Wrapper {
   /// `bytes` packed by the program of that name; `nil` where it is not installed.

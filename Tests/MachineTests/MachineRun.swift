@@ -8,6 +8,7 @@ import KernelImage
 import LinuxIOMMU
 import MachineFixtures
 import Memory
+import MemoryFixtures
 import RemappingState
 import Session
 
@@ -30,10 +31,9 @@ struct MachineRun {
   /// - Parameter bytes: the dump's, by default an ELF core.
   init(_ machine: BuiltMachine, _ bytes: [UInt8]? = nil) throws {
     self.machine = machine
-    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
-    try Data(bytes ?? machine.elf()).write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    let session = try Session(DumpRequest(files: [path]), progress: SilentProgress())
+    let session = try withTestFile(bytes ?? machine.elf()) { path in
+      try Session(DumpRequest(files: [path]), progress: SilentProgress())
+    }
     let kernel = try session.kernel(
       asking: LinuxIOMMU.symbols.union(MachineFacts.symbols).union(KernelImage.symbols))
     evidence = session.evidence(from: kernel)

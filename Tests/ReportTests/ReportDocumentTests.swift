@@ -2,6 +2,7 @@
 
 import Foundation
 import Memory
+import MemoryFixtures
 import RemappingState
 import Report
 import StateFixtures
@@ -67,22 +68,15 @@ struct ReportDocumentTests {
   /// Runs the script that `make check` runs on the samples' reports.
   @Test(.enabled(if: canValidate, "needs python3 with jsonschema"))
   func everyDocumentValidatesAgainstTheSchema() throws {
-    let folder = FileManager.default.temporaryDirectory.appending(
-      path: "iommuscope-schema-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let schema = folder.appending(path: "schema.json")
-    try Data(ReportDocument.jsonSchema.utf8).write(to: schema)
-    var arguments = [schema.path(percentEncoded: false)]
+    let folder = try TestFolder()
+    var arguments = [try folder.write(ReportDocument.jsonSchema.utf8, to: "schema.json")]
     for (index, document) in Self.documents.enumerated() {
-      let file = folder.appending(path: "\(index).json")
-      try Data(try text(document).utf8).write(to: file)
-      arguments.append(file.path(percentEncoded: false))
+      arguments.append(try folder.write(try text(document).utf8, to: "\(index).json"))
     }
     let complaints = try Self.run([Self.script] + arguments)
     #expect(complaints.status == 0, "\(complaints.text)")
     // The script can say no.
-    try Data("{}".utf8).write(to: folder.appending(path: "0.json"))
+    try folder.write("{}".utf8, to: "0.json")
     #expect(try Self.run([Self.script] + arguments).status == 1)
   }
 

@@ -23,10 +23,9 @@ struct CrashKernelTests {
   private func session<Result>(
     over bytes: [UInt8], _ body: (Session) throws -> Result
   ) throws -> Result {
-    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    return try body(Session(DumpRequest(files: [path]), progress: Silence()))
+    try withTestFile(bytes) { path in
+      try body(Session(DumpRequest(files: [path]), progress: Silence()))
+    }
   }
 
   // MARK: The command line

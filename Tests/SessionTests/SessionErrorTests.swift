@@ -4,6 +4,7 @@ import Foundation
 import Inputs
 import KernelImage
 import Memory
+import MemoryFixtures
 import Session
 import Testing
 
@@ -51,13 +52,11 @@ struct SessionErrorTests {
   }
 
   @Test func `a folder without a dump is named, before anything is opened`() throws {
-    let folder = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let folder = try TestFolder()
     let error = #expect(throws: SessionError.self) {
-      try DumpRequest(files: [folder]).located()
+      try DumpRequest(files: [folder.path]).located()
     }
-    #expect(error?.path == folder)
+    #expect(error?.path == folder.path)
     guard case .input(let input) = error?.cause else {
       Issue.record("\(String(describing: error))")
       return

@@ -4,6 +4,7 @@ import DumpFixtures
 import Evidence
 import Foundation
 import Memory
+import MemoryFixtures
 import RemappingState
 import Session
 import Testing
@@ -20,16 +21,6 @@ private final class Listener: SessionProgress {
 
 /// From files to evidence, and why not.
 struct SessionTests {
-  /// Lets `body` have a file of these bytes for as long as it runs.
-  private func withFile<Result>(
-    _ bytes: [UInt8], _ body: (String) throws -> Result
-  ) throws -> Result {
-    let path = FileManager.default.temporaryDirectory.path + "/iommuscope-\(UUID().uuidString)"
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    return try body(path)
-  }
-
   /// A dump of a few words, with what its note says.
   private func dump(_ words: [UInt64: UInt64] = [:], note: String? = nil) -> [UInt8] {
     var image = MemoryImage(memory: [0..<16])
@@ -46,7 +37,7 @@ struct SessionTests {
   private func cause(
     _ bytes: [UInt8], symbols: String? = nil, vmlinux: String? = nil
   ) throws -> SessionError? {
-    try withFile(bytes) { path -> SessionError? in
+    try withTestFile(bytes) { path -> SessionError? in
       do {
         _ = try Session(
           DumpRequest(files: [path], vmlinux: vmlinux, symbols: symbols), progress: Listener()
@@ -88,14 +79,14 @@ struct SessionTests {
       Issue.record("a missing System.map")
       return
     }
-    try withFile(Array("nothing\n".utf8)) { path in
+    try withTestFile(Array("nothing\n".utf8)) { path in
       #expect(try cause(located, symbols: path)?.cause == .noSystemMap)
       guard case .vmlinux = try cause(located, vmlinux: path)?.cause else {
         Issue.record("a vmlinux that is none")
         return
       }
     }
-    try withFile(Array("ffffffff82000000 T _stext\n".utf8)) { path in
+    try withTestFile(Array("ffffffff82000000 T _stext\n".utf8)) { path in
       let error = try #require(try cause(located, symbols: path))
       #expect(error.path == path)
       #expect(
@@ -105,7 +96,7 @@ struct SessionTests {
             expected: KernelAddress(0xffff_ffff_8100_0000), release: "0.1-none"))
     }
     // Symbols that fit still need types.
-    try withFile(Array("ffffffff81000000 T _stext\n".utf8)) { path in
+    try withTestFile(Array("ffffffff81000000 T _stext\n".utf8)) { path in
       guard case .noTypes = try cause(located, symbols: path)?.cause else {
         Issue.record("no types")
         return
@@ -115,7 +106,7 @@ struct SessionTests {
 
   @Test func `given roots need no kernel`() throws {
     let bytes = dump([0x1000: 0x2001, 0x2100: 0x4001, 0x2108: 0x402, 0x4000: 0x83])
-    try withFile(bytes) { path in
+    try withTestFile(bytes) { path in
       let listener = Listener()
       let evidence = try Session(DumpRequest(files: [path]), progress: listener).evidence(
         below: [RootTable(address: PhysicalAddress(0x1000), mode: .legacy, origin: .given)],
@@ -127,7 +118,7 @@ struct SessionTests {
   }
 
   @Test func `without kernel and roots the first error stands`() throws {
-    try withFile(dump()) { path in
+    try withTestFile(dump()) { path in
       let session = try Session(DumpRequest(files: [path]), progress: Listener())
       let error = #expect(throws: SessionError.self) {
         try session.evidence(below: [], asking: [])
@@ -139,7 +130,7 @@ struct SessionTests {
 
   @Test func `registers stand in for a kernel that cannot be read`() throws {
     let bytes = dump([0x1000: 0x2001, 0x2100: 0x4001, 0x2108: 0x402, 0x4000: 0x83])
-    try withFile(bytes) { path in
+    try withTestFile(bytes) { path in
       let listener = Listener()
       var request = DumpRequest(files: [path])
       request.registers = [

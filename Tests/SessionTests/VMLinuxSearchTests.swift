@@ -21,23 +21,6 @@ struct VMLinuxSearchTests {
         contentsOf: folder.appendingPathComponent("../KernelTypesTests/Fixtures/\(name).elf")))
   }
 
-  /// A folder that stands for `/` and goes away with the test.
-  private final class Root {
-    let path =
-      FileManager.default.temporaryDirectory.path + "/iommuscope-search-\(UUID().uuidString)/"
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    @discardableResult
-    func write(_ bytes: [UInt8], to name: String) throws -> String {
-      let url = URL(fileURLWithPath: path + name)
-      try FileManager.default.createDirectory(
-        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data(bytes).write(to: url)
-      return path + name
-    }
-  }
-
   private struct Listener: SessionProgress {
     func progress(_ message: String) {}
     func warning(_ message: String) {}
@@ -64,7 +47,7 @@ struct VMLinuxSearchTests {
   }
 
   private func search(
-    _ root: Root, _ note: String, dump: String = "-", vmlinux: String? = nil,
+    _ root: TestFolder, _ note: String, dump: String = "-", vmlinux: String? = nil,
     folders: [String] = [], server: (any DebugFileServer)? = nil, types: TypePreference = .auto
   ) -> VMLinuxSearch {
     let memory = SyntheticMemory([:])
@@ -74,7 +57,7 @@ struct VMLinuxSearchTests {
       DumpRequest(
         files: [dump], vmlinux: vmlinux, types: types, debugFolders: folders, debugServer: server),
       info: VMCoreInfo(Array(note.utf8)), reader: KernelReader(memory, space),
-      progress: Listener(), root: root.path)
+      progress: Listener(), root: root.path + "/")
   }
 
   private func buildID(_ bytes: [UInt8]) throws -> String {
@@ -118,7 +101,7 @@ struct VMLinuxSearchTests {
   // MARK: Which one
 
   @Test func `only the right build is taken, and the others are named`() throws {
-    let root = Root()
+    let root = try TestFolder()
     let (wrong, right) = (try Self.fixture("gcc-dwarf4"), try Self.fixture("gcc-dwarf5"))
     let other = try root.write(wrong, to: "usr/lib/debug/boot/vmlinux-6.1.0")
     let junk = try root.write(Array("text".utf8), to: "usr/lib/debug/boot/vmlinux-6.1.0.debug")
@@ -132,13 +115,13 @@ struct VMLinuxSearchTests {
         "\(junk) is not an ELF file",
       ])
     #expect(
-      search.absent.first == root.path + "usr/lib/debug/.build-id/\(id.prefix(2))/"
+      search.absent.first == root["usr/lib/debug/.build-id/\(id.prefix(2))/"]
         + "\(id.dropFirst(2)).debug")
     #expect(search.reasons.isEmpty)
   }
 
   @Test func `without a build id the release is enough, and no name at all is not`() throws {
-    let root = Root()
+    let root = try TestFolder()
     let bytes = try Self.fixture("gcc-dwarf5")
     let named = try root.write(bytes, to: "boot/vmlinux-6.1.0")
     let dump = try root.write([0], to: "crash/vmcore")
@@ -157,7 +140,7 @@ struct VMLinuxSearchTests {
 
   @Test func `a file beside the dump, and a folder that was named, go before the system's`() throws
   {
-    let root = Root()
+    let root = try TestFolder()
     let bytes = try Self.fixture("gcc-dwarf5")
     let note = "OSRELEASE=6.1.0\nBUILD-ID=\(try buildID(bytes))\n"
     try root.write(bytes, to: "boot/vmlinux-6.1.0")
@@ -166,12 +149,12 @@ struct VMLinuxSearchTests {
     var first = search(root, note, dump: dump)
     #expect(try first.vmlinux()?.path == beside)
     let given = try root.write(bytes, to: "symbols/lib/modules/6.1.0/vmlinux")
-    var second = search(root, note, dump: dump, folders: [root.path + "symbols"])
+    var second = search(root, note, dump: dump, folders: [root["symbols"]])
     #expect(try second.vmlinux()?.path == given)
   }
 
   @Test func `servers are asked last, by build id, and checked like everybody`() throws {
-    let root = Root()
+    let root = try TestFolder()
     let (wrong, right) = (try Self.fixture("gcc-dwarf4"), try Self.fixture("gcc-dwarf5"))
     let note = "OSRELEASE=6.1.0\nBUILD-ID=\(try buildID(right))\n"
     let honest = Server(right)
@@ -197,7 +180,7 @@ struct VMLinuxSearchTests {
   }
 
   @Test func `what was named is taken or refused, and nothing else is looked for`() throws {
-    let root = Root()
+    let root = try TestFolder()
     let (wrong, right) = (try Self.fixture("gcc-dwarf4"), try Self.fixture("gcc-dwarf5"))
     try root.write(right, to: "boot/vmlinux-6.1.0")
     let path = try root.write(wrong, to: "mine")

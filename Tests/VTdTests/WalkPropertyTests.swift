@@ -70,7 +70,7 @@ struct WalkPropertyTests {
   @Test func walkingWhatWasBuiltGivesTheMappingBack() {
     let seed = UInt64.random(in: .min ... .max)
     var generator = SeededGenerator(seed: seed)
-    for round in 0..<2400 {
+    for round in 0..<900 {
       let (stage, levels) = Self.formats[round % Self.formats.count]
       var builder = Builder(stage: stage, levels: levels, firstFrame: 0x10)
       let width = UInt64(12 + 9 * levels)
@@ -140,7 +140,7 @@ struct WalkPropertyTests {
   @Test func nestedWalksAreBothStagesAfterEachOther() {
     let seed = UInt64.random(in: .min ... .max)
     var generator = SeededGenerator(seed: seed)
-    for round in 0..<120 {
+    for round in 0..<48 {
       // Guest memory of 1024 pages; the second stage scatters it over the host, with holes that
       // spare the first-stage tables.
       var first = Builder(stage: .first, levels: 4, firstFrame: 0)
