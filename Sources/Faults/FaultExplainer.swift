@@ -14,7 +14,9 @@ public struct FaultExplainer {
   /// first; empty where nothing is known.
   public typealias CrashKernelForecast = (DeviceName) -> [FaultExplanation.CrashKernelOutlook]
 
-  public var evidence: DumpEvidence
+  public let evidence: DumpEvidence
+  /// Functions by their source id, of any segment: a log has many lines, and a machine many devices.
+  private let functions: [UInt16: [PCIFunction]]
   /// Asked for faults that the dump's tables do not give, if it is there.
   public var crashKernel: CrashKernelForecast?
   /// Whether the lines are said to be the crash kernel's.
@@ -31,6 +33,8 @@ public struct FaultExplainer {
 
   public init(_ evidence: DumpEvidence) {
     self.evidence = evidence
+    functions = Dictionary(
+      grouping: evidence.state.devices.compactMap(\.device.function), by: \.sourceID)
     resources = evidence.kernel?.structures.memoryMap ?? []
     interruptSources = evidence.kernel?.structures.interruptSources.map { sources in
       sources.values.reduce(into: []) { $0.formUnion($1) }
@@ -99,13 +103,17 @@ public struct FaultExplainer {
   /// each, and the mappings of its domain where nothing is mapped.
   func pays(for fault: FaultLine) -> Bool {
     let state = evidence.state
-    guard evidence.work.left(.entries) > 0 else { return false }
     var cost =
       Self.entriesOfFault + state.contexts.count + state.devices.count + state.domains.count
       + state.reservedRegions.count + resources.count
+    guard evidence.work.left(.entries) >= cost else { return spend(cost) }
     let contexts = state.contexts.lazy.filter { $0.device == fault.device }
     let longest = contexts.compactMap { self.evidence.runCount(of: $0) }.max()
     cost += Self.passesOverRuns * (longest ?? 0)
+    return spend(cost)
+  }
+
+  private func spend(_ cost: Int) -> Bool {
     guard evidence.work.spend(.entries, cost) else {
       evidence.work.cut(.entries, "the explaining of faults")
       return false
@@ -121,10 +129,7 @@ public struct FaultExplainer {
   /// The fault with its segment, where the line tells none and only another one has the device.
   private func resolved(_ fault: FaultLine) -> FaultLine {
     guard !fault.namesSegment, evidence.device(fault.device) == nil else { return fault }
-    let others = evidence.state.devices.compactMap(\.device.function).filter {
-      $0.sourceID == fault.device.sourceID
-    }
-    guard others.count == 1 else { return fault }
+    guard let others = functions[fault.device.sourceID], others.count == 1 else { return fault }
     var fault = fault
     fault.device = others[0]
     return fault

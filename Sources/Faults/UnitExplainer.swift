@@ -18,6 +18,13 @@ public struct UnitExplainer {
       first: record.first.map { FaultExplainer.seconds($0) },
       last: record.last.map { FaultExplainer.seconds($0) }, unit: record.unit, meaning: "",
       entries: [], evidence: [])
+    guard paysForRecord() else {
+      result.kind = Self.kind(of: record.message)
+      result.severity = .warning
+      result.meaning =
+        "what the run may do was spent before this message was held against the dump (--max-entries)"
+      return result
+    }
     switch record.message {
     case .status(let word): explain(FaultStatus(word), &result)
     case .invalidationError(let error, let detail):
@@ -69,6 +76,39 @@ public struct UnitExplainer {
       result.unit = result.unit ?? evidence.device(device)?.unit
     }
     return result
+  }
+
+  /// Takes what it costs to hold one message against the state, whose rows are gone through for each.
+  private func paysForRecord() -> Bool {
+    let state = evidence.state
+    let rows =
+      state.units.count + state.devices.count + state.contexts.count + state.domains.count
+      + state.reservedRegions.count + state.memoryMap.count
+    guard evidence.work.spend(.entries, Self.entriesOfMessage + 2 * rows) else {
+      evidence.work.cut(.entries, "the explaining of messages of units")
+      return false
+    }
+    return true
+  }
+
+  /// A way through the tables, and searches among the runs of the domains that have the address.
+  private static let entriesOfMessage = 256
+
+  /// What a message is about by itself; what the dump says may make it `unreachable`.
+  private static func kind(of message: UnitMessage) -> UnitExplanation.Kind {
+    switch message {
+    case .status: .status
+    case .invalidationError, .descriptor, .cleared: .invalidationError
+    case .pageRequest: .pageRequest
+    case .alreadySet: .alreadySet
+    case .firmware, .regionBinds: .firmware
+    case .takeover: .takeover
+    case .failure: .failure
+    case .malfunction: .malfunction
+    case .lockup: .lockup
+    case .tables: .tables
+    case .foreign: .foreign
+    }
   }
 
   static let history = "iommuscope history lists what the invalidation queue held"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Evidence
 import Memory
 import RemappingState
 import Testing
@@ -30,6 +31,23 @@ struct UnitMessageTests {
     #expect(error.evidence.contains { $0.contains("cleared") })
     #expect(error.entries.map(\.name) == ["QI PRIOR: device TLB"])
     #expect(found.last?.kind == .status && found.last?.severity == .error)
+  }
+
+  @Test func `messages are held against the dump as far as the run may`() {
+    let whole = FaultCauseTests.evidence()
+    let work = WorkBudget(WorkLimits(entries: 600))
+    let explainer = UnitExplainer(
+      DumpEvidence(state: whole.state, memory: whole.memory, kernel: whole.kernel, work: work))
+    let text =
+      "DMAR: VT-d detected Invalidation Time-out Error: SID 10\n"
+      + "DMAR: DRHD: handling fault status reg 2\n"
+      + "DMAR: ERROR: DMA PTE for vPFN 0xffffe already set (to 5003 not 6003)\n"
+      + "DMAR: Copied translation tables from previous kernel for dmar0\n"
+    let found = FaultLog(pasted: text).units.map { explainer.explain($0) }
+    #expect(found.map(\.kind) == [.invalidationError, .status, .alreadySet, .takeover])
+    #expect(found.map { $0.meaning.contains("--max-entries") } == [false, false, true, true])
+    #expect(found.allSatisfy { !$0.meaning.isEmpty })
+    #expect(work.cuts.map(\.detail) == ["the explaining of messages of units"])
   }
 
   @Test func `a time-out names the device of the register`() {
