@@ -6,8 +6,10 @@ Files that change, lie or block, and outputs that end: what the whole program do
 ends in one sentence and the right status, with no half file left.
 """
 
+import fcntl
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -110,6 +112,69 @@ class Files(unittest.TestCase):
     def test_a_read_error_in_the_middle(self):
         """A process's memory gives bytes where it is mapped and an I/O error elsewhere."""
         self.assert_one_sentence(run("carve", "/proc/self/mem@0x0"))
+
+    def loop_device(self, image):
+        """A block device whose bytes are those of `image`; where the image was cut, reads fail with EIO."""
+        if os.geteuid() != 0 or shutil.which("losetup") is None:
+            self.skipTest("loop devices need root and losetup")
+        result = subprocess.run(["losetup", "-f", "--show", image], stdout=subprocess.PIPE, text=True)
+        if result.returncode:
+            self.skipTest("this machine has no loop devices")
+        device = result.stdout.strip()
+        self.addCleanup(subprocess.run, ["losetup", "-d", device], check=True)
+        return device
+
+    def assert_says_that_pages_were_lost(self, path, is_read):
+        """Mapped pages that cannot be read from the disk are missing, with a reason, and nothing dies."""
+        for verb in ("report", "carve", "tables", "history"):
+            result = run(verb, path, "--format", "json")
+            self.assertIn(result.returncode, (0, 2), result.stderr)
+            self.assertRegex(result.stderr, "its disk fails|Input/output error|cannot read it")
+            if verb == "carve":
+                self.assertEqual(result.returncode, 0 if is_read else 2, result.stderr)
+
+    def test_a_disk_that_fails_in_the_middle(self):
+        shutil.copy(SAMPLE, self.path)
+        os.truncate(self.path, 8 << 20)
+        device = self.loop_device(self.path)
+        os.truncate(self.path, 4 << 20)
+        self.assert_says_that_pages_were_lost(device, is_read=True)
+
+    def test_a_file_on_a_disk_that_fails(self):
+        mount = os.path.join(self.folder.name, "mount")
+        os.mkdir(mount)
+        with open(self.path, "wb") as file:
+            file.truncate(24 << 20)
+        if shutil.which("mkfs.ext4") is None:
+            self.skipTest("no mkfs.ext4")
+        subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", self.path], check=True)
+        device = self.loop_device(self.path)
+
+        def attach():
+            if subprocess.run(["mount", "-t", "ext4", device, mount], stderr=subprocess.DEVNULL).returncode:
+                self.skipTest("this machine does not mount ext4")
+
+        attach()
+        try:
+            shutil.copy(SAMPLE, os.path.join(mount, "dump"))
+            with open(os.path.join(mount, "dump"), "rb") as file:
+                first, last = (self.place(file, block) for block in (0, (4 << 20) // 1024))
+        finally:
+            subprocess.run(["umount", mount], check=True)
+        self.assertLess(first, last)
+        attach()
+        try:
+            os.truncate(self.path, last * 1024)
+            self.assert_says_that_pages_were_lost(os.path.join(mount, "dump"), is_read=True)
+        finally:
+            subprocess.run(["umount", mount], check=True)
+
+    @staticmethod
+    def place(file, block):
+        """Where a block of 1 KiB of a file lies on its disk: FIBMAP."""
+        number = bytearray(struct.pack("<i", block))
+        fcntl.ioctl(file, 1, number)
+        return struct.unpack("<i", number)[0]
 
     def test_claims_of_more_than_there_is(self):
         for memory in (1 << 40, (1 << 52) - PAGE, (1 << 63) - PAGE, (1 << 64) - PAGE):
