@@ -193,10 +193,18 @@ final class Once<Value: Sendable>: Sendable {
 }
 
 extension WorkBudget {
-  /// What a dump of 1 MiB grants.
+  /// Enough for what an honest kernel of a few pages holds, and little more: what leads round in circles
+  /// ends after a millisecond, and the paths on which work is cut are taken often.
   static var ofSmallDump: WorkBudget {
-    let work = WorkBudget(WorkLimits())
-    work.grant(pages: 256)
-    return work
+    WorkBudget(
+      WorkLimits(
+        entries: 1 << 17, runs: 1 << 13, objects: 1 << 14, pages: 1 << 12, output: 1 << 22))
+  }
+
+  /// The same for a machine, with its log, types and devices.
+  static var ofMachine: WorkBudget {
+    WorkBudget(
+      WorkLimits(
+        entries: 1 << 19, runs: 1 << 15, objects: 1 << 16, pages: 1 << 14, output: 1 << 23))
   }
 }

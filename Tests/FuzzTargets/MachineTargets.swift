@@ -21,36 +21,37 @@ import TableCopy
 extension FuzzTarget {
   /// Whole verbs over a machine whose kernel and tables lie.
   static let machines: [FuzzTarget] = [
-    machine("report") { evidence in
-      run(
-        evidence, ["report", "machine"], ["report", "machine", "--format", "json"],
-        ["report", "machine", "--format", "html"], ["report", "machine", "--format", "sarif"])
-    },
-    machine("faults") { evidence in
-      run(
-        evidence, ["faults", "machine"], ["faults", "machine", "--format", "json"],
+    machine(
+      "report",
+      [
+        ["report", "machine"], ["report", "machine", "--format", "json"],
+        ["report", "machine", "--format", "html"], ["report", "machine", "--format", "sarif"],
+      ]),
+    machine(
+      "faults",
+      [
+        ["faults", "machine"], ["faults", "machine", "--format", "json"],
         [
           "faults", "machine", "--line",
           "DMAR: [DMA Write] Request device [17:00.0] PASID 1 fault addr 7f0000000000 [fault reason 05]",
-        ])
-    },
-    machine("history") { evidence in
-      run(evidence, ["history", "machine"], ["history", "machine", "--format", "json"])
-    },
-    machine("listings") { evidence in
-      run(
-        evidence, ["tables", "machine", "--interrupts"],
-        ["tables", "machine", "--format", "debugfs"],
-        ["tables", "machine", "--device", "0000:17:00.0", "--pasid", "2", "--format", "json"])
-    },
-    machine("addresses") { evidence in
-      run(
-        evidence, ["owners", "machine", "0x4000000-0x6ffffff"],
+        ],
+      ]),
+    machine("history", [["history", "machine"], ["history", "machine", "--format", "json"]]),
+    machine(
+      "listings",
+      [
+        ["tables", "machine", "--interrupts"], ["tables", "machine", "--format", "debugfs"],
+        ["tables", "machine", "--device", "0000:17:00.0", "--pasid", "2", "--format", "json"],
+      ]),
+    machine(
+      "addresses",
+      [
+        ["owners", "machine", "0x4000000-0x6ffffff"],
         ["translate", "machine", "--device", "0000:17:00.0", "--pasid", "1", "0x7f0000000000"],
         ["translate", "machine", "--device", "0000:00:02.0", "0xffe00000", "0xfee00000"],
-        ["report", "machine", "--device", "0001:03:00.0", "--format", "json"])
-    },
-    machine("inherit") { evidence in
+        ["report", "machine", "--device", "0001:03:00.0", "--format", "json"],
+      ]),
+    machine("inherit") { evidence, choice in
       guard let kernel = evidence.kernel else { return }
       let facts = MachineFacts(reading: kernel, memory: evidence.memory)
       let forecast = Forecaster(
@@ -58,20 +59,24 @@ extension FuzzTarget {
       ).forecast()
       let document = InheritDocument(
         dump: evidence.state.dump, forecast: forecast, cuts: evidence.work.cuts)
-      _ = json(document)
-      try? InheritText().write(document, to: NowhereSink())
-      try? InheritPage().write(document, to: NowhereSink())
+      switch choice % 3 {
+      case 0: _ = json(document)
+      case 1: try? InheritText().write(document, to: NowhereSink())
+      default: try? InheritPage().write(document, to: NowhereSink())
+      }
     },
-    machine("diff") { evidence in
+    machine("diff") { evidence, choice in
       let sound = Machines.shared[0].value.sound
       let old = StateDiff.Side(sound.state, findings: Audit.findings(of: sound.state))
       let new = StateDiff.Side(evidence.state, findings: Audit.findings(of: evidence.state))
-      for (from, to) in [(old, new), (new, old)] {
-        let diff = StateDiff(from: from, to: to, options: DiffOptions(addresses: true))
-        let document = DiffDocument(old: sound.state.dump, new: evidence.state.dump, diff: diff)
-        _ = json(document)
-        try? DiffText().write(document, to: NowhereSink())
-        try? DiffPage().write(document, to: NowhereSink())
+      let diff = StateDiff(
+        from: choice & 1 == 0 ? old : new, to: choice & 1 == 0 ? new : old,
+        options: DiffOptions(addresses: true))
+      let document = DiffDocument(old: sound.state.dump, new: evidence.state.dump, diff: diff)
+      switch (choice >> 1) % 3 {
+      case 0: _ = json(document)
+      case 1: try? DiffText().write(document, to: NowhereSink())
+      default: try? DiffPage().write(document, to: NowhereSink())
       }
     },
     FuzzTarget(
@@ -93,28 +98,34 @@ extension FuzzTarget {
     ["report", "DUMP", "--format", "json"],
   ]
 
+  /// Lies about a machine, read by `use`, whose second argument is any byte.
   private static func machine(
-    _ name: String, _ use: @escaping @Sendable (DumpEvidence) -> Void
+    _ name: String, choices: Int = 6, _ use: @escaping @Sendable (DumpEvidence, UInt8) -> Void
   ) -> FuzzTarget {
     FuzzTarget(
       name,
       seeds: {
         Machines.shared.indices.flatMap { number in
-          MemoryEdits.seeds.prefix(3).map { [UInt8(number)] + $0 }
+          (0..<choices).map { choice in
+            [UInt8(number), UInt8(choice)] + MemoryEdits.seeds[choice % MemoryEdits.seeds.count]
+          }
         }
       },
       run: { bytes in
         var input = FuzzBytes(bytes)
         let machine = Machines.shared[input.index(below: Machines.shared.count)].value
+        let choice = input.byte()
         let memory = machine.edits.applied(&input)
         guard let evidence = machine.evidence(memory) else { return }
-        use(evidence)
+        use(evidence, choice)
       })
   }
 
-  private static func run(_ evidence: DumpEvidence, _ lines: [String]...) {
-    for line in lines {
-      _ = Iommuscope.run(line, in: environment(Prepared(evidence: evidence)))
+  /// Lies about a machine, before one of some command lines.
+  private static func machine(_ name: String, _ lines: [[String]]) -> FuzzTarget {
+    machine(name, choices: lines.count) { evidence, choice in
+      _ = Iommuscope.run(
+        lines[Int(choice) % lines.count], in: environment(Prepared(evidence: evidence)))
     }
   }
 
@@ -186,8 +197,7 @@ private struct SoundMachine: @unchecked Sendable {
   private static func evidence(
     _ kernel: SyntheticKernel, _ memory: SyntheticMemory
   ) -> DumpEvidence? {
-    let work = WorkBudget(WorkLimits())
-    work.grant(pages: 2048)
+    let work = WorkBudget.ofMachine
     let image = kernel.image(memory: memory, work: work)
     guard let structures = try? LinuxIOMMU(reading: image) else { return nil }
     let state = RemappingState(
