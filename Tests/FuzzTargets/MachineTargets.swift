@@ -25,7 +25,10 @@ extension FuzzTarget {
       "report",
       [
         ["report", "machine"], ["report", "machine", "--format", "json"],
-        ["report", "machine", "--format", "html"], ["report", "machine", "--format", "sarif"],
+        ["report", "machine", "--format", "sarif"], ["report", "machine", "--format", "ndjson"],
+        ["report", "machine"], ["report", "machine", "--format", "json"],
+        // A page takes as long as all of these.
+        ["report", "machine", "--format", "html"],
       ]),
     machine(
       "faults",
