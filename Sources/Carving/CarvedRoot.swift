@@ -24,4 +24,6 @@ public struct CarvedRoot: Hashable, Sendable {
   public var missingTables: Int
   /// Contexts that a kernel marked as taken over from another one (bit 67 of a legacy entry).
   public var copiedContexts: Int
+  /// Whether a unit's own register points here.
+  public var isRegistered = false
 }

@@ -23,6 +23,8 @@ public struct PastInvalidation: Hashable, Sendable {
   public var status: UInt32?
   /// Whether it was submitted and is not known to be done, by itself or by a later wait.
   public var isPending = false
+  /// Whether the unit has fetched it, by its head register; `nil` where no registers tell.
+  public var isFetched: Bool?
   /// Devices of its source id or domain-id.
   public var devices: [DeviceName]
 
@@ -32,18 +34,43 @@ public struct PastInvalidation: Hashable, Sendable {
 
 /// What the invalidation queues were told last.
 public enum InvalidationHistory {
+  /// Where every unit's queue stands, by unit.
+  public static func queues(_ evidence: DumpEvidence) -> [QueueAccount] {
+    evidence.state.units.compactMap { unit in
+      guard let queue = unit.invalidationQueue, isRing(queue),
+        (0..<queue.entries).contains(queue.freeTail)
+      else { return nil }
+      let kernel = kernelQueue(of: unit, evidence)
+      return QueueAccount(
+        unit: unit.name, queue, free: kernel?.freeCount, status: kernel?.status,
+        pending: kernel?.pending ?? [],
+        registers: evidence.state.registers?.first { $0.unit == unit.name })
+    }
+  }
+
+  private static func isRing(_ queue: InvalidationQueue) -> Bool {
+    (1...4096).contains(queue.entries) && (0..<queue.entries).contains(queue.freeHead)
+      && (queue.descriptorSize == 16 || queue.descriptorSize == 32)
+  }
+
+  private static func kernelQueue(
+    of unit: Unit, _ evidence: DumpEvidence
+  ) -> LinuxInvalidationQueue? {
+    evidence.kernel?.structures.units.first { $0.name == unit.name }?.invalidationQueue
+  }
+
   /// The descriptors of every unit's ring, oldest first; old slots are not erased, so a ring holds
   /// the last 256.
   public static func descriptors(_ evidence: DumpEvidence) -> [PastInvalidation] {
     var result: [PastInvalidation] = []
     let names = EventNames(evidence.state)
+    let accounts = queues(evidence)
     for unit in evidence.state.units {
-      guard let queue = unit.invalidationQueue, let base = queue.base,
-        (1...4096).contains(queue.entries), (0..<queue.entries).contains(queue.freeHead),
-        queue.descriptorSize == 16 || queue.descriptorSize == 32
-      else { continue }
-      let kernelQueue =
-        evidence.kernel?.structures.units.first { $0.name == unit.name }?.invalidationQueue
+      guard let queue = unit.invalidationQueue, let base = queue.base, isRing(queue) else {
+        continue
+      }
+      let account = accounts.first { $0.unit == unit.name }
+      let kernelQueue = kernelQueue(of: unit, evidence)
       let status = kernelQueue?.status
       let pending = Set(kernelQueue?.pending ?? [])
       for back in stride(from: queue.entries, through: 1, by: -1) {
@@ -67,7 +94,8 @@ public enum InvalidationHistory {
               $0.bits.lowerBound < words.count * 64 && $0.value(in: words) != 0
             }.map { DecodedField($0, in: words) },
             status: status.flatMap { slot < $0.count ? $0[slot] : nil },
-            isPending: pending.contains(slot), devices: names.devices(unit: unit.name, words: words)
+            isPending: pending.contains(slot), isFetched: account?.isFetched(slot),
+            devices: names.devices(unit: unit.name, words: words)
           ))
       }
     }

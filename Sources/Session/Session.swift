@@ -7,6 +7,7 @@ internal import Files
 internal import Inputs
 internal import KernelImage
 public import Memory
+internal import RemappingState
 
 /// An open dump: what every verb starts from.
 ///
@@ -89,16 +90,20 @@ public struct Session {
     return Int(clamping: dump.isPacked ? pages : min(pages, dump.allocatedBytes >> 12 + 1))
   }
 
-  /// The root tables among the pages that the files hold, found by their shape.
+  /// The root tables among the pages that the files hold, found by their shape; before them those that
+  /// the request's registers point to, whatever they look like.
   ///
   /// - Parameter threshold: the lowest score, 0 to 100, that counts.
   public func carvedRoots(threshold: Int = 50) -> [CarvedRoot] {
     var carver = RootCarver(memory: memory, work: work)
     carver.threshold = threshold
     progress.progress("looking for root tables")
-    return carver.roots(in: dump.storedFrames) { pages in
-      progress.progress("looking for root tables: \(pages >> 8) MiB")
-    }
+    let registered = carver.roots(registered: request.registers.compactMap(\.givenRoot))
+    let known = Set(registered.map(\.address))
+    return registered
+      + carver.roots(in: dump.storedFrames) { pages in
+        progress.progress("looking for root tables: \(pages >> 8) MiB")
+      }.filter { !known.contains($0.address) }
   }
 
   /// What pages are read for from now on, for the manifest of an extract.

@@ -15,6 +15,13 @@ struct RegisterOptions: ParsableArguments {
 
   /// The request with the registers, read before the dump is.
   func added(to request: DumpRequest) throws(CommandFailure) -> DumpRequest {
+    try Self.added(registers, to: request)
+  }
+
+  /// The request with the registers of a file, if there is one.
+  static func added(
+    _ registers: String?, to request: DumpRequest
+  ) throws(CommandFailure) -> DumpRequest {
     guard let registers else { return request }
     var request = request
     request.registers = try RegisterFile.registers(registers)

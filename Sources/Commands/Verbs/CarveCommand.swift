@@ -3,6 +3,7 @@
 import ArgumentParser
 import DumpFile
 import Memory
+import RemappingState
 import Report
 import Session
 
@@ -25,6 +26,8 @@ struct CarveCommand: DocumentVerb {
 
   @OptionGroup(title: "Reading the dump") var unpacking: UnpackingOptions
 
+  @OptionGroup(title: "Reading the dump") var registers: RegisterOptions
+
   @OptionGroup(title: "Reading the dump") var bounds: BoundOptions
 
   @OptionGroup var length: LengthOptions<Rows>
@@ -42,10 +45,13 @@ struct CarveCommand: DocumentVerb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let session = try Session(
-      DumpRequest(
-        files: dumps, unpackLimit: unpacking.maxUnpacked.bytes, work: bounds.work),
-      progress: console)
+    let request = try registers.added(
+      to: DumpRequest(files: dumps, unpackLimit: unpacking.maxUnpacked.bytes, work: bounds.work))
+    if let file = request.registerFile, request.registers.allSatisfy({ $0.givenRoot == nil }) {
+      console.warning(
+        "\(file): no unit in it was reading a root table: none answered, or none translated")
+    }
+    let session = try Session(request, progress: console)
     for obstacle in session.dump.obstacles { console.warning(obstacle) }
     let roots = session.carvedRoots(threshold: threshold)
     console.endProgress()

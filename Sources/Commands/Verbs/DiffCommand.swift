@@ -59,11 +59,13 @@ struct DiffCommand: DocumentVerb {
     var oldRequest = try input.request([old], in: environment)
     oldRequest.vmlinux = sides.oldVmlinux ?? oldRequest.vmlinux
     oldRequest.symbols = sides.oldSymbols ?? oldRequest.symbols
+    oldRequest = try RegisterOptions.added(sides.oldRegisters, to: oldRequest)
     var newRequest = try input.request([new], in: environment)
     // Both sides are one run.
     newRequest.work = oldRequest.work
     newRequest.vmlinux = sides.newVmlinux ?? newRequest.vmlinux
     newRequest.symbols = sides.newSymbols ?? newRequest.symbols
+    newRequest = try RegisterOptions.added(sides.newRegisters, to: newRequest)
     let before = try side(oldRequest, in: environment, console: console)
     let after = try side(newRequest, in: environment, console: console)
     console.endProgress()
@@ -100,6 +102,11 @@ struct DiffCommand: DocumentVerb {
     _ request: DumpRequest, in environment: Environment, console: Console
   ) throws -> StateDiff.Side {
     if try CommandFiles.looksLikeJSON(request.name) {
+      if let file = request.registerFile {
+        throw CommandFailure(
+          "\(request.name): a report, which tells already what its registers were; \(file) can be read "
+            + "beside a dump only")
+      }
       console.progress("reading \(request.name)")
       let report = try EarlierReport.read(request.name, granting: request.work)
       return StateDiff.Side(report.state, findings: report.findings)
@@ -156,4 +163,27 @@ struct SideOptions: ParsableArguments {
     help: ArgumentHelp("The System.map of the new dump alone.", valueName: "file"),
     completion: .file())
   var newSymbols: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Registers of the old dump's units; they are of one moment, so each side has its own.",
+      valueName: "file"),
+    completion: .file())
+  var oldRegisters: String?
+
+  @Option(
+    help: ArgumentHelp("Registers of the new dump's units.", valueName: "file"),
+    completion: .file())
+  var newRegisters: String?
+
+  @Option(help: .hidden, completion: .file())
+  var registers: String?
+
+  func validate() throws {
+    guard registers == nil else {
+      throw ValidationError(
+        "registers are of one moment, and a comparison has two; name the side with "
+          + "'--old-registers' or '--new-registers'.")
+    }
+  }
 }

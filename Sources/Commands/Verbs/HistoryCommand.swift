@@ -59,6 +59,7 @@ struct HistoryCommand: DocumentVerb {
     let document = HistoryDocument(
       dump: evidence.state.dump, ring: ring?.coverage, events: events,
       problems: ring?.problems ?? ["the kernel's structures were not read"],
+      queues: InvalidationHistory.queues(evidence),
       invalidations: InvalidationHistory.descriptors(evidence),
       selection: HistorySelection(
         device: device.map { .pci($0.function) }, last: last?.nanoseconds),

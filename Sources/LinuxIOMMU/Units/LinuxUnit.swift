@@ -64,6 +64,8 @@ public struct LinuxInvalidationQueue: Hashable, Sendable {
   public var freeTail: Int
   /// `desc_status`, one per slot: 0 free, 1 in use, 2 done, 3 aborted; `nil` if unreadable.
   public var status: [UInt32]?
+  /// `free_cnt`; `nil` if unreadable.
+  public var freeCount: Int? = nil
 
   /// Slots from the oldest not reclaimed to before the next free one that are still in use.
   ///

@@ -232,6 +232,7 @@ struct UnitReader {
         let bytes = try image.reader.bytesAssumingZero(
           at: try queue.pointer("desc_status"), count: count * 4)
         return (0..<count).map { (try? bytes.littleEndian(at: $0 * 4)) ?? 0 }
-      })
+      },
+      freeCount: (try? queue.signed("free_cnt")).map { Int(truncatingIfNeeded: $0) })
   }
 }

@@ -11,7 +11,7 @@ public struct CarveDocument: Hashable, Sendable {
   public var dump: DumpSummary
   /// Pages that were looked at.
   public var pages: UInt64
-  /// By address.
+  /// Those that registers point to first, then by address.
   public var roots: [Root]
 
   /// A page that looks like a root table.
@@ -31,6 +31,8 @@ public struct CarveDocument: Hashable, Sendable {
     /// Other roots of this list that lead to some of the same page tables: one is a copy of the
     /// other.
     public var sharesTablesWith: [PhysicalAddress]
+    /// Whether a unit's own register points here.
+    public var isRegistered: Bool
   }
 
   /// Where work ended early; empty where all was looked at.
@@ -58,7 +60,8 @@ public struct CarveDocument: Hashable, Sendable {
           PCIFunction(bus: UInt8($0 >> 8), devfn: UInt8(truncatingIfNeeded: $0))
         }, domainIDs: root.domainIDs, tables: root.tables, missingTables: root.missingTables,
         copiedContexts: root.copiedContexts,
-        sharesTablesWith: sharing.sorted().map { roots[$0].address })
+        sharesTablesWith: sharing.sorted().map { roots[$0].address },
+        isRegistered: root.isRegistered)
     }
   }
 }
@@ -77,7 +80,7 @@ extension CarveDocument: Document, DocumentRow {
     fields.field("tool", \.tool, "The program that wrote the document.")
     fields.field("dump", \.dump, "The dump that was read.")
     fields.field("pages", \.pages, "Pages that were looked at.")
-    fields.field("roots", \.roots, "What was found, by address.")
+    fields.field("roots", \.roots, "What was found: where registers point first, then by address.")
     fields.field("cuts", \.cuts, Cut.meaning, since: "0.1.0")
   }
 }

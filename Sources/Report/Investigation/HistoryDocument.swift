@@ -19,6 +19,8 @@ public struct HistoryDocument: Hashable, Sendable {
   public var events: [TraceEvent]
   /// What of the trace ring could not be read.
   public var problems: [String]
+  /// Where the invalidation queues stand, by unit.
+  public var queues: [QueueAccount]
   /// By unit, oldest first; they carry no time.
   public var invalidations: [PastInvalidation]
 
@@ -27,7 +29,8 @@ public struct HistoryDocument: Hashable, Sendable {
 
   public init(
     dump: DumpSummary, ring: RingCoverage? = nil, events: [TraceEvent], problems: [String],
-    invalidations: [PastInvalidation], selection: HistorySelection = HistorySelection(),
+    queues: [QueueAccount] = [], invalidations: [PastInvalidation],
+    selection: HistorySelection = HistorySelection(),
     names: EventNames? = nil, cuts: [Cut] = [], tool: Tool = .current
   ) {
     self.cuts = cuts
@@ -40,6 +43,7 @@ public struct HistoryDocument: Hashable, Sendable {
     self.dump = dump
     self.events = chosen.chosen
     self.problems = problems
+    self.queues = queues
     self.invalidations = selection.invalidations(invalidations)
   }
 }
@@ -65,6 +69,7 @@ extension HistoryDocument: Document, DocumentRow {
       "unattributed", \.unattributed,
       "Events that a selection by device left out because nothing tells whose they are.", .count)
     fields.field("problems", \.problems, "What of the trace ring could not be read.")
+    fields.field("queues", \.queues, "Where the invalidation queues stand, by unit.")
     fields.field(
       "invalidations", \.invalidations,
       "Descriptors that the invalidation queues still hold, by unit, oldest first; they carry no time."

@@ -201,6 +201,10 @@ public struct HistoryText {
         rows.append(DescriptorRow(descriptor))
         continue
       }
+      guard previous.first.isFetched == descriptor.isFetched else {
+        rows.append(DescriptorRow(descriptor))
+        continue
+      }
       if descriptor.isWait, !previous.first.isWait, !descriptor.isPending {
         rows[rows.count - 1].waits.append(descriptor)
       } else if previous.first.raw == descriptor.raw,
@@ -215,8 +219,18 @@ public struct HistoryText {
     try page.heading(
       "invalidation queues: \(Quantity.count(document.invalidations.count, "descriptor")) in "
         + "\(Quantity.count(rows.count, "row")), newest last; they carry no time")
+    for queue in document.queues { try writeStand(queue, to: page) }
+    var fetched: [String: Bool?] = [:]
     for row in try newest(rows, on: page) {
       let descriptor = row.first
+      if let queue = document.queues.first(where: { $0.unit == descriptor.unit }),
+        queue.head != nil, fetched[descriptor.unit] != .some(descriptor.isFetched)
+      {
+        fetched[descriptor.unit] = .some(descriptor.isFetched)
+        if let mark = Self.mark(descriptor, queue) {
+          try page.paragraph(mark, indent: 2, hanging: 4, style: .cyan)
+        }
+      }
       var text = "-\(descriptor.age)"
       if row.count > 1 { text += "..-\(row.last.age)" }
       text += " " + Self.words(descriptor)
@@ -230,6 +244,37 @@ public struct HistoryText {
       try page.paragraph(text, indent: 2, hanging: 4)
     }
   }
+
+  /// Where the unit stands, and what it and the kernel do not agree on.
+  private func writeStand(_ queue: QueueAccount, to page: TextPage) throws(OutputError) {
+    if let head = queue.head, let tail = queue.tail {
+      let rest = queue.unfetched ?? 0
+      try page.paragraph(
+        "\(queue.unit): the unit fetches slot \(head) next (IQH) and was told of slots up to before "
+          + "\(tail) (IQT): "
+          + (rest == 0 ? "it has fetched all" : "\(Quantity.count(rest, "slot")) not fetched")
+          + "; the kernel fills slot \(queue.kernelNext) next and has taken back those before "
+          + "\(queue.kernelOldest)"
+          + (queue.kernelFree.map { ", \($0) of \(queue.entries) are free" } ?? ""),
+        indent: 2, hanging: 4)
+    }
+    for sentence in queue.sentences {
+      try page.paragraph("! \(queue.unit): \(sentence)", indent: 2, hanging: 4, style: .yellow)
+    }
+  }
+
+  /// What stands between descriptors of which the registers tell different things.
+  private static func mark(_ descriptor: PastInvalidation, _ queue: QueueAccount) -> String? {
+    switch descriptor.isFetched {
+    case true?: nil
+    case false?:
+      "--- \(queue.unit) stands here, at slot \(queue.head ?? 0) (IQH): what follows was not fetched ---"
+    case nil:
+      "--- the registers of \(queue.unit) do not tell of what follows: it was filled after they were read"
+        + " ---"
+    }
+  }
+
   /// `dmar0[197] iotlb GRAN=3 DID=2`.
   private static func words(_ descriptor: PastInvalidation) -> String {
     let fields = descriptor.fields.filter { $0.name != "TYPE" && $0.name != "TYPEH" }.map {

@@ -27,5 +27,8 @@ extension CarveDocument.Root: DocumentRow {
     fields.field(
       "sharesTablesWith", \.sharesTablesWith,
       "Other roots that lead to some of the same page tables: one is a copy of the other.")
+    fields.field(
+      "fromRegisters", \.isRegistered,
+      "Whether a unit's own register (RTADDR, from --registers) points here.")
   }
 }

@@ -3,6 +3,70 @@
 internal import History
 internal import Memory
 
+extension QueueAccount: DocumentRow {
+  static var rowName: String { "queue" }
+  static var rowMeaning: String {
+    "Where an invalidation queue stands, as the unit's registers and the kernel tell it."
+  }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == QueueAccount {
+    fields.field("unit", \.unit, "Name of the unit.")
+    fields.field("base", \.base, "Physical address of the ring; null if unknown.")
+    fields.field("entries", \.entries, "Slots of the ring.", .count)
+    fields.field(
+      "kernelNext", \.kernelNext, "The slot that the kernel fills next (free_head).", .count)
+    fields.field(
+      "kernelOldest", \.kernelOldest,
+      "The oldest slot that the kernel has not taken back (free_tail).", .count)
+    fields.field(
+      "kernelFree", \.kernelFree,
+      "Slots that the kernel counts as free (free_cnt); null if unreadable.")
+    fields.field(
+      "unitHead", \.head,
+      "The slot that the unit fetches next (IQH); null where --registers tells nothing of this queue."
+    )
+    fields.field(
+      "unitTail", \.tail, "The slot behind the last one that the unit was told of (IQT); or null.")
+    fields.derived(
+      "unfetched", \.unfetched,
+      "Slots that the unit was told of and has not fetched; null where no registers tell.")
+    fields.derived(
+      "remarks", \.sentences, "What the unit and the kernel disagree on, and what they leave open.")
+  }
+
+  var sentences: [String] { remarks.map(sentence) }
+
+  private func sentence(_ remark: Remark) -> String {
+    func slots(_ count: Int, _ first: Int) -> String {
+      count == 1 ? "slot \(first)" : "\(count) slots from \(first) on"
+    }
+    return switch remark {
+    case .otherQueue(let base):
+      "the registers are of a queue at \(base), and this kernel's is elsewhere: they were read when "
+        + "another kernel had the unit, such as the crash kernel, and tell nothing of this one"
+    case .otherShape(let count, let size):
+      "the registers are of a queue with \(count) slots of \(size) bytes; where the unit stands in the "
+        + "kernel's queue of \(entries) cannot be told"
+    case .off: "queued invalidation was off in the unit when its registers were read"
+    case .outside(let head, let tail):
+      "the registers name slots \(head) (IQH) and \(tail) (IQT), and the ring has \(entries)"
+    case .otherNext(let tail, let next):
+      "the unit was told of slots up to before \(tail) (IQT), and the kernel fills slot \(next) next: "
+        + "the registers were read at another moment, or the kernel stopped before it told the unit"
+    case .doneUnfetched(let count, let first):
+      "the kernel does not wait for \(slots(count, first)), which the unit has not fetched: the IOTLB "
+        + "may hold what the kernel takes for invalidated"
+    case .unanswered(let count, let first):
+      "the kernel waits for \(slots(count, first)), which the unit has fetched: it works on them, or a "
+        + "device does not answer"
+    case .freeCount(let counted, let left):
+      "the kernel counts \(counted) free slots, and its own head and tail leave \(left)"
+    }
+  }
+}
+
 extension TraceEvent: DocumentRow {
   static var rowName: String { "event" }
   static var rowMeaning: String { "One event of the kernel's trace ring." }
@@ -96,6 +160,13 @@ extension PastInvalidation: DocumentRow {
     fields.field(
       "status", \.status,
       "As the kernel keeps it: 0 free, 1 in use, 2 done, 3 aborted; null if unreadable.")
+    fields.field(
+      "pending", \.isPending,
+      "Whether the kernel waits for it: submitted, and not known to be done by itself or a later wait."
+    )
+    fields.field(
+      "fetched", \.isFetched,
+      "Whether the unit has fetched it, by its head register; null where no registers tell.")
     fields.field("devices", \.devices, "Devices of its source id or domain-id.")
   }
 }
