@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import KernelImage
 internal import Memory
 
 /// Looks for the kernel's own copy of its VMCOREINFO note in a dump that carries none.
 ///
-/// The kernel keeps the note ready, ELF header first, at the start of a page of its own.
+/// The kernel keeps the note ready, ELF header first: at the start of a page of its own since Linux
+/// v4.13, in an array of its image before.
 ///
-/// Source: kernel/vmcore_info.c, `vmcoreinfo_note` and `update_vmcoreinfo_note`.
+/// Source: kernel/vmcore_info.c, `vmcoreinfo_note` and `update_vmcoreinfo_note`; kernel/crash_core.c of
+/// 3.10.0-1160.el7.
 enum VMCoreInfoSearch {
+  /// Where in a page a note may begin: first of all at its start, then at any multiple of what the ABI
+  /// aligns large arrays to.
+  private static let strides = [Page.size, 16]
+  /// A kernel's image with everything built in has some 100 MiB.
+  private static let imageLimit: UInt64 = 1 << 28
+
   /// The note's text; where several kernels left one, that of the first in memory.
   ///
   /// - Parameters:
@@ -16,24 +25,46 @@ enum VMCoreInfoSearch {
   static func find(
     in memory: any PhysicalMemory, frames: some Sequence<Range<UInt64>>, paidBy work: WorkBudget
   ) -> [UInt8]? {
-    var scan = PageScan(work, "the search for the kernel's VMCOREINFO")
-    for frame in frames.joined() {
-      guard scan.next() else { return nil }
-      guard let page = try? memory.page(frame), isNote(page) else { continue }
-      let size = Int(page[word: 0] >> 32)
-      guard size > 0, size <= 4 * Page.size,
-        let bytes = try? memory.bytes(at: PhysicalAddress(frame << 12 | 24), count: size),
-        bytes.starts(with: Array("OSRELEASE=".utf8))
-      else { continue }
-      return bytes
+    for stride in strides {
+      var scan = PageScan(work, "the search for the kernel's VMCOREINFO")
+      for frame in frames.joined() {
+        guard scan.next() else { return nil }
+        guard let page = try? memory.page(frame) else { continue }
+        for offset in Swift.stride(from: 0, to: Page.size, by: stride) {
+          guard let text = note(page, at: offset, frame, memory) else { continue }
+          // Anywhere in a page a copy may lie, of a dump that was saved before for example.
+          if stride < Page.size, !isInImage(text, PhysicalAddress(frame << 12)) { continue }
+          return text
+        }
+      }
     }
     return nil
   }
 
-  /// Whether the page starts with an ELF note header whose name is VMCOREINFO and its zero byte.
-  private static func isNote(_ page: Page) -> Bool {
-    guard page[word: 0] & 0xffff_ffff == 11 else { return false }
+  /// Whether a page is part of the kernel's image, by what the note in it says of the image's place.
+  private static func isInImage(_ text: [UInt8], _ page: PhysicalAddress) -> Bool {
+    let info = VMCoreInfo(text)
+    guard
+      let space = KernelAddressSpace(info: info, physicalBase: nil, segments: []),
+      let start = info.symbol("_stext").flatMap(space.linear)
+    else { return false }
+    return page >= start && page.rawValue - start.rawValue < imageLimit
+  }
+
+  /// The text of the note that begins at an offset into a page; `nil` where none does.
+  private static func note(
+    _ page: Page, at offset: Int, _ frame: UInt64, _ memory: any PhysicalMemory
+  ) -> [UInt8]? {
+    // 11 is the length of the name with its zero byte.
+    guard page[word: offset / 8] & 0xffff_ffff == 11 else { return nil }
+    let place = PhysicalAddress(frame << 12 | UInt64(offset))
     let name = Array("VMCOREINFO\0".utf8)
-    return page.withBytes { bytes in (try? bytes.copy(at: 12, count: name.count)) == name }
+    let size = Int(page[word: offset / 8] >> 32)
+    guard size > 0, size <= 4 * Page.size, let start = place.advanced(by: 12),
+      let found = try? memory.bytes(at: start, count: name.count), found == name,
+      let text = place.advanced(by: 24), let bytes = try? memory.bytes(at: text, count: size),
+      bytes.starts(with: Array("OSRELEASE=".utf8))
+    else { return nil }
+    return bytes
   }
 }

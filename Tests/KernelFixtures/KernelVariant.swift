@@ -63,6 +63,10 @@ public struct KernelVariant: Sendable, CustomStringConvertible {
   public var embedsDomain = true
   public var infoInArchdata = false
   public var hasDeviceList = false
+  /// `device_domain_info.segment`; otherwise its unit's counts.
+  public var hasInfoSegment = true
+  /// Members of a group are `struct iommu_device`, a name that later kernels give to units.
+  public var membersAreNamedDevices = false
   /// `dmar_domain.iovad`.
   public var allocatorInDomain = false
   public var allocatorInCookie = true
@@ -162,7 +166,30 @@ public struct KernelVariant: Sendable, CustomStringConvertible {
     $0.name = "G6"
     $0.top = .generic
   }
+  /// RHEL 7, 3.10.0-1160.el7: the driver of about 4.14 in a kernel whose core is older.
+  ///
+  /// Source: drivers/iommu/intel-iommu.c, drivers/iommu/iommu.c, include/linux/intel-iommu.h and iova.h
+  /// of that release.
+  public static let el7 = KernelVariant("EL7") {
+    $0 = g2c
+    $0.name = "EL7"
+    $0.hasCopiedTables = false
+    $0.allocatorInCookie = false
+    $0.hasWideDescriptors = false
+    $0.hasInfoSegment = false
+    $0.membersAreNamedDevices = true
+  }
+  /// RHEL 8, 4.18.0-147.el8.
+  ///
+  /// Source: the same files of that release.
+  public static let el8 = KernelVariant("EL8") {
+    $0 = g2c
+    $0.name = "EL8"
+    $0.hasCopiedTables = false
+    $0.hasWideDescriptors = false
+    $0.hasInfoSegment = false
+  }
   public static let all: [KernelVariant] = [
-    g0, g1, g2b, g2c, g3, g4, g5a, g5b, g5c, g5d, g6,
+    g0, el7, g1, g2b, g2c, el8, g3, g4, g5a, g5b, g5c, g5d, g6,
   ]
 }

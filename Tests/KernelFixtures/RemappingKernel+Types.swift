@@ -16,7 +16,12 @@ extension RemappingKernel {
     types.define("kset", "list_head list", "kobject kobj")
     types.define("device_driver", "char *name")
     types.define("dev_archdata", "void *dma_ops", variant.infoInArchdata ? "void *iommu" : nil)
-    types.define("iommu_device", "list_head list", "void *ops")
+    if variant.membersAreNamedDevices {
+      types.define("iommu_device", "list_head list", "device *dev", "char *name")
+    } else {
+      types.define("iommu_device", "list_head list", "void *ops")
+      types.define("group_device", "list_head list", "device *dev", "char *name")
+    }
     types.define(
       "iommu_ops", "void *capable", "iommu_domain *identity_domain", "iommu_domain *blocked_domain")
     if !variant.infoInArchdata {
@@ -53,11 +58,11 @@ extension RemappingKernel {
       variant.pasids == .none ? nil : "xarray pasid_array", "int id",
       variant.embedsDomain ? "iommu_domain *default_domain" : nil,
       variant.infoInArchdata ? nil : "iommu_domain *blocking_domain", "iommu_domain *domain")
-    types.define("group_device", "list_head list", "device *dev", "char *name")
     types.define("pasid_table", "void *table", "int max_pasid")
     types.define(
       "device_domain_info", "list_head link", variant.hasDeviceList ? "list_head global" : nil,
-      "u32 segment", "u8 bus", "u8 devfn", variant.namesFunctions ? "pci_dev *dev" : "device *dev",
+      variant.hasInfoSegment ? "u32 segment" : nil, "u8 bus", "u8 devfn",
+      variant.namesFunctions ? "pci_dev *dev" : "device *dev",
       "intel_iommu *iommu", "dmar_domain *domain",
       variant.namesFunctions ? nil : "pasid_table *pasid_table")
   }
@@ -202,6 +207,8 @@ extension RemappingKernel {
         ? "dmar_domain **domains"
         : variant.domainTable == .split ? "dmar_domain ***domains" : nil,
       variant.hasCopiedTables ? "ulong *copied_tables" : nil, "void *root_entry", "q_inval *qi",
-      "ir_table *ir_table", "iommu_device iommu", "int node", variant.hasFlags ? "u32 flags" : nil)
+      "ir_table *ir_table",
+      variant.membersAreNamedDevices ? "device *iommu_dev" : "iommu_device iommu", "int node",
+      variant.hasFlags ? "u32 flags" : nil)
   }
 }

@@ -121,7 +121,9 @@ public final class RemappingKernel {
     kernel.link(groups, by: "kobj.entry", at: set.address(of: "list"))
     for (group, devices) in zip(groups, members) {
       let links = devices.map { device -> FixtureObject in
-        let link = kernel.make("group_device", ["dev": device.address.rawValue])
+        let link = kernel.make(
+          variant.membersAreNamedDevices ? "iommu_device" : "group_device",
+          ["dev": device.address.rawValue])
         return link
       }
       kernel.link(links, by: "list", at: group.address(of: "devices"))

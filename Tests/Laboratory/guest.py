@@ -109,7 +109,16 @@ class Guest:
         return {"tables": truth["units"][0]["tableMode"], "stages": kinds, "policy": policy,
                 "addressBits": (registers[CAP] >> CAP_MGAW_SHIFT & 0x3F) + 1, "cachingMode": bool(registers[CAP] & CAP_CACHING_MODE),
                 "forcedac": "iommu.forcedac=1" in words or any("forcedac" in word for word in words if word.startswith("intel_iommu=")),
-                "processors": int(processors[1] or processors[2]) if processors else None}
+                "processors": int(processors[1] or processors[2]) if processors else None, "pageTableLevels": self.page_table_levels(),
+                "moved": "nokaslr" not in words}
+
+    def page_table_levels(self):
+        """Levels of the processor's page tables, as the kernel's note in the dump has them; None where it does not say."""
+        if not self.has("vmcore"):
+            return None
+        with open(self.path("vmcore"), "rb") as file:
+            found = re.search(rb"NUMBER\(pgtable_l5_enabled\)=(\d)", file.read(1 << 16))
+        return (5 if found[1] == b"1" else 4) if found else None
 
 
 def label(mode):
@@ -121,6 +130,10 @@ def label(mode):
     words += [name for name, present in (("caching-mode", mode["cachingMode"]), ("forcedac", mode["forcedac"])) if present]
     if (mode["processors"] or 1) > 1:
         words.append(f"{mode['processors']} cpus")
+    if mode.get("pageTableLevels") == 5:
+        words.append("5-level processor tables")
+    if not mode.get("moved", True):
+        words.append("nokaslr")
     return " ".join(words)
 
 

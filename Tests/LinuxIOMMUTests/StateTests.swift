@@ -65,7 +65,7 @@ struct DomainTests {
   }
 
   /// Up to 5.2 the driver made its domains itself and left the type at 0.
-  @Test(arguments: [KernelVariant.g1, .g2b, .g2c])
+  @Test(arguments: [KernelVariant.el7, .g1, .g2b, .g2c, .el8])
   func driversOwnDomainsHaveNoType(_ variant: KernelVariant) throws {
     let (kernel, unit, device) = kernel(variant)
     let own = kernel.addDomain(type: 0, ids: [0: 1])

@@ -302,7 +302,7 @@ public final class BuiltMachine {
   ) {
     let info = kernel.attach(
       function, to: units[device.unit], device.domain.map { domains[$0] })
-    info["segment"] = UInt64(device.function.segment)
+    if info.has("segment") { info["segment"] = UInt64(device.function.segment) }
     let unit = plan.units[device.unit]
     let name = name(ofUnit: device.unit)
     let root = root(device.unit).rawValue

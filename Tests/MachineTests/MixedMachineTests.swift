@@ -125,6 +125,23 @@ struct MixedMachineTests {
     #expect(linux["0000:00:1e.3"] == nil)
   }
 
+  /// The segment of a source id is in the driver's own structure, or it is the unit's.
+  @Test(arguments: [KernelVariant.el7, .g2c, .el8, .g5a, .g6])
+  func requestersHaveASegment(_ variant: KernelVariant) throws {
+    var plan = MachinePlan(variant)
+    let first = plan.addUnit()
+    let disks = plan.addDomain(.dma, [.init(0xffff_0000, to: 0x400_0000, bytes: 0x4000)])
+    plan.addDevice("0000:00:02.0", first, disks, driver: "nvme")
+    let unit = plan.addUnit(segment: 1, includeAll: true)
+    let serial = plan.addDomain(.dma, [.init(0xfffe_0000, to: 0x410_0000, bytes: 0x1000)])
+    plan.addDevice(
+      "0001:00:1e.3", unit, serial, driver: "dw-apb-uart", nature: .other("INTC1009:00"))
+    let run = try MachineRun(BuiltMachine(plan))
+    let device = try #require(run.state.devices.first { $0.device == .other("INTC1009:00") })
+    #expect(device.aliases == ["0001:00:1e.3"])
+    #expect(Audit.findings(of: run.state).map(\.rule) == [])
+  }
+
   @Test func firmwareSaysWhoMayCacheTranslations() throws {
     var plan = Self.plan()
     plan.caches = [

@@ -104,6 +104,46 @@ struct SessionTests {
     }
   }
 
+  /// A kernel's own VMCOREINFO note at an address, as words.
+  private func ownNote(_ text: String, at address: UInt64) -> [UInt64: UInt64] {
+    var note = ByteWriter()
+    note.append([11, 0, 0, 0])
+    note.append((0..<4).map { UInt8(truncatingIfNeeded: text.utf8.count >> ($0 * 8)) })
+    note.append([0, 0, 0, 0] + Array("VMCOREINFO\0".utf8) + [0] + Array(text.utf8))
+    note.append([UInt8](repeating: 0, count: 8 - note.bytes.count % 8))
+    var words: [UInt64: UInt64] = [:]
+    for start in stride(from: 0, to: note.bytes.count, by: 8) {
+      words[address + UInt64(start)] = note.bytes[start..<start + 8].reversed().reduce(0) {
+        $0 << 8 | UInt64($1)
+      }
+    }
+    return words
+  }
+
+  /// A page of its own since Linux v4.13, an array of the kernel's image before, across two pages at
+  /// times; what lies elsewhere in a page is a copy.
+  @Test(
+    arguments: [
+      (0x2000, 0x1000, true), (0x2000, 0x9000, true), (0x2010, 0x1000, true),
+      (0x2fe0, 0x1000, true), (0x2ff0, 0x2000, true), (0x2010, 0x3000, false),
+      (0x2018, 0x1000, false), (0x2010, 0x4000_0000, false),
+    ] as [(UInt64, UInt64, Bool)])
+  func `a note in memory stands in for the one that the file lacks`(
+    address: UInt64, stext: UInt64, isFound: Bool
+  ) throws {
+    let symbol = String(0xffff_ffff_8000_0000 + stext, radix: 16)
+    let text = "OSRELEASE=0.1-none\nNUMBER(phys_base)=0\nSYMBOL(_stext)=\(symbol)\n"
+    let cause = try cause(dump(ownNote(text, at: address)))?.cause
+    if isFound {
+      guard case .noSymbols(release: "0.1-none", _, _) = cause else {
+        Issue.record("\(String(describing: cause))")
+        return
+      }
+    } else {
+      #expect(cause == .kernelNotLocated)
+    }
+  }
+
   @Test func `given roots need no kernel`() throws {
     let bytes = dump([0x1000: 0x2001, 0x2100: 0x4001, 0x2108: 0x402, 0x4000: 0x83])
     try withTestFile(bytes) { path in

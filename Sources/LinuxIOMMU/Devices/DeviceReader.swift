@@ -248,12 +248,17 @@ final class DeviceReader {
   }
 
   /// The source id that the driver keeps, where it is not the device's own.
+  ///
+  /// Its segment is the unit's where it has no field of its own: Linux v3.10 and those from v5.10 on
+  /// have one, 3.10.0-1160.el7, 4.18.0-147.el8 and v5.4 have none (`struct device_domain_info`).
   private func readRequester(
     from info: KernelObject, into device: inout LinuxDevice
   ) throws(KernelError) {
-    guard try info.has("bus"), try info.has("devfn"), try info.has("segment") else { return }
+    guard try info.has("bus"), try info.has("devfn") else { return }
+    let owner = try info.has("segment") ? info : try info.target("iommu", as: "intel_iommu")
+    guard let owner else { return }
     let requester = PCIFunction(
-      segment: UInt32(truncatingIfNeeded: try info.unsigned("segment")),
+      segment: UInt32(truncatingIfNeeded: try owner.unsigned("segment")),
       bus: UInt8(truncatingIfNeeded: try info.unsigned("bus")),
       devfn: UInt8(truncatingIfNeeded: try info.unsigned("devfn")))
     if let function = device.name.function, !function.isBehindVMD { return }
