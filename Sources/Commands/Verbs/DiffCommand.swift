@@ -79,7 +79,10 @@ struct DiffCommand: DocumentVerb {
       text: { sink, color in
         try DiffText(limit: length.rows, color: color, physical: physical).write(document, to: sink)
       },
-      html: { sink in try DiffPage().write(document, to: sink) })
+      html: { sink in
+        let ids = (before.state.devices + after.state.devices).compactMap(\.pciID)
+        try DiffPage(rules: Audit.texts, names: PCINames.names(of: ids)).write(document, to: sink)
+      })
     if let failOn {
       // More of what the old log had already is new as well, though the finding is the same.
       var severities = Set(diff.newSeverities)

@@ -6,6 +6,7 @@ import Faults
 import RemappingState
 import Report
 import Session
+import Translation
 
 /// `faults`: what the kernel log tells of remapping units, explained.
 struct FaultsCommand: DocumentVerb {
@@ -100,7 +101,11 @@ struct FaultsCommand: DocumentVerb {
       text: { sink, color in
         try FaultsText(limit: length.rows, color: color).write(document, to: sink)
       },
-      html: { sink in try FaultsPage().write(document, to: sink) },
+      html: { sink in
+        let named = document.faults.compactMap(\.translation).flatMap(\.entries).map(\.address)
+        let context = PageContext(evidence, naming: named, dumps: dumps, input)
+        try FaultsPage(context: context, devices: evidence.state.devices).write(document, to: sink)
+      },
       sarif: { sink in try SARIFLog(document).write(to: sink) })
     guard let failOn else { return .done }
     let severities = document.faults.map(\.severity) + document.unitMessages.map(\.severity)

@@ -112,7 +112,8 @@ struct InheritCommand: DocumentVerb {
     let request = try registers.added(to: input.request(dumps, in: environment))
     let session = try Session(request, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
-    let state = session.evidence(from: kernel).state
+    let evidence = session.evidence(from: kernel)
+    let state = evidence.state
     var facts = MachineFacts(reading: kernel, memory: session.memory)
     if !crashReservation.isEmpty {
       facts.reservations = crashReservation.map { .init(kind: .given, range: $0.range) }
@@ -146,7 +147,10 @@ struct InheritCommand: DocumentVerb {
           isBrief: policy == nil
         ).write(document, to: sink)
       },
-      html: { sink in try InheritPage().write(document, to: sink) })
+      html: { sink in
+        let context = PageContext(evidence, naming: [], dumps: dumps, input)
+        try InheritPage(context: context, state: state).write(document, to: sink)
+      })
     for concern in result.forecast.outlook.concerns where concern.kind == .noWriter {
       console.warning(concern.text)
     }

@@ -53,7 +53,9 @@ struct ReportCommand: DocumentVerb {
         throw CommandFailure("\(dumps[0]): '--device' needs the dump that the report is of")
       }
       console.endProgress()
-      return try write(earlier, keeping: dumps, in: environment)
+      return try write(earlier, keeping: dumps, in: environment) {
+        PageContext(names: PCINames.names(of: earlier.state.devices.compactMap(\.pciID)))
+      }
     }
     let request = try registers.added(to: input.request(dumps, in: environment))
     var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
@@ -75,12 +77,17 @@ struct ReportCommand: DocumentVerb {
     console.endProgress()
     warn(about: state, console)
     return try write(
-      document, keeping: request.inputs, paidBy: evidence.work, in: environment)
+      document, keeping: request.inputs, paidBy: evidence.work, in: environment
+    ) {
+      PageContext(
+        evidence, naming: document.evidenceAddresses, of: device.map { DeviceName($0) },
+        dumps: dumps, input)
+    }
   }
 
   private func write(
     _ document: ReportDocument, keeping inputs: [String], paidBy work: WorkBudget? = nil,
-    in environment: Environment
+    in environment: Environment, context: @escaping () -> PageContext
   ) throws -> Outcome {
     try destination.write(
       document, as: form, in: environment, keeping: inputs, paidBy: work,
@@ -96,7 +103,9 @@ struct ReportCommand: DocumentVerb {
           ).write(document, to: sink)
         }
       },
-      html: { sink in try ReportPage(rules: Audit.texts).write(document, to: sink) },
+      html: { sink in
+        try ReportPage(rules: Audit.texts, context: context()).write(document, to: sink)
+      },
       sarif: { sink in
         try SARIFLog(document, rules: Audit.texts).write(to: sink)
       })

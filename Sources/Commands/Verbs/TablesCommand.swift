@@ -2,6 +2,7 @@
 
 public import ArgumentParser
 import Evidence
+import Memory
 import RemappingState
 import Report
 import Session
@@ -12,10 +13,12 @@ struct TablesCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "tables",
     abstract: "Raw entries of the tables, decoded field by field.",
-    usage: "iommuscope tables <dump> ... [--device <sbdf>] [--root <address>] [<options>]",
+    usage: "iommuscope tables <dump> ... [--device <sbdf> | --at <address>] [<options>]",
     discussion: """
       Without --device: root, context and PASID entries of every unit. With it: the entries that \
-      lead to the device's address space, drawn bit by bit, and those of its page tables. \
+      lead to the device's address space, drawn bit by bit, and those of its page tables. With --at: \
+      the table at an address that a report names, what points to it and where it leads; or, below a \
+      page, the one entry there. \
       --format debugfs prints what the crashed kernel's debugfs files would print.
       """)
 
@@ -27,6 +30,13 @@ struct TablesCommand: Verb {
 
   @Option(help: ArgumentHelp("With --device: of this PASID.", valueName: "n"))
   var pasid: UInt32?
+
+  @Option(
+    help: ArgumentHelp(
+      "Only the table page at this physical address, or the one entry there; may be repeated.",
+      valueName: "address"),
+    transform: TableAddress.init)
+  var at: [TableAddress] = []
 
   @Flag(help: "The entries of the interrupt remapping tables as well.")
   var interrupts = false
@@ -68,6 +78,13 @@ struct TablesCommand: Verb {
     if let pasid, pasid >= 1 << 20 {
       throw ValidationError("'--pasid' has 20 bits; have \(pasid).")
     }
+    if !at.isEmpty {
+      if device != nil { throw ValidationError("'--at' and '--device' exclude each other.") }
+      if interrupts { throw ValidationError("'--at' and '--interrupts' exclude each other.") }
+      if format == .debugfs {
+        throw ValidationError("'--at' cannot be had as '--format debugfs'.")
+      }
+    }
     if !files.isEmpty, format != .debugfs {
       throw ValidationError("'--file' needs '--format debugfs'.")
     }
@@ -100,6 +117,12 @@ struct TablesCommand: Verb {
   }
 
   private func document(_ evidence: DumpEvidence) -> TablesDocument {
+    if !at.isEmpty {
+      let atlas = TableAtlas(evidence)
+      return TablesDocument(
+        dump: evidence.state.dump, units: [], devices: [],
+        pages: at.map { atlas.contents(at: $0.address) }, cuts: evidence.cuts)
+    }
     let lister = TableLister(evidence)
     if let device {
       let tables = lister.tables(of: device.function, pasid: pasid)
@@ -128,6 +151,19 @@ struct TablesCommand: Verb {
       try reader.forEachRow(of: file) { (row) throws(OutputError) in try text.write(row) }
       try text.finish()
     }
+  }
+}
+
+/// A value of `--at`.
+struct TableAddress: Hashable, Sendable {
+  var address: PhysicalAddress
+
+  init(_ text: String) throws {
+    guard let word = UInt64(address: text), word < 1 << 52 else {
+      throw ValidationError(
+        "'--at' is a hexadecimal physical address, such as 0x26c3000; have '\(text)'.")
+    }
+    address = PhysicalAddress(word)
   }
 }
 

@@ -28,6 +28,11 @@ public struct TablesText {
       isFirst = false
       try write(device, to: page)
     }
+    for table in document.pages {
+      if !isFirst { try page.blank() }
+      isFirst = false
+      try TableContentsText(table, dump: document.dump.file).write(to: page)
+    }
     if isFirst { try page.paragraph("no root table is known") }
     try page.finish(document.cuts)
   }
@@ -40,7 +45,7 @@ public struct TablesText {
       try page.blank()
       try page.paragraph(
         "\(row.entry.structure) of \(subject), at \(row.entry.address)", indent: 2, style: .bold)
-      try writeFields(row.entry, to: page)
+      try EntryText(row.entry).writeFields(to: page)
     }
     if let interrupts = unit.interrupts {
       try page.blank()
@@ -70,16 +75,7 @@ public struct TablesText {
     for entry in device.path {
       try page.blank()
       try page.paragraph("\(entry.structure) at \(entry.address)", indent: 2, style: .bold)
-      for index in entry.raw.indices.reversed() {
-        let range = "\(64 * index + 63):\(64 * index)"
-        try page.paragraph("[\(range)] \(EntryText.padded(entry.raw[index].rawValue))", indent: 4)
-        // A word of zeros needs no drawing.
-        guard entry.raw[index].rawValue != 0 else { continue }
-        for line in BitPicture(entry).lines(word: index) {
-          try page.verbatim(line, indent: 4)
-        }
-      }
-      try writeFields(entry, to: page)
+      try EntryText(entry).draw(to: page)
     }
     guard let table = device.table else { return }
     try page.blank()
@@ -108,21 +104,7 @@ public struct TablesText {
     }
   }
 
-  private func writeFields(_ entry: DecodedEntry, to page: TextPage) throws(OutputError) {
-    for field in entry.fields {
-      let isQuiet = field.name == "reserved" || field.name == "ignored"
-      if isQuiet, field.value.rawValue == 0 { continue }
-      let range = field.high == field.low ? "\(field.high)" : "\(field.high):\(field.low)"
-      let value = field.value.rawValue
-      let text = value < 10 ? "\(value)" : value.hexadecimal
-      let meaning = field.meaning.isEmpty ? "" : " (\(field.meaning))"
-      try page.field(
-        "[\(range)] \(field.name)", text + meaning, indent: 4, labelWidth: 22,
-        labelStyle: field.name == "reserved" ? .red : .plain)
-    }
-  }
-
-  private static func hex(_ bus: UInt8) -> String {
+  static func hex(_ bus: UInt8) -> String {
     (bus < 16 ? "0" : "") + String(bus, radix: 16)
   }
 }

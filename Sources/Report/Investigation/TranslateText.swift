@@ -89,6 +89,35 @@ struct EntryText {
     try page.field("", summary, labelWidth: 24)
   }
 
+  /// The words bit by bit, and the fields below.
+  func draw(to page: TextPage) throws(OutputError) {
+    for index in entry.raw.indices.reversed() {
+      let range = "\(64 * index + 63):\(64 * index)"
+      try page.paragraph("[\(range)] \(Self.padded(entry.raw[index].rawValue))", indent: 4)
+      // A word of zeros needs no drawing.
+      guard entry.raw[index].rawValue != 0 else { continue }
+      for line in BitPicture(entry).lines(word: index) {
+        try page.verbatim(line, indent: 4)
+      }
+    }
+    try writeFields(to: page)
+  }
+
+  /// Every field in a line of its own, but quiet ones that are zero.
+  func writeFields(to page: TextPage) throws(OutputError) {
+    for field in entry.fields {
+      let isQuiet = field.name == "reserved" || field.name == "ignored"
+      if isQuiet, field.value.rawValue == 0 { continue }
+      let range = field.high == field.low ? "\(field.high)" : "\(field.high):\(field.low)"
+      let value = field.value.rawValue
+      let text = value < 10 ? "\(value)" : value.hexadecimal
+      let meaning = field.meaning.isEmpty ? "" : " (\(field.meaning))"
+      try page.field(
+        "[\(range)] \(field.name)", text + meaning, indent: 4, labelWidth: 22,
+        labelStyle: field.name == "reserved" ? .red : .plain)
+    }
+  }
+
   /// The fields that are not zero, from the highest down.
   var summary: String {
     let shown = entry.fields.filter { $0.value.rawValue != 0 }

@@ -1,17 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Memory
-internal import RemappingState
+public import RemappingState
 internal import StateDiff
 
 /// Two states compared, as a page.
 public struct DiffPage {
-  public init() {}
+  private let rules: [RuleText]
+  private let names: [String: String]
+
+  /// - Parameters:
+  ///   - rules: what the rules state; findings link to it.
+  ///   - names: of PCI devices by vendor and device, `8086:10d3`.
+  public init(rules: [RuleText] = [], names: [String: String] = [:]) {
+    self.rules = rules
+    self.names = names
+  }
 
   public func write(_ document: DiffDocument, to sink: any ByteSink) throws(OutputError) {
     let page = HTMLPage(sink)
-    let parts = DiffParts(page: page, document: document)
     let diff = document.diff
+    let mappings = diff.domains.changed.count { if case .mapping = $0 { true } else { false } }
+    let parts = DiffParts(page: page, document: document, mappings: page.take(mappings))
+    var used = Set((diff.findings.added + diff.findings.removed).map(\.rule))
+    for case .field(let change) in diff.findings.changed {
+      if case .text(let rule) = change.key["rule"] { used.insert(rule) }
+    }
+    let texts = rules.filter { used.contains($0.id) }
+    page.targets = PageTargets(
+      PageContext(names: names), devices: diff.devices.added + diff.devices.removed,
+      rules: Set(texts.map(\.id)))
     func count<Row>(_ difference: RowDifference<Row>) -> String {
       Quantity.grouped(
         UInt64(difference.added.count + difference.removed.count + difference.changed.count))
@@ -40,6 +58,9 @@ public struct DiffPage {
       .init(id: "regions", title: "Reserved regions", count: count(diff.reservedRegions)) {
         parts.difference(diff.reservedRegions, "regions", ["kind", "base", "end", "mapped"])
       },
+      .init(
+        id: "rules", title: "Rules", count: texts.isEmpty ? nil : "\(texts.count)",
+        body: { RulePart(page: page, texts: texts).body(of: [], prefix: nil) }),
     ]
     try page.write(
       title: "\(document.old.file) \u{2192} \(document.new.file)",
@@ -52,6 +73,8 @@ public struct DiffPage {
 struct DiffParts {
   let page: HTMLPage
   let document: DiffDocument
+  /// Rows of ranges that are mapped differently, for which there is room.
+  let mappings: Int
   private var writer: HTMLWriter { page.writer }
   private var diff: StateDiff { document.diff }
 
@@ -107,7 +130,7 @@ struct DiffParts {
           .init(title: "domain"), .init(title: "IOVA", isNumeric: true),
           .init(title: "to", isNumeric: true), .init(title: "size", isNumeric: true),
           .init(title: "before"), .init(title: "after"),
-        ], count: mappings.count, prefix: "mapping"
+        ], count: mappings.count, prefix: "mapping", taken: self.mappings
       ) { index in
         let change = mappings[index]
         page.cell("\(change.key)")
@@ -173,7 +196,8 @@ struct DiffParts {
       for piece in scale.pieces {
         let place = extents.firstIndex { $0.start >= piece.extent.start } ?? 0
         let words = "from \(HexWord(piece.extent.start)) on"
-        picture.link("mapping-\(first + place)", words) {
+        let row = first + place
+        picture.link(row < mappings ? "mapping-\(row)" : nil, words) {
           picture.rectangle(piece.x - 2, 3, piece.width + 4, 28, "hit", title: words)
         }
       }

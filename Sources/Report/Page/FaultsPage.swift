@@ -2,15 +2,25 @@
 
 internal import Faults
 internal import Memory
-internal import RemappingState
+public import RemappingState
 internal import Translation
 
 /// What a log tells of units, explained, as a page.
 public struct FaultsPage {
-  public init() {}
+  private let context: PageContext
+  private let devices: [Device]
+
+  /// - Parameters:
+  ///   - context: what is shown beside the document.
+  ///   - devices: of the crashed kernel, for their names.
+  public init(context: PageContext = PageContext(), devices: [Device] = []) {
+    self.context = context
+    self.devices = devices
+  }
 
   public func write(_ document: FaultsDocument, to sink: any ByteSink) throws(OutputError) {
-    let page = HTMLPage(sink)
+    let page = HTMLPage(sink, tables: context.tables)
+    page.targets = PageTargets(context, devices: devices)
     let parts = FaultsParts(page: page, document: document)
     let dump = document.dump
     func count(_ number: Int) -> String { Quantity.grouped(UInt64(number)) }
@@ -29,7 +39,7 @@ public struct FaultsPage {
           id: "messages", title: "Other messages", count: count(document.unitMessages.count),
           body: parts.messages),
         .init(id: "rules", title: "Rules", body: parts.rules),
-      ])
+      ] + [TablePart(page: page, context: context).section].compactMap(\.self))
   }
 }
 
@@ -151,8 +161,10 @@ struct FaultsParts {
         }
         everything(ShownField.fields(of: fault))
       } title: {
+        writer.link(
+          "\(fault.device)", to: nil, title: page.targets.name("\(fault.device)", of: "device"))
         writer.text(
-          "\(fault.device) \(fault.kind.rawValue)"
+          " \(fault.kind.rawValue)"
             + (fault.iova.map { " at \($0)" } ?? "")
             + (fault.count > 1 ? ", \(fault.count) times" : ""))
       }

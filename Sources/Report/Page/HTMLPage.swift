@@ -2,6 +2,7 @@
 
 internal import Memory
 internal import RemappingState
+internal import Translation
 
 /// A page: its frame, its sections, and what they are made of.
 ///
@@ -23,9 +24,11 @@ final class HTMLPage {
     var body: () -> Void
   }
 
-  init(_ sink: any ByteSink, rowBudget: Int = 20_000) {
+  /// - Parameter tables: whose rows are taken from the budget before all others.
+  init(_ sink: any ByteSink, rowBudget: Int = 20_000, tables: TableExcerpt? = nil) {
     writer = HTMLWriter(sink)
     self.rowBudget = rowBudget
+    _ = take(tables?.pages.reduce(0) { $0 + $1.entries.count } ?? 0)
   }
 
   /// Writes the page.
@@ -132,8 +135,16 @@ final class HTMLPage {
   func value(_ value: Shown, of field: StaticString) {
     switch value {
     case .nothing: writer.element("span", [("class", "dim"), ("title", "unknown or none")], "-")
-    case .text(let text): writer.link(text, to: targets.target(text, of: "\(field)"))
+    case .text(let text):
+      let name = targets.name(text, of: "\(field)")
+      writer.link(text, to: targets.target(text, of: "\(field)"), title: name)
+      if "\(field)" == "pciID", let name {
+        writer.text(" ")
+        writer.element("span", [("class", "dim")], name)
+      }
     case .word: writer.element("code", value.line)
+    case .address(let address):
+      writer.element("code") { writer.link(value.line, to: targets.tables.target(address)) }
     case .number(let text, _):
       if "\(field)" == "crashTime", let seconds = Int(text) {
         writer.text(Quantity.time(seconds))
@@ -190,7 +201,7 @@ final class HTMLPage {
       if shown < values.count { cut(values.count - shown) }
       writer.close("details")
     case .row(let fields): list(fields)
-    case .nothing, .text, .flag, .number, .word: value(field.value, of: field.name)
+    case .nothing, .text, .flag, .number, .word, .address: value(field.value, of: field.name)
     }
   }
 
@@ -223,20 +234,41 @@ struct PageTargets {
   private var units: [String: String] = [:]
   private var devices: [String: String] = [:]
   private var rules: Set<String> = []
+  /// By address.
+  var tables = TableTargets(nil)
+  /// By device, and by vendor and device.
+  private var names: [String: String] = [:]
 
   init() {}
 
-  init(_ state: RemappingState, rules: Set<String>) {
-    for (index, unit) in state.units.enumerated() { units[unit.name] = "units-\(index)" }
-    for (index, device) in state.devices.enumerated() {
+  /// Those of a page without rows of devices.
+  ///
+  /// - Parameter devices: with what they are called where the context knows it.
+  init(_ context: PageContext, devices: [Device], rules: Set<String> = []) {
+    self.rules = rules
+    tables = TableTargets(context.tables)
+    names = context.names
+    for device in devices {
+      guard let id = device.pciID, let name = context.names[id] else { continue }
+      names[device.device.description] = name
+    }
+  }
+
+  init(
+    _ state: RemappingState, rules: Set<String>, _ context: PageContext, taken: ReportPage.Taken
+  ) {
+    self.init(context, devices: state.devices, rules: rules)
+    for (index, unit) in state.units.prefix(taken.units).enumerated() {
+      units[unit.name] = "units-\(index)"
+    }
+    for (index, device) in state.devices.prefix(taken.devices).enumerated() {
       devices[device.device.description] = "devices-\(index)"
     }
     // A source id that Linux knows no device for has a context.
-    for (index, context) in state.contexts.enumerated()
+    for (index, context) in state.contexts.prefix(taken.contexts).enumerated()
     where devices[context.device.description] == nil {
       devices[context.device.description] = "contexts-\(index)"
     }
-    self.rules = rules
   }
 
   /// The id of what a text of a field names; `nil` where there is nothing.
@@ -245,6 +277,24 @@ struct PageTargets {
     case "unit", "name": units[text]
     case "device", "devices", "aliases", "scope", "sourceID", "others", "aliasOf": devices[text]
     case "rule": rule(text)
+    default: nil
+    }
+  }
+
+  /// Takes the row of a device.
+  mutating func add(device: String, target: String) {
+    if devices[device] == nil { devices[device] = target }
+  }
+
+  /// Takes the row of a unit.
+  mutating func add(unit: String, target: String) {
+    if units[unit] == nil { units[unit] = target }
+  }
+
+  /// What a device is called; `nil` where no list tells.
+  func name(_ text: String, of field: String) -> String? {
+    switch field {
+    case "pciID", "device", "devices": names[text]
     default: nil
     }
   }

@@ -15,11 +15,15 @@ extension HTMLPage {
   ///   - name: what its rows are, for the caption and the filter's label.
   ///   - count: how many rows there are.
   ///   - prefix: begins the ids of the rows, `units-0` and on.
+  ///   - taken: how many of the rows were taken from the budget before, so that links could lead to them;
+  ///     `nil` to take them now.
+  ///   - id: the id of a row, in place of the prefix and its number.
   ///   - row: writes the cells of a row, with `cell`.
   func table(
-    _ name: String, _ columns: [Column], count: Int, prefix: String, row: (Int) -> Void
+    _ name: String, _ columns: [Column], count: Int, prefix: String, taken: Int? = nil,
+    id: ((Int) -> String)? = nil, row: (Int) -> Void
   ) {
-    let shown = take(count)
+    let shown = min(count, taken ?? take(count))
     if shown > 8 {
       writer.open("div", [("class", "tools js")])
       writer.open("label")
@@ -47,7 +51,7 @@ extension HTMLPage {
     }
     writer.markup("</tr></thead>\n<tbody>")
     for index in 0..<shown {
-      writer.open("tr", [("id", "\(prefix)-\(index)")])
+      writer.open("tr", [("id", id?(index) ?? "\(prefix)-\(index)")])
       row(index)
       writer.markup("</tr>\n")
       if writer.hasFailed { return }
@@ -60,7 +64,7 @@ extension HTMLPage {
   func cell(_ value: Shown, of field: StaticString) {
     var attributes: HTMLWriter.Attributes = []
     switch value {
-    case .word: attributes = [("class", "w num"), ("data-k", value.key)]
+    case .word, .address: attributes = [("class", "w num"), ("data-k", value.key)]
     case .number: attributes = [("class", "num"), ("data-k", value.key)]
     case .nothing, .text, .flag, .list, .row: break
     }
@@ -93,9 +97,10 @@ extension HTMLPage {
   /// - Parameters:
   ///   - prefix: begins the ids of the rows, `units-0` and on.
   ///   - columns: names of fields, in the order of the columns.
+  ///   - taken: as for `table`.
   ///   - extra: writes what belongs to a row beside its fields, such as its words decoded.
   func rows<Row: DocumentRow>(
-    _ rows: [Row], _ name: String, prefix: String, columns: [String],
+    _ rows: [Row], _ name: String, prefix: String, columns: [String], taken: Int? = nil,
     extra: ((Int) -> Void)? = nil
   ) {
     guard let first = rows.first else {
@@ -114,7 +119,7 @@ extension HTMLPage {
         })
     }
     heads.append(Column(title: "all of it"))
-    table(name, heads, count: rows.count, prefix: "\(prefix)") { index in
+    table(name, heads, count: rows.count, prefix: prefix, taken: taken) { index in
       let fields = ShownField.fields(of: rows[index])
       for place in places { cell(fields[place].value, of: fields[place].name) }
       writer.element("td") {

@@ -68,12 +68,19 @@ final class HTMLWriter {
   }
 
   /// A link inside the page; plain text where there is no target.
-  func link(_ text: String, to target: String?) {
-    guard let target else {
+  ///
+  /// - Parameter title: says more to who points at it.
+  func link(_ text: String, to target: String?, title: String? = nil) {
+    var attributes: Attributes = []
+    if let target { attributes.append(("href", "#" + target)) }
+    if let title { attributes.append(("title", title)) }
+    if target != nil {
+      element("a", attributes, text)
+    } else if title != nil {
+      element("span", attributes, text)
+    } else {
       self.text(text)
-      return
     }
-    element("a", [("href", "#" + target)], text)
   }
 
   private func makeRoom() {

@@ -2,15 +2,36 @@
 
 internal import Inheritance
 internal import Memory
-internal import RemappingState
+public import RemappingState
 
 /// What a crash kernel inherits, as a page.
 public struct InheritPage {
-  public init() {}
+  private let context: PageContext
+  private let state: RemappingState?
+
+  /// - Parameters:
+  ///   - context: what is shown beside the document.
+  ///   - state: of the crashed kernel, by which words are decoded and devices named.
+  public init(context: PageContext = PageContext(), state: RemappingState? = nil) {
+    self.context = context
+    self.state = state
+  }
 
   public func write(_ document: InheritDocument, to sink: any ByteSink) throws(OutputError) {
-    let page = HTMLPage(sink)
-    let parts = InheritParts(page: page, forecast: document.forecast)
+    let page = HTMLPage(sink, tables: context.tables)
+    page.targets = PageTargets(context, devices: state?.devices ?? [])
+    // Only to rows that are written for sure.
+    let rows = document.forecast.policies.reduce(0) { $0 + 2 * $1.devices.count }
+    for policy in document.forecast.policies where rows < 10_000 {
+      let name = policy.policy.rawValue
+      for (index, device) in policy.devices.enumerated() {
+        page.targets.add(device: "\(device.device)", target: "\(name)-device-\(index)")
+      }
+      for (index, unit) in policy.units.enumerated() {
+        page.targets.add(unit: unit.unit, target: "\(name)-unit-\(index)")
+      }
+    }
+    let parts = InheritParts(page: page, forecast: document.forecast, state: state)
     var sections: [HTMLPage.Section] = [
       .init(id: "summary", title: "Will the crash kernel get through?", body: parts.summary),
       .init(id: "grid", title: "Devices under each policy", body: parts.grid),
@@ -24,6 +45,7 @@ public struct InheritPage {
       sections.append(.init(id: "live", title: "The live update", body: parts.liveUpdate))
     }
     sections.append(.init(id: "kernel", title: "The crash kernel", body: parts.crashKernel))
+    if let tables = TablePart(page: page, context: context).section { sections.append(tables) }
     let dump = document.dump
     try page.write(
       title: dump.file,
@@ -36,6 +58,7 @@ public struct InheritPage {
 struct InheritParts {
   let page: HTMLPage
   let forecast: Forecast
+  let state: RemappingState?
   private var writer: HTMLWriter { page.writer }
 
   func id(of policy: Policy) -> StaticString {
@@ -140,7 +163,7 @@ struct InheritParts {
         prefix: "\(name)-device"
       ) { index in
         let device = policy.devices[index]
-        page.cell("\(device.device)")
+        page.cell(.text("\(device.device)"), of: "device")
         page.cell(device.driver ?? "-")
         for (fate, reason) in zip(device.at.all, device.faultReason.all) {
           writer.element("td", [("class", "fate")]) { mark(fate, reason: reason) }
@@ -177,7 +200,15 @@ struct InheritParts {
     let name = policy.policy.rawValue
     page.rows(
       policy.units, "units", prefix: "\(name)-unit",
-      columns: ["unit", "outcome", "reason", "problems"])
+      columns: ["unit", "outcome", "reason", "problems"]
+    ) { index in
+      let unit = policy.units[index]
+      guard let mode = state?.units.first(where: { $0.name == unit.unit })?.tableMode else {
+        return
+      }
+      ForecastWordsPart(page: page, unit: unit, mode: mode, prefix: "\(name)-words-\(index)")
+        .write()
+    }
     page.rows(
       policy.devices, "devices", prefix: "\(name)-row",
       columns: ["device", "driver", "attaches", "inFlight", "verdict", "firmwareRegions", "reason"])

@@ -53,8 +53,10 @@ enum PageStyle {
     th[aria-sort=ascending] button::after{content:"\\a0\\2191"}
     th[aria-sort=descending] button::after{content:"\\a0\\2193"}
     td.num,th.num{text-align:right;font-variant-numeric:tabular-nums}
-    td.w{white-space:nowrap}td .long{display:block;min-width:14rem;max-width:34rem;white-space:normal}
-    tr:target,article:target,dt:target{background:var(--sel)}
+    td.w{white-space:nowrap}td.wrap{white-space:normal;min-width:12rem}td .long{display:block;min-width:14rem;max-width:34rem;white-space:normal}
+    tr:target,article:target,dt:target,details:target>summary{background:var(--sel)}
+    details.table{border:1px solid var(--line);border-radius:.35rem;padding:.2rem .6rem;margin:.3rem 0}
+    summary .n{color:var(--dim);font-size:.88em}
     .tools{display:flex;gap:.75rem;align-items:center;margin:.4rem 0}
     .tools label{display:flex;gap:.5rem;align-items:center;white-space:nowrap}
     .tools input{font:inherit;padding:.3rem .55rem;border:1px solid var(--line);border-radius:.35rem;\

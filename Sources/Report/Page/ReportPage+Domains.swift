@@ -14,12 +14,12 @@ extension ReportParts {
       page.paragraph("none found", dim: true)
       return
     }
-    table()
     // Those with something to see first, in the order of the table.
-    let worth = state.domains.indices.filter { !band(at: $0).isEmpty }
+    let worth = state.domains.indices.prefix(taken.domains).filter { !band(at: $0, 0).isEmpty }
     let shown =
       (worth.filter { state.domains[$0].inFlight }
       + worth.filter { !state.domains[$0].inFlight }).prefix(Self.domainLimit)
+    table(drawn: Set(shown))
     if !shown.isEmpty {
       page.writer.element("h3", "Address spaces")
       page.paragraph(
@@ -30,14 +30,16 @@ extension ReportParts {
     if shown.count < worth.count { page.cut(worth.count - shown.count) }
   }
 
-  private func table() {
+  private func table(drawn: Set<Int>) {
     let columns: [HTMLPage.Column] = [
       .init(title: "unit"), .init(title: "domain id", isNumeric: true), .init(title: "type"),
       .init(title: "stage"), .init(title: "table", isNumeric: true), .init(title: "devices"),
       .init(title: "in flight"), .init(title: "runs", isNumeric: true),
       .init(title: "mapped", isNumeric: true), .init(title: "allocator"), .init(title: "walk"),
     ]
-    page.table("domains", columns, count: state.domains.count, prefix: "domains") { index in
+    page.table(
+      "domains", columns, count: state.domains.count, prefix: "domains", taken: taken.domains
+    ) { index in
       let domain = state.domains[index]
       page.cell(Shown(domain.unit), of: "unit")
       page.cell(Shown(domain.domainID), of: "domainID")
@@ -50,7 +52,7 @@ extension ReportParts {
         page.writer.element("td", [("class", "num"), ("data-k", "\(mapping.runs.count)")]) {
           page.writer.link(
             Quantity.grouped(UInt64(mapping.runs.count)),
-            to: mapping.runs.isEmpty ? nil : "space-\(index)")
+            to: drawn.contains(index) ? "space-\(index)" : nil)
         }
         page.cell(bytes: mapping.bytes)
       } else {
@@ -83,13 +85,16 @@ extension ReportParts {
     }
   }
 
-  private func band(at index: Int) -> AddressBand {
+  /// - Parameter rows: how many of the windows have a row to lead to.
+  private func band(at index: Int, _ rows: Int) -> AddressBand {
     let domain = state.domains[index]
     let windows = RunWindow.windows(of: domain.mapping?.runs ?? [], limit: Self.runLimit)
     return AddressBand(
       domain: domain,
       target: { address in
-        windows.lastIndex { $0.start <= address }.map { "space-\(index)-\($0)" }
+        windows.lastIndex { $0.start <= address }.flatMap {
+          $0 < rows ? "space-\(index)-\($0)" : nil
+        }
       },
       regions: regions(of: domain))
   }
@@ -118,14 +123,15 @@ extension ReportParts {
       "span", [("class", "n")],
       "\(domain.type.rawValue)\(domain.inFlight ? ", in flight" : "")")
     writer.close("h3")
-    band(at: index).draw(to: writer)
-    if let runs = domain.mapping?.runs, !runs.isEmpty { list(runs, of: index) }
+    let windows = RunWindow.windows(of: domain.mapping?.runs ?? [], limit: Self.runLimit)
+    let rows = page.take(windows.count)
+    band(at: index, rows).draw(to: writer)
+    if let runs = domain.mapping?.runs, !runs.isEmpty { list(runs, windows, of: index, rows) }
     allocator(domain, of: index)
     writer.close("article")
   }
 
-  private func list(_ runs: [Run], of index: Int) {
-    let windows = RunWindow.windows(of: runs, limit: Self.runLimit)
+  private func list(_ runs: [Run], _ windows: [RunWindow], of index: Int, _ rows: Int) {
     let isFolded = windows.count < runs.count
     page.writer.open("details", runs.count <= 12 ? [("open", "")] : [])
     page.writer.element(
@@ -145,12 +151,18 @@ extension ReportParts {
     ]
     page.table(
       isFolded ? "windows" : "runs", columns, count: windows.count,
-      prefix: "space-\(index)"
+      prefix: "space-\(index)", taken: rows
     ) { place in
       let window = windows[place]
-      page.cell(.word(window.start), of: "iova")
+      page.writer.element("td", [("class", "w num"), ("data-k", "\(window.start)")]) {
+        page.writer.element("code") {
+          page.writer.link(
+            HexWord(window.start).description,
+            to: page.targets.tables.leaf(window.start, below: state.domains[index].table))
+        }
+      }
       page.cell(.word(window.end), of: "end")
-      page.cell(window.physical.map { .word($0) } ?? .text("several"), of: "physical")
+      page.cell(window.physical.map { .address($0) } ?? .text("several"), of: "physical")
       page.cell(bytes: window.bytes)
       page.cell(window.access)
       page.cell(number: window.runs)

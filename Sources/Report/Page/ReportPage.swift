@@ -8,17 +8,26 @@ internal import VTd
 /// The report as a page.
 public struct ReportPage {
   private let rules: [RuleText]
+  private let context: PageContext
+  /// Rows of lists that are written in all.
+  var rowBudget = 20_000
 
-  /// - Parameter rules: what the rules state; findings link to it.
-  public init(rules: [RuleText]) { self.rules = rules }
+  /// - Parameters:
+  ///   - rules: what the rules state; findings link to it.
+  ///   - context: what is shown beside the document.
+  public init(rules: [RuleText], context: PageContext = PageContext()) {
+    self.rules = rules
+    self.context = context
+  }
 
   public func write(_ document: ReportDocument, to sink: any ByteSink) throws(OutputError) {
-    let page = HTMLPage(sink)
+    let page = HTMLPage(sink, rowBudget: rowBudget, tables: context.tables)
     let state = document.state
     let used = Set(document.findings.map(\.rule) + document.notJudged.map(\.rule))
     let texts = rules.filter { used.contains($0.id) }
-    page.targets = PageTargets(state, rules: Set(texts.map(\.id)))
-    let parts = ReportParts(page: page, document: document, texts: texts)
+    let taken = Taken(document, from: page)
+    page.targets = PageTargets(state, rules: Set(texts.map(\.id)), context, taken: taken)
+    let parts = ReportParts(page: page, document: document, texts: texts, taken: taken)
     func count(_ number: Int) -> String { Quantity.grouped(UInt64(number)) }
     var sections: [HTMLPage.Section] = [
       .init(id: "summary", title: "Summary", body: parts.summary)
@@ -43,6 +52,9 @@ public struct ReportPage {
         id: "regions", title: "Reserved regions", count: count(state.reservedRegions.count),
         body: parts.regions),
       .init(id: "memory", title: "Memory", body: parts.memory),
+    ]
+    if let tables = TablePart(page: page, context: context).section { sections.append(tables) }
+    sections += [
       .init(
         id: "missing", title: "Missing or odd",
         count: count(state.observations.count + document.notJudged.count), body: parts.missing),
@@ -58,11 +70,31 @@ public struct ReportPage {
   }
 }
 
+extension ReportPage {
+  /// Rows that links lead to, taken from the page's budget before the first link is written.
+  struct Taken {
+    var findings: Int
+    var units: Int
+    var contexts: Int
+    var domains: Int
+    var devices: Int
+
+    init(_ document: ReportDocument, from page: HTMLPage) {
+      findings = page.take(document.findings.count)
+      units = page.take(document.state.units.count)
+      contexts = page.take(document.state.contexts.count)
+      domains = page.take(document.state.domains.count)
+      devices = page.take(document.state.devices.count)
+    }
+  }
+}
+
 /// The sections of a report's page.
 struct ReportParts {
   let page: HTMLPage
   let document: ReportDocument
   let texts: [RuleText]
+  let taken: ReportPage.Taken
 
   var state: RemappingState { document.state }
   private var writer: HTMLWriter { page.writer }
@@ -120,9 +152,7 @@ struct ReportParts {
 
   func findings() {
     if document.findings.isEmpty { page.paragraph("none", dim: true) }
-    for (index, finding) in document.findings.prefix(page.take(document.findings.count))
-      .enumerated()
-    {
+    for (index, finding) in document.findings.prefix(taken.findings).enumerated() {
       writer.open(
         "article", [("class", finding.severity.rawValue), ("id", "findings-\(index)")])
       writer.open("h3")
@@ -136,6 +166,9 @@ struct ReportParts {
       if let device = finding.device {
         writer.text(" \u{b7} ")
         writer.link("\(device)", to: page.targets.device("\(device)"))
+        if let name = page.targets.name("\(device)", of: "device") {
+          writer.element("span", [("class", "n")], name)
+        }
       }
       writer.close("h3")
       page.paragraph(finding.message)
@@ -147,11 +180,14 @@ struct ReportParts {
           writer.element("dt", evidence.what)
           writer.open("dd")
           if let address = evidence.address {
-            writer.element("code", address.description)
+            writer.element("code") {
+              writer.link(
+                address.description, to: page.targets.tables.target(address.rawValue))
+            }
             writer.text(" ")
           }
           writer.element("code", evidence.words.map(\.description).joined(separator: " "))
-          if let context = state.contexts.firstIndex(where: {
+          if let context = state.contexts.prefix(taken.contexts).firstIndex(where: {
             $0.entry.rawValue == evidence.address?.rawValue
           }) {
             writer.text(" ")
@@ -164,10 +200,14 @@ struct ReportParts {
       }
       writer.close("article")
     }
+    if taken.findings < document.findings.count {
+      page.cut(document.findings.count - taken.findings)
+    }
   }
 
   func topology() {
-    let picture = TopologyPicture(state, findings: document.findings, targets: page.targets)
+    let picture = TopologyPicture(
+      state, findings: document.findings, targets: page.targets, rows: taken.domains)
     guard !picture.isEmpty else {
       page.paragraph("no unit found", dim: true)
       return
@@ -187,7 +227,7 @@ struct ReportParts {
       columns: [
         "name", "segment", "registerBase", "tableMode", "translationEnabled",
         "interruptRemappingEnabled", "rootTable", "rootFrom",
-      ]
+      ], taken: taken.units
     ) { index in
       writer.open("dl")
       for group in CapabilityWords(state.units[index]).groups {
@@ -202,9 +242,14 @@ struct ReportParts {
       state.contexts, "contexts", prefix: "contexts",
       columns: [
         "unit", "device", "pasid", "translation", "domainID", "levels", "table", "entry",
-      ]
-    ) { index in words(of: state.contexts[index]) }
+      ], taken: taken.contexts
+    ) { index in
+      // Of a machine with thousands of devices, the command tells.
+      if index < Self.decodedContexts { words(of: state.contexts[index]) }
+    }
   }
+
+  private static var decodedContexts: Int { 1024 }
 
   /// The words of an entry, decoded.
   private func words(of context: Context) {
@@ -244,7 +289,8 @@ struct ReportParts {
   func devices() {
     page.rows(
       state.devices, "devices", prefix: "devices",
-      columns: ["device", "pciID", "driver", "group", "unit", "domainID", "defaultDomainType"])
+      columns: ["device", "pciID", "driver", "group", "unit", "domainID", "defaultDomainType"],
+      taken: taken.devices)
   }
 
   func regions() {
@@ -280,26 +326,7 @@ struct ReportParts {
   }
 
   func rules() {
-    if texts.isEmpty { page.paragraph("none was broken", dim: true) }
-    for text in texts {
-      writer.open("article", [("id", "rule-\(text.id)"), ("class", text.severity.rawValue)])
-      writer.open("h3")
-      page.tag(text.severity.rawValue, kind: text.severity.rawValue)
-      writer.text(" \(text.id)")
-      writer.close("h3")
-      for paragraph in text.paragraphs { page.paragraph(paragraph) }
-      let places = document.findings.indices.filter { document.findings[$0].rule == text.id }
-      if !places.isEmpty {
-        writer.open("p")
-        writer.text("Findings: ")
-        for (number, place) in places.prefix(32).enumerated() {
-          if number > 0 { writer.text(", ") }
-          writer.link("\(place + 1)", to: "findings-\(place)")
-        }
-        if places.count > 32 { writer.text(" and \(places.count - 32) more") }
-        writer.close("p")
-      }
-      writer.close("article")
-    }
+    RulePart(page: page, texts: texts).body(
+      of: document.findings, prefix: "findings", shown: taken.findings)
   }
 }

@@ -13,8 +13,10 @@ enum Shown {
   case flag(Bool)
   /// With its digits, and what it is sorted by.
   case number(String, Double)
-  /// An address or a word in hexadecimal.
+  /// A word, or an address of another space than memory's, in hexadecimal.
   case word(UInt64)
+  /// A physical address, which may be that of a table.
+  case address(UInt64)
   case list([Shown])
   case row([ShownField])
 
@@ -25,7 +27,7 @@ enum Shown {
     case .text(let text): text
     case .flag(let flag): flag ? "yes" : "no"
     case .number(let text, _): text
-    case .word(let word): HexWord(word).description
+    case .word(let word), .address(let word): HexWord(word).description
     case .list(let values): values.map(\.line).joined(separator: ", ")
     case .row: ""
     }
@@ -35,7 +37,7 @@ enum Shown {
   var key: String {
     switch self {
     case .number(_, let number): "\(number)"
-    case .word(let word): "\(word)"
+    case .word(let word), .address(let word): "\(word)"
     case .list(let values): "\(values.count)"
     case .flag(let flag): flag ? "1" : "0"
     case .nothing, .text, .row: ""
@@ -44,7 +46,7 @@ enum Shown {
 
   var isNumeric: Bool {
     switch self {
-    case .number, .word: true
+    case .number, .word, .address: true
     default: false
     }
   }
@@ -128,7 +130,7 @@ extension UInt16: ShownValue { var shown: Shown { .number("\(self)", Double(self
 extension UInt32: ShownValue { var shown: Shown { .number("\(self)", Double(self)) } }
 extension UInt64: ShownValue { var shown: Shown { .number("\(self)", Double(self)) } }
 extension HexWord: ShownValue { var shown: Shown { .word(rawValue) } }
-extension PhysicalAddress: ShownValue { var shown: Shown { .word(rawValue) } }
+extension PhysicalAddress: ShownValue { var shown: Shown { .address(rawValue) } }
 extension IOVirtualAddress: ShownValue { var shown: Shown { .word(rawValue) } }
 extension KernelAddress: ShownValue { var shown: Shown { .word(rawValue) } }
 extension PCIFunction: ShownValue { var shown: Shown { .text(description) } }

@@ -38,7 +38,7 @@ public struct DeviceText {
     try ReservedRegionsText(document.state).write(to: page)
     try page.blank()
     try page.heading("FINDINGS about it and its unit")
-    try FindingsText(document.findings).write(to: page)
+    try FindingsText(document.findings, dump: document.state.dump.file).write(to: page)
     try page.finish(document.state.cuts)
   }
 

@@ -38,7 +38,7 @@ public struct TextReport {
       case .memory: try MemoryText(state).write(to: page)
       case .iova: try AllocatorText(state).write(to: page)
       case .interrupts: try InterruptsText(state).write(to: page)
-      case .findings: try FindingsText(document.findings).write(to: page)
+      case .findings: try FindingsText(document.findings, dump: state.dump.file).write(to: page)
       case .missing: try MissingText(document).write(to: page)
       }
     }
@@ -49,6 +49,13 @@ public struct TextReport {
 extension TextPage {
   /// Stands for `null`.
   static let unknown = "-"
+
+  /// The command that decodes what stands at an address of the list above.
+  func decoding(_ dump: String) throws(OutputError) {
+    try paragraph(
+      "decoded: " + ShellWords.line(["iommuscope", "tables", dump, "--at", "ADDRESS"]), indent: 2,
+      hanging: 2, style: .cyan)
+  }
 
   static func text(_ value: (some CustomStringConvertible)?) -> String {
     value?.description ?? unknown

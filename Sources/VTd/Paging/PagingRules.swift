@@ -149,6 +149,17 @@ extension Stage {
     return EntryMask(layout.lazy.filter { $0.role == .reserved }, wordCount: 1).words[0]
   }
 
+  /// What an entry of a table at `level` (1 to 5) points to: a table, or a page of memory.
+  ///
+  /// - Returns: `nil` for an entry that is not present. In nested translation the address of a table is
+  ///   guest-physical.
+  public func target(of word: UInt64, level: Int) -> (address: PhysicalAddress, isLeaf: Bool)? {
+    guard self == .first ? word[bit: 0] : word & 3 != 0, (1...5).contains(level) else { return nil }
+    let isLeaf = level == 1 || level <= 3 && word & PagingRules.largePage != 0
+    let address = isLeaf ? PagingRules.page(word, level: level) : word & PagingRules.addressMask
+    return (PhysicalAddress(address), isLeaf)
+  }
+
   /// The layout of the word at `level` as the walk takes it; the common one where that is unknown.
   public func layout(of word: UInt64, level: Int?) -> [BitField] {
     guard let level, (1...5).contains(level) else {

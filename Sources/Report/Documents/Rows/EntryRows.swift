@@ -119,6 +119,59 @@ extension DeviceEntries.Row: DocumentRow {
   }
 }
 
+extension TableContents: DocumentRow {
+  static var rowName: String { "tablePage" }
+  static var rowMeaning: String { "A page of memory that a unit reads, with its entries." }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == TableContents {
+    fields.field("asked", \.asked, "The address as it was asked for.")
+    fields.field("address", \.address, "Physical address of the page that it lies in.")
+    fields.field(
+      "structure", \.structure,
+      "What the page is; null where no table or queue of a known unit lies.")
+    fields.field("unit", \.unit, "Name of the unit.")
+    fields.field("domainID", \.domainID, "Domain-id, of page tables.")
+    fields.field("level", \.level, "Of page tables, 1 for those whose entries are 4 KiB pages.")
+    fields.field("table", \.table, "Of page tables: the top of their tree.")
+    fields.field("iova", \.iova, "Of page tables: the first address that the page stands for.")
+    fields.field("devices", \.devices, "Of page tables: source ids whose requests come here.")
+    fields.field(
+      "pointedToBy", \.pointedToBy,
+      "Physical address of the entry that points here; null where a register does.")
+    fields.field("slots", \.slots, "How many entries a page of the kind has.", .count)
+    fields.field(
+      "entries", \.entries,
+      "Entries that are not zero; where the address is that of an entry, this one alone, zero or not."
+    )
+    fields.field("obstacle", \.obstacle, "Why the page cannot be read, half a sentence.")
+  }
+}
+
+extension TableContents.Row: DocumentRow {
+  static var rowName: String { "tableEntry" }
+  static var rowMeaning: String {
+    "An entry of a page, or several leaves of which each maps one page more than the one before."
+  }
+
+  static func describe<Fields: FieldVisitor>(
+    _ fields: inout Fields
+  ) where Fields.Row == TableContents.Row {
+    fields.field("index", \.index, "Its number in the table.", .count)
+    fields.field("count", \.count, "How many entries the row stands for.", .count)
+    fields.field("bus", \.bus, "Of root entries and context entries.")
+    fields.field("device", \.device, "Of context entries: the source id.")
+    fields.field(
+      "pasid", \.pasid, "Of PASID entries, and of PASID directory entries the first of 64.")
+    fields.field("iova", \.iova, "Of page tables: the first address that the entry stands for.")
+    fields.field("present", \.present, "Whether the entry is present.")
+    fields.field("leaf", \.leaf, "Whether it maps a page; null for those of other tables.")
+    fields.field("target", \.target, "The table or the page that it points to.")
+    fields.field("entry", \.entry, "The first entry, decoded.")
+  }
+}
+
 extension AddressTranslation: DocumentRow {
   static var rowName: String { "translation" }
   static var rowMeaning: String {

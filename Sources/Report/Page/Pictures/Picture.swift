@@ -40,7 +40,7 @@ struct Picture {
     writer.open(
       "svg",
       [
-        ("class", "picture"), ("viewBox", "0 0 \(width) \(height)"), ("role", "group"),
+        ("class", "picture"), ("viewBox", "0 0 \(width) \(height)"),
         ("aria-label", "\(title). \(description)"),
       ])
     body(Picture(writer: writer, width: width, height: height))

@@ -20,6 +20,7 @@ struct TopologyPicture {
 
   private let state: RemappingState
   private let targets: PageTargets
+  private let rows: Int
   private var units: [(name: String, buses: [Bus])] = []
   /// Devices that are not drawn.
   private(set) var left = 0
@@ -36,7 +37,9 @@ struct TopologyPicture {
     ("err", "error found"), ("wrn", "warning found"),
   ]
 
-  init(_ state: RemappingState, findings: [Finding], targets: PageTargets) {
+  /// - Parameter rows: how many domains have a row to lead to.
+  init(_ state: RemappingState, findings: [Finding], targets: PageTargets, rows: Int) {
+    self.rows = rows
     self.state = state
     self.targets = targets
     var worst: [DeviceName: Finding.Severity] = [:]
@@ -141,7 +144,8 @@ struct TopologyPicture {
   private func draw(_ box: Box, _ x: Double, _ y: Double, _ picture: Picture) {
     let name = box.name.description
     picture.rectangle(x, y, Self.boxWidth, Self.boxHeight, "box2", radius: 4)
-    picture.link(targets.device(name), name) {
+    let called = targets.name(name, of: "device").map { "\(name), \($0)" } ?? name
+    picture.link(targets.device(name), called) {
       // The segment is the bus's.
       let short =
         box.name.function == nil || !name.hasPrefix("0000:") ? name : String(name.dropFirst(5))
@@ -167,7 +171,7 @@ struct TopologyPicture {
     var words = domain.domainID.map { "domain \($0)" } ?? "domain"
     words += ", \(domain.type.rawValue)"
     if box.domains.count > 1 { words += " +\(box.domains.count - 1)" }
-    picture.link("domains-\(first)", "domain of \(name)") {
+    picture.link(first < rows ? "domains-\(first)" : nil, "domain of \(name)") {
       picture.text(Picture.fitting(words, 21), x + 26, y + 48, "s")
     }
   }

@@ -22,6 +22,7 @@ struct ContextsText {
       try write(state.contexts[start..<end], of: unit, to: page)
       start = end
     }
+    try page.decoding(state.dump.file)
   }
 
   private func write(

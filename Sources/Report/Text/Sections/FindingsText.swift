@@ -6,8 +6,11 @@ import RemappingState
 /// What the audit says, the worst first, with the bytes it rests on.
 struct FindingsText {
   private let findings: [Finding]
+  private let dump: String
 
-  init(_ findings: [Finding]) {
+  /// - Parameter dump: for the command that decodes evidence.
+  init(_ findings: [Finding], dump: String) {
+    self.dump = dump
     self.findings = Finding.Severity.allCases.flatMap { severity in
       findings.filter { $0.severity == severity }
     }
@@ -34,5 +37,10 @@ struct FindingsText {
       try page.cut(finding.evidence.count, "pieces of evidence", indent: 11)
     }
     try page.cut(findings.count, "findings", indent: 2)
+    // Kernel addresses are beyond every physical one.
+    let isInTables = findings.contains { finding in
+      finding.evidence.contains { ($0.address?.rawValue ?? .max) >> 52 == 0 }
+    }
+    if isInTables { try page.decoding(dump) }
   }
 }
