@@ -137,9 +137,12 @@ public struct TraceRing {
       coverage.isRecording = disabled == 0 && stopped == 0
     }
     coverage.clock = (try? top.signed("clock_id")).map { Int(truncatingIfNeeded: $0) }
-    if (try? image.structure("trace_event_file")) != nil, let head = try? top.address(of: "events")
-    {
-      let files = image.list(at: head, of: "trace_event_file", linkedBy: "list", limit: 65536)
+    // Named after ftrace up to Linux v4.1, as the events themselves.
+    let name = ["trace_event_file", "ftrace_event_file"].first {
+      (try? image.structure($0)) != nil
+    }
+    if let name, let head = try? top.address(of: "events") {
+      let files = image.list(at: head, of: name, linkedBy: "list", limit: 65536)
       var enabled: [String] = []
       for file in files.elements {
         guard let call = try? file.pointer("event_call"), let name = calls[call.rawValue],

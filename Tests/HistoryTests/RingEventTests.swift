@@ -80,6 +80,9 @@ struct RingEventTests {
   // MARK: The kernel
 
   /// A kernel whose only ring has one page with these bytes.
+  ///
+  /// - Parameter isOld: the structures are those of 3.10.0-1160.el7 (kernel/trace/trace.h,
+  ///   kernel/trace/ring_buffer.c, include/linux/ftrace_event.h).
   private static func kernel(
     _ data: [UInt8], read: UInt64 = 0, isOld: Bool = false
   ) -> SyntheticKernel {
@@ -94,12 +97,15 @@ struct RingEventTests {
     types.define(
       "\(prefix)_event_call", "list_head list", "\(prefix)_event_class *class", "char *name",
       "trace_event event", "int flags")
-    types.define("trace_event_file", "list_head list", "u64 flags", "trace_event_call *event_call")
-    types.define("local_t", "atomic64_t a")
-    types.define("trace_buffer", "u32 cpus", "atomic64_t record_disabled", "void **buffers")
-    types.define("array_buffer", "trace_buffer *buffer")
     types.define(
-      "trace_array", "array_buffer array_buffer", "list_head events", "int buffer_disabled",
+      "\(prefix)_event_file", "list_head list", "\(prefix)_event_call *event_call", "u64 flags")
+    types.define("local_t", "atomic64_t a")
+    let ring = isOld ? "ring_buffer" : "trace_buffer"
+    let holder = isOld ? "trace_buffer" : "array_buffer"
+    types.define(ring, "u32 cpus", "atomic64_t record_disabled", "void **buffers")
+    types.define(holder, "void *tr", "\(ring) *buffer")
+    types.define(
+      "trace_array", "\(holder) \(holder)", "list_head events", "int buffer_disabled",
       "int clock_id")
     types.define("buffer_data_page", "u64 time_stamp", "u64 commit", "u8 data[4080]")
     types.define("buffer_page", "list_head list", "u32 read", "buffer_data_page *page")
@@ -143,14 +149,14 @@ struct RingEventTests {
       ])
     let table = kernel.allocate(8)
     kernel.write(cpu.address.rawValue, at: table)
-    let buffer = kernel.make("trace_buffer", ["cpus": 1, "buffers": table.rawValue])
+    let buffer = kernel.make(ring, ["cpus": 1, "buffers": table.rawValue])
     let top = kernel.make(
-      "trace_array", ["array_buffer.buffer": buffer.address.rawValue, "clock_id": 4])
+      "trace_array", ["\(holder).buffer": buffer.address.rawValue, "clock_id": 4])
     kernel.symbols["global_trace"] = [top.address]
     // The first two events are switched on.
     let files = calls.enumerated().map { index, call in
       kernel.make(
-        "trace_event_file", ["flags": index < 2 ? 1 : 0, "event_call": call.address.rawValue])
+        "\(prefix)_event_file", ["flags": index < 2 ? 1 : 0, "event_call": call.address.rawValue])
     }
     kernel.link(files, by: "list", at: top.address(of: "events"))
     return kernel
@@ -210,12 +216,14 @@ struct RingEventTests {
     #expect(ring.events[5].devices.map(\.description) == ["0000:00:02.0"])
   }
 
-  @Test func `what the ring covers is told with what it lost`() throws {
+  @Test(arguments: [false, true])
+  func `what the ring covers is told with what it lost`(isOld: Bool) throws {
     // The last is of another system.
     let data =
       Self.samples.prefix(2).flatMap { Self.entry(10, $0.record) }
       + Self.entry(30, Self.record(99, size: 16))
-    let coverage = try #require(TraceRing(reading: Self.kernel(data).image()).coverage)
+    let coverage = try #require(
+      TraceRing(reading: Self.kernel(data, isOld: isOld).image()).coverage)
     #expect(coverage.isRecording == true)
     #expect(coverage.enabled == ["map", "unmap"])
     #expect(coverage.clock == 4)
