@@ -46,6 +46,7 @@ public struct TableAtlas {
   let evidence: DumpEvidence
   private(set) var places: [UInt64: Place] = [:]
   private(set) var spaces: [Space] = []
+  private let cutsBefore: Set<Cut>
   /// Frames in the order in which they were met.
   private var order: [UInt64] = []
   /// What entries above the page tables point to.
@@ -53,6 +54,7 @@ public struct TableAtlas {
 
   public init(_ evidence: DumpEvidence) {
     self.evidence = evidence
+    cutsBefore = Set(evidence.cuts)
     var known: Set<PhysicalAddress> = []
     for unit in evidence.state.units { add(unit, &known) }
     addKernelTables(beyond: known)
@@ -240,8 +242,14 @@ extension TableAtlas {
     }
     var pages: [TableContents] = []
     var room = rows
+    var empty = 0
     for (_, frame) in ranked where room > 0 {
       let page = contents(at: PhysicalAddress(frame << 12))
+      // Interrupt tables of a thousand pages hold a handful of entries.
+      if page.entries.isEmpty, page.obstacle == nil, depth(frame) == Self.aside {
+        empty += 1
+        continue
+      }
       room -= max(1, page.entries.count)
       pages.append(page)
     }
@@ -249,15 +257,20 @@ extension TableAtlas {
     let sorted = pages.enumerated().sorted {
       (depth($0.element.address.frame), $0.offset) < (depth($1.element.address.frame), $1.offset)
     }
-    return TableExcerpt(pages: sorted.map(\.element), left: ranked.count - pages.count)
+    return TableExcerpt(
+      pages: sorted.map(\.element), left: ranked.count - pages.count - empty,
+      cuts: evidence.cuts.filter { !cutsBefore.contains($0) })
   }
+
+  /// The depth of what is beside the way down.
+  private static let aside = 20
 
   /// Page tables from the top down behind what leads to contexts, then interrupts and queues.
   private func depth(_ frame: UInt64) -> Int {
     switch places[frame]?.page {
     case .table: 0
     case .pageTable(let level, _): 10 - level
-    case .interruptRemapping, .invalidationQueue, nil: 20
+    case .interruptRemapping, .invalidationQueue, nil: Self.aside
     }
   }
 }

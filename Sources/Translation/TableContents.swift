@@ -59,12 +59,16 @@ public struct TableContents: Hashable, Sendable {
 
 /// Some of an atlas's pages, with how many were left out.
 public struct TableExcerpt: Hashable, Sendable {
-  /// Tables that lead to contexts first, then page tables from the top down.
+  /// Tables that lead to contexts first, then page tables from the top down, then what holds anything of
+  /// interrupt tables and queues.
   public var pages: [TableContents]
   /// Pages that are known and not among `pages`.
   public var left: Int
+  /// Where the search for tables ended early.
+  public var cuts: [Cut]
 
-  public init(pages: [TableContents], left: Int) {
+  public init(pages: [TableContents], left: Int, cuts: [Cut] = []) {
+    self.cuts = cuts
     self.pages = pages
     self.left = left
   }

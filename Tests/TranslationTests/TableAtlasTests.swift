@@ -88,6 +88,16 @@ struct TableAtlasTests {
     #expect(other.left == 0)
   }
 
+  @Test func `an excerpt says where the search ended`() {
+    let whole = Self.evidence
+    let evidence = DumpEvidence(
+      state: whole.state, memory: whole.memory,
+      work: WorkBudget(WorkLimits(entries: 2000, runs: 100)))
+    let excerpt = TableAtlas(evidence).excerpt(rows: 1000)
+    #expect(excerpt.pages.count < 6)
+    #expect(!excerpt.cuts.isEmpty)
+  }
+
   /// Random words make any structure; nothing traps, and each page is what its unit reads.
   @Test(arguments: 0..<40 as Range<UInt64>) func `whatever the words are`(_ seed: UInt64) {
     var random = seed

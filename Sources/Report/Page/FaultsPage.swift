@@ -54,10 +54,12 @@ struct FaultsParts {
       page.card(
         Quantity.grouped(UInt64(max(0, faults))), "refused requests",
         kind: faults > 0 ? "error" : "ok", to: "faults")
-      page.card("\(document.faults.count)", "kinds of them", to: "faults")
-      page.card("\(document.unitMessages.count)", "kinds of other messages", to: "messages")
       page.card(
-        "\(Set(document.faults.map(\.device)).count)", "devices", to: "faults")
+        "\(document.faults.count)", document.faults.count == 1 ? "kind of them" : "kinds of them",
+        to: "faults")
+      page.card("\(document.unitMessages.count)", "kinds of other messages", to: "messages")
+      let devices = Set(document.faults.map(\.device)).count
+      page.card("\(devices)", devices == 1 ? "device" : "devices", to: "faults")
     }
     if let log = document.log { page.list(ShownField.fields(of: log)) }
     if let given = document.given { page.list(ShownField.fields(of: given)) }

@@ -142,7 +142,12 @@ final class HTMLPage {
         writer.text(" ")
         writer.element("span", [("class", "dim")], name)
       }
-    case .word: writer.element("code", value.line)
+    case .word(let word):
+      // Where a policy's rows have the address of an old table.
+      let isTable = "\(field)" == "old" && word & 0xfff == 0
+      writer.element("code") {
+        writer.link(value.line, to: isTable ? targets.tables.target(word) : nil)
+      }
     case .address(let address):
       writer.element("code") { writer.link(value.line, to: targets.tables.target(address)) }
     case .number(let text, _):

@@ -136,7 +136,14 @@ extension KernelAddress: ShownValue { var shown: Shown { .word(rawValue) } }
 extension PCIFunction: ShownValue { var shown: Shown { .text(description) } }
 extension DeviceName: ShownValue { var shown: Shown { .text(description) } }
 extension Structure: ShownValue { var shown: Shown { .text(description) } }
-extension ForecastWord: ShownValue { var shown: Shown { .text(description) } }
+extension ForecastWord: ShownValue {
+  var shown: Shown {
+    switch self {
+    case .exact(let word): .word(word)
+    case .arena: .text(description)
+    }
+  }
+}
 extension RowKey: ShownValue { var shown: Shown { .text(description) } }
 extension FieldValue: ShownValue { var shown: Shown { .text(description) } }
 

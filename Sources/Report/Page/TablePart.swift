@@ -94,14 +94,14 @@ struct TablePart {
   var section: HTMLPage.Section? {
     guard let tables = context.tables else { return nil }
     return .init(
-      id: "tables", title: "Tables, word by word",
+      id: "tables", title: "Tables",
       count: Quantity.grouped(UInt64(tables.pages.count)), body: body)
   }
 
   private func body() {
     guard let tables = context.tables else { return }
     page.paragraph(
-      "What the dump holds at each address, as hardware reads it. An address on this page leads here"
+      "Word by word what the dump holds, as hardware reads it. An address on this page leads here"
         + " where its table is shown.", dim: true)
     command("Any table by its address", "ADDRESS")
     if tables.left > 0 {
@@ -110,6 +110,7 @@ struct TablePart {
           + " \(tables.left == 1 ? "is" : "are") not written here; the command shows each.",
         dim: true)
     }
+    for cut in tables.cuts.prefix(64) { page.paragraph("Not all was looked at: \(cut)") }
     for table in tables.pages {
       write(table)
       if writer.hasFailed { return }
