@@ -9,6 +9,7 @@ internal import LinuxIOMMU
 internal import Memory
 internal import Owners
 internal import Session
+internal import TableCopy
 
 /// What the verbs together ask of a kernel: what is looked for when a dump is opened, and what an
 /// extract must hold so that they give the same answers on it.
@@ -33,8 +34,24 @@ enum VerbNeeds {
     session.begin(.crashKernel)
     let facts = MachineFacts(reading: kernel, memory: evidence.memory)
     _ = session.crashCommandLine(in: facts.crashKernelMemory)
+    readTakeover(evidence, kernel, facts, in: session)
     session.begin(.history)
     _ = TraceRing(reading: kernel.image)
     _ = InvalidationHistory.descriptors(evidence)
+  }
+
+  /// Reads what a crash kernel that runs in the reservation did, as an image of the whole machine has it.
+  private static func readTakeover(
+    _ evidence: DumpEvidence, _ kernel: KernelEvidence, _ facts: MachineFacts, in session: Session
+  ) {
+    guard let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory) else {
+      return
+    }
+    _ = Forecaster(
+      evidence.state, memory: session.memory, facts: facts,
+      options: ForecastOptions(policies: [.linux]), budget: CopyBudget(session.work)
+    ).forecast(
+      beside: CrashTakeover(release: second.release, structures: second.kernel?.structures)
+    ) { _ in }
   }
 }

@@ -42,6 +42,13 @@ enum Payload {
     if let (name, advice) = ForeignImage.name(head) {
       return expected + "\(name), which is not read; \(advice)"
     }
+    // Nothing in these files tells what they are but the name that VMware gives.
+    if bytes.name.lowercased().hasSuffix(".vmem") {
+      return expected
+        + "memory of a VMware machine without the .vmss or .vmsn of the same name that "
+        + "tells where it lies; copy that beside it, or read a machine of up to 3 GiB as plain memory, "
+        + "FILE@0"
+    }
     let isText = start.allSatisfy { $0 >= 0x20 && $0 < 0x7f || $0 == 0x09 || $0 == 0x0a }
     return expected + (isText ? "text" : "neither")
       + " (first bytes \(start.map { hexadecimal($0) }.joined(separator: " "))); "

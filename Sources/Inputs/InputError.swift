@@ -66,6 +66,8 @@ extension InputError: CustomStringConvertible {
     switch cause {
     case .file(let error) where error.cause == .isNotRegular:
       "\(path): expected a dump, found a device"
+    case .file(let error) where error.cause == .isEmpty && path == "-":
+      "standard input: it ended before its first byte; what was to write the dump failed or found none"
     case .file(let error) where error.cause == .isEmpty:
       "\(path): expected a dump, found an empty file; copy the dump again"
     case .file(let error):

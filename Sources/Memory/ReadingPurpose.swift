@@ -22,7 +22,8 @@ public enum ReadingPurpose: String, CaseIterable, Hashable, Sendable {
     case .structures: "kernel structures: units, domains, devices, allocators, command line"
     case .tables: "tables of the remapping units, and descriptors of the pages that they map"
     case .log: "the kernel log, with whatever was printed there"
-    case .crashKernel: "what the crash kernel would be: reservations, its command line"
+    case .crashKernel:
+      "the crash kernel: reservations, its command line, what it did where it runs already"
     case .history: "the trace ring and the invalidation queues"
     case .other: "anything else"
     }

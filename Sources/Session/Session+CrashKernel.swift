@@ -34,7 +34,7 @@ extension Session {
     let frames = storedFrames(in: reservations)
     guard !frames.isEmpty,
       let bytes = VMCoreInfoSearch.find(
-        in: memory, frames: frames, paidBy: work)
+        in: memory, lookingThrough: dump.memory, frames: frames, paidBy: work)
     else {
       return nil
     }

@@ -63,7 +63,8 @@ extension Session {
   private var vmcoreinfo: [UInt8] {
     if let bytes = dump.vmcoreinfo { return bytes }
     // A hypervisor's dump has no note, but the kernel keeps its own copy at the start of a page.
-    return VMCoreInfoSearch.find(in: memory, frames: dump.storedFrames, paidBy: work) ?? []
+    return VMCoreInfoSearch.find(
+      in: memory, lookingThrough: dump.memory, frames: dump.storedFrames, paidBy: work) ?? []
   }
 
   // MARK: Symbols

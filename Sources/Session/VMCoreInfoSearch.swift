@@ -20,20 +20,26 @@ enum VMCoreInfoSearch {
   /// The note's text; where several kernels left one, that of the first in memory.
   ///
   /// - Parameters:
+  ///   - memory: asked once more for the note that was found, and for nothing else: what is only looked
+  ///     through is not to get into an extract.
+  ///   - plain: the same memory without a decorator that remembers what is read.
   ///   - frames: the pages to look at; those that the file really holds.
   ///   - work: the run that pays for the looking.
   static func find(
-    in memory: any PhysicalMemory, frames: some Sequence<Range<UInt64>>, paidBy work: WorkBudget
+    in memory: any PhysicalMemory, lookingThrough plain: any PhysicalMemory,
+    frames: some Sequence<Range<UInt64>>, paidBy work: WorkBudget
   ) -> [UInt8]? {
     for stride in strides {
       var scan = PageScan(work, "the search for the kernel's VMCOREINFO")
       for frame in frames.joined() {
         guard scan.next() else { return nil }
-        guard let page = try? memory.page(frame) else { continue }
+        guard let page = try? plain.page(frame) else { continue }
         for offset in Swift.stride(from: 0, to: Page.size, by: stride) {
-          guard let text = note(page, at: offset, frame, memory) else { continue }
+          guard let text = note(page, at: offset, frame, plain) else { continue }
           // Anywhere in a page a copy may lie, of a dump that was saved before for example.
           if stride < Page.size, !isInImage(text, PhysicalAddress(frame << 12)) { continue }
+          _ = try? memory.bytes(
+            at: PhysicalAddress(frame << 12 | UInt64(offset)), count: 24 + text.count)
           return text
         }
       }

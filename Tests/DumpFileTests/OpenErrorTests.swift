@@ -166,6 +166,15 @@ import Testing
     }
   }
 
+  @Test("memory of VMware without its state, told by its name alone")
+  func memoryAlone() throws {
+    #expect {
+      try DumpFile.open(contents: [("Guest-1.VMEM", [UInt8](repeating: 0, count: 8192))])
+    } throws: {
+      ($0 as? DumpError)?.message.contains("without the .vmss or .vmsn of the same name") == true
+    }
+  }
+
   @Test("a path that is no file")
   func paths() {
     #expect { try DumpFile.open(["/nonexistent/vmcore"]) } throws: {

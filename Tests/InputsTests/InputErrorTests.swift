@@ -37,6 +37,9 @@ struct InputErrorTests {
 
   @Test func `standard input and two kernels have no file of their own`() {
     #expect(InputError("-", .terminal).description.contains("pipe the dump into it"))
+    #expect(
+      InputError("-", .file(FileError("-", .isEmpty))).description.hasPrefix(
+        "standard input: it ended before its first byte"))
     #expect(InputError("-", .standardInputTwice).description.contains("can be read once"))
     let kernels = InputError.severalKernels("vmlinux", "vmlinux.old")
     #expect(kernels.path == "vmlinux.old")

@@ -21,10 +21,10 @@ struct CrashKernelTests {
   private static let reservation: ClosedRange<UInt64> = 0x4000...0x7fff
 
   private func session<Result>(
-    over bytes: [UInt8], _ body: (Session) throws -> Result
+    over bytes: [UInt8], recording: Bool = false, _ body: (Session) throws -> Result
   ) throws -> Result {
     try withTestFile(bytes) { path in
-      try body(Session(DumpRequest(files: [path]), progress: Silence()))
+      try body(Session(DumpRequest(files: [path]), recording: recording, progress: Silence()))
     }
   }
 
@@ -77,8 +77,11 @@ struct CrashKernelTests {
 
   // MARK: The kernel
 
-  /// A kernel's memory with a VMCOREINFO note in frame 4, and the kernel's own structures.
-  private func machine(note: String) throws -> (dump: [UInt8], crashed: KernelEvidence) {
+  /// A kernel's memory with a VMCOREINFO note in a frame, zeros from frame 4 up to it, and the kernel's
+  /// own structures.
+  private func machine(
+    note: String, frame: UInt64 = 4
+  ) throws -> (dump: [UInt8], crashed: KernelEvidence) {
     let kernel = RemappingKernel(.g6)
     kernel.addUnit()
     kernel.finish()
@@ -96,7 +99,8 @@ struct CrashKernelTests {
     page.store(UInt32(note.utf8.count), at: 4)
     page.store(Array("VMCOREINFO\0".utf8), at: 12)
     page.store(Array(note.utf8), at: 24)
-    pages[4] = page.bytes
+    for filler in 4..<frame { pages[filler] = [UInt8](repeating: 0, count: Page.size) }
+    pages[frame] = page.bytes
     let frames = pages.keys.sorted()
     let image = MemoryImage(memory: frames.map { $0..<$0 + 1 }, pages: pages)
     let seen = kernel.kernel.image()
@@ -114,6 +118,19 @@ struct CrashKernelTests {
       #expect(found.kernel?.structures.units.count == 1)
       #expect(found.commandLine == "reset_devices iommu=pt")
       #expect(session.crashKernel(beside: crashed, in: [0x5000...0x7fff]) == nil)
+    }
+  }
+
+  /// What is looked through for the note stays out of an extract; the note and what it leads to do not.
+  @Test func `the search for a crash kernel leaves no trace`() throws {
+    let (dump, crashed) = try machine(
+      note: "OSRELEASE=6.12.1\nBUILD-ID=0011\nNUMBER(phys_base)=524288\n", frame: 6)
+    try session(over: dump, recording: true) { session in
+      #expect(session.crashKernel(beside: crashed, in: [Self.reservation])?.kernel != nil)
+      let memory = try #require(session.memory as? RecordingMemory)
+      let frames = Set(memory.record.map(\.frame))
+      #expect(frames.contains(6) && frames.count > 1)
+      #expect(frames.isDisjoint(with: [4, 5]))
     }
   }
 
