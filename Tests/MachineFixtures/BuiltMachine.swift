@@ -78,7 +78,7 @@ public final class BuiltMachine {
       // Scalable mode, nesting, PASIDs of 20 bits, page requests, both stages.
       word |= 1 << 43 | 1 << 26 | 1 << 40 | 19 << 35 | 1 << 29 | 1 << 46 | 1 << 47
     }
-    return word & ~unit.lacks
+    return word & ~unit.lacks | unit.adds
   }
 
   /// Ids that devices of a unit need, counted from 2; pass-through in scalable mode has 1.

@@ -24,6 +24,8 @@ public struct MachinePlan: Sendable {
     public var command: UInt64 = 0x8400_0000
     /// Bits of ECAP to take away.
     public var lacks: UInt64 = 0
+    /// Bits of ECAP to add.
+    public var adds: UInt64 = 0
   }
 
   /// Pages that are contiguous on both sides.

@@ -125,6 +125,23 @@ struct MixedMachineTests {
     #expect(linux["0000:00:1e.3"] == nil)
   }
 
+  /// Kernels before 6.0 mark a copied entry with bit 67, which is part of RID_PASID in scalable mode:
+  /// requests without PASID become those of PASID 8, unless the unit has no such field.
+  @Test(arguments: [(0, Fate.translated), (1 << 49, Fate.blocked)] as [(UInt64, Fate)])
+  func theMarkOfCopiedEntriesIsPartOfRIDPASID(_ adds: UInt64, _ fate: Fate) throws {
+    var plan = MachinePlan(.g2c)
+    let unit = plan.addUnit(mode: .scalable, includeAll: true)
+    plan.units[unit].adds = adds
+    let disks = plan.addDomain(.dma, [.init(0xffff_0000, to: 0x400_0000, bytes: 0x4000)])
+    plan.addDevice("0000:00:02.0", unit, disks, driver: "nvme")
+    let run = try MachineRun(BuiltMachine(plan))
+    #expect(Audit.findings(of: run.state).map(\.rule) == [])
+    let linux = run.forecaster(ForecastOptions(drivers: [])).run(.linux).forecast
+    let device = try #require(linux["0000:00:02.0"])
+    #expect(device.at.t1 == .translated)
+    #expect(device.at.t2 == fate && device.at.t4 == fate)
+  }
+
   /// The segment of a source id is in the driver's own structure, or it is the unit's.
   @Test(arguments: [KernelVariant.el7, .g2c, .el8, .g5a, .g6])
   func requestersHaveASegment(_ variant: KernelVariant) throws {

@@ -54,8 +54,8 @@ public struct ScalableContextEntry: TableEntry {
   /// The PASID under which this unit looks up requests without PASID.
   ///
   /// Units without the field use 0, whatever it holds (VT-d 3.4.3, ECAP.RPS in 11.4.3). Linux writes 0
-  /// (`PASID_RID2PASID`, `IOMMU_NO_PASID` since 6.6), and so it is the same for its entries; QEMU, which
-  /// has not had RPS yet, read the field nevertheless until 10.1.
+  /// (`PASID_RID2PASID`, later `IOMMU_NO_PASID`), but up to v5.19 its mark of a copied entry, bit 67, is
+  /// part of the field. QEMU, which has no RPS, read the field nevertheless in older releases.
   public func requesterPASID(_ unit: UnitCapabilities) -> UInt32 {
     unit.extendedCapability.requesterPASID ? requesterPASID : 0
   }
