@@ -10,7 +10,7 @@ import KernelFixtures
 import KernelImage
 import LinuxIOMMU
 import MachineFixtures
-import Memory
+public import Memory
 import MemoryFixtures
 import RemappingState
 import Report
@@ -94,6 +94,10 @@ extension FuzzTarget {
         }
       }),
   ]
+
+  /// Where a machine without lies is cut by the budget that a fuzzer's run has; nowhere, or lies would never
+  /// be read to their end.
+  public static var cutsOfSoundMachine: [Cut] { Machines.shared[0].value.sound.work.cuts }
 
   private static let verbs: [[String]] = [
     ["report", "DUMP"], ["inherit", "DUMP"], ["faults", "DUMP"], ["history", "DUMP"],

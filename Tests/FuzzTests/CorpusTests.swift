@@ -33,6 +33,10 @@ import Testing
     #expect(folders.filter { !names.contains($0) } == [])
   }
 
+  @Test func soundMachinesAreReadToTheirEnd() {
+    #expect(FuzzTarget.cutsOfSoundMachine == [])
+  }
+
   @Test func everyTargetHasSeeds() {
     #expect(FuzzTarget.all.filter { $0.seeds().isEmpty }.map(\.name) == [])
   }
