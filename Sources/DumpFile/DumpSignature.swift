@@ -7,11 +7,11 @@ internal import Memory
 public enum DumpSignature: Hashable, Sendable {
   /// A dump in one of the forms that `DumpFile` opens.
   case dump
-  /// A kernel or another program, in ELF.
+  /// A kernel or another program, in ELF, or a bootable image of a kernel.
   case kernel
 
   /// Bytes of a file that are needed to tell.
-  public static let byteCount = 64
+  public static let byteCount = 0x206
 
   /// `nil` for everything else.
   public init?(_ head: [UInt8]) {
@@ -24,6 +24,10 @@ public enum DumpSignature: Hashable, Sendable {
       }
       return
     }
+    if Self.isBootable(head) {
+      self = .kernel
+      return
+    }
     let signatures = [
       KdumpHeader.kdumpSignature, KdumpHeader.diskdumpSignature, FlattenedIndex.signature,
       LimeImage.signature,
@@ -34,4 +38,9 @@ public enum DumpSignature: Hashable, Sendable {
     self = .dump
   }
 
+  /// Source: Documentation/arch/x86/boot.rst, `boot_flag` and `header`.
+  private static func isBootable(_ head: [UInt8]) -> Bool {
+    head.count >= 0x206 && Array(head[0x1fe..<0x200]) == [0x55, 0xaa]
+      && Array(head[0x202..<0x206]) == Array("HdrS".utf8)
+  }
 }

@@ -38,7 +38,7 @@ enum Payload {
           + (bytes.obstacle ?? "it is damaged")
         : expected + "a flattened stream of something else; copy the dump again"
     }
-    let head = (try? bytes.copy(at: 0, length: Int(min(bytes.count, 512)))) ?? []
+    let head = (try? bytes.copy(at: 0, length: Int(min(bytes.count, 1024)))) ?? []
     if let (name, advice) = ForeignImage.name(head) {
       return expected + "\(name), which is not read; \(advice)"
     }

@@ -109,16 +109,17 @@ extension Session {
     let place = UInt64(high) << 32 | UInt64(low)
     guard place != 0, reservations.contains(where: { $0.contains(place) }) else { return nil }
     var text: [UInt8] = []
-    // COMMAND_LINE_SIZE is 2048 on x86; this copy is what an extract keeps.
+    // COMMAND_LINE_SIZE is 2048 on x86.
     while text.count < min(Int(size) + 1, 4096),
       let next = PhysicalAddress(place).advanced(by: UInt64(text.count)),
-      let byte: UInt8 = try? memory.littleEndian(at: next), byte != 0
+      let byte: UInt8 = try? dump.memory.littleEndian(at: next), byte != 0
     {
       guard (0x20...0x7e).contains(byte) || byte == 0x0a else { return nil }
       text.append(byte)
     }
     guard !text.isEmpty else { return nil }
-    // The parameters too.
+    // This copy is what an extract keeps, and the parameters; not what only looked like them.
+    _ = try? memory.bytes(at: PhysicalAddress(place), count: text.count + 1)
     _ = try? memory.bytes(at: parameters, count: 0x240)
     return (String(decoding: text, as: UTF8.self), PhysicalAddress(place))
   }

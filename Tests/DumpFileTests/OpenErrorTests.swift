@@ -69,6 +69,10 @@ import Testing
     Case("one byte", [[0x7f]], .notADump, "first bytes 7f"),
     Case("text", [Array("hello, world\n".utf8)], .notADump, "found text"),
     Case("bytes", [[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0]], .notADump, "1f 8b", "FILE@0"),
+    Case(
+      "a bootable kernel",
+      [[UInt8](repeating: 0, count: 0x202) + Array("HdrS".utf8) + [UInt8](repeating: 0, count: 64)],
+      .notADump, "a bootable kernel (vmlinuz)", "--vmlinux"),
     Case("an executable", elf: { $0.type = 2 }, .notADump, "type 4", "type 2"),
     Case("another machine", elf: { $0.machine = 183 }, .unsupported, "62", "183"),
     Case("a core of no class", elf: { $0.elfClass = 3 }, .unsupported, "64-bit", "class 3"),

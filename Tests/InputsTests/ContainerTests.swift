@@ -75,7 +75,11 @@ struct ContainerTests {
     let vmcore = try folder.write(dump, to: "vmcore")
     let vmlinux = try folder.write(kernel, to: "vmlinux")
     let packed = try folder.write(try #require(try Wrapper.gzip.packed(kernel)), to: "vmlinux.gz")
+    var boot = [UInt8](repeating: 0, count: 4096)
+    boot.replaceSubrange(0x1fe..<0x206, with: [0x55, 0xaa, 0xeb, 0x66] + Array("HdrS".utf8))
+    let image = try folder.write(boot, to: "vmlinuz")
     for (first, second, kernel) in [
+      (image, vmcore, image), (vmcore, image, image),
       (vmcore, vmlinux, vmlinux), (vmlinux, vmcore, vmlinux), (packed, vmcore, packed),
     ] {
       let paths = try InputPaths([first, second])

@@ -45,5 +45,9 @@ enum ForeignImage {
       0, [0xed, 0x23, 0x8f, 0x61, 0x73, 0x01, 0x19, 0xa8], "an LKCD dump", "open it with crash"
     ),
     (0, Array("sadump".utf8), "a sadump image", "convert it with makedumpfile"),
+    (
+      0x202, Array("HdrS".utf8), "a bootable kernel (vmlinuz)",
+      "name the dump here, and a kernel with --vmlinux"
+    ),
   ]
 }
