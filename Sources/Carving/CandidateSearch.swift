@@ -42,7 +42,9 @@ extension RootCarver {
       let (memory, shape, wave) = (memory, shape, pieces)
       pieces = []
       let found = Workers.map(wave.count, threads: threads) { number in
-        wave[number].compactMap { Self.candidate($0, memory, shape) }
+        let found = wave[number].compactMap { Self.candidate($0, memory, shape) }
+        memory.relax(wave[number])
+        return found
       }
       for candidate in found.joined() {
         guard take(candidate) else { return false }

@@ -131,6 +131,19 @@ public final class FileMapping: @unchecked Sendable {
     return unsafe body(buffer.bytes)
   }
 
+  /// Gives back whole pages of `length` bytes at `offset`, which must be inside the file; they are
+  /// mapped again when they are looked at.
+  public func relax(at offset: Int, length: Int) {
+    precondition(offset >= 0 && length >= 0 && length <= byteCount && offset <= byteCount - length)
+    let first = (offset + Page.size - 1) & ~(Page.size - 1)
+    let end = (offset + length) & ~(Page.size - 1)
+    guard guarded != nil, first < end else { return }
+    // Unchanged pages of the file inside the mapping, which begins at a page; or zeros in their place,
+    // which stay zeros.
+    unsafe _ = madvise(
+      UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)
+  }
+
   /// The 4096 bytes at `offset`, which must be inside the file, without a copy.
   public func page(at offset: Int) -> Page {
     precondition(offset >= 0 && Page.size <= byteCount && offset <= byteCount - Page.size)

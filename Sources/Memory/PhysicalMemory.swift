@@ -34,6 +34,12 @@ public protocol PhysicalMemory: AnyObject, Sendable {
   ///
   /// No answer changes by it, and nothing is paid for before it is asked for.
   func willRead(_ frames: [UInt64])
+
+  /// Says that pages were looked through and will hardly be asked for again, so that none of them needs
+  /// to stay at hand.
+  ///
+  /// No answer changes by it.
+  func relax(_ frames: Range<UInt64>)
 }
 
 /// Some bytes of one page.
@@ -60,6 +66,7 @@ extension PhysicalMemory {
   public var isFreeToRead: Bool { false }
   public var readsAhead: Bool { false }
   public func willRead(_ frames: [UInt64]) {}
+  public func relax(_ frames: Range<UInt64>) {}
 
   /// The page with number `frame` if it is whole, or else the part of it that covers `range`, offsets
   /// into the page; other bytes of such a page mean nothing.

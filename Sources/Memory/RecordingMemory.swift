@@ -58,4 +58,6 @@ public final class RecordingMemory: PhysicalMemory {
 
   /// What is only made ready was not asked for.
   public func willRead(_ frames: [UInt64]) { wrapped.willRead(frames) }
+
+  public func relax(_ frames: Range<UInt64>) { wrapped.relax(frames) }
 }

@@ -81,9 +81,8 @@ extension Session {
     // Pages that are only looked through are not to get into an extract.
     let plain = dump.memory
     var scan = PageScan(work, "the search for the crash kernel's command line")
-    for frame in storedFrames(in: reservations).joined() {
-      guard scan.next() else { return nil }
-      guard let page = try? plain.page(frame) else { continue }
+    return scan.first(in: storedFrames(in: reservations), of: plain) { frame in
+      guard let page = try? plain.page(frame) else { return nil }
       // The parameters are at a multiple of 16 bytes, the header's magic is 0x202 bytes behind.
       for offset in stride(from: 2, to: Page.size, by: 16) {
         guard let magic: UInt32 = try? page.littleEndian(at: offset), magic == 0x5372_6448,
@@ -92,8 +91,8 @@ extension Session {
         else { continue }
         return found
       }
+      return nil
     }
-    return nil
   }
 
   /// The command line that the parameters at an address lead to, if they are any.

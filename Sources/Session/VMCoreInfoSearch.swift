@@ -31,9 +31,8 @@ enum VMCoreInfoSearch {
   ) -> [UInt8]? {
     for stride in strides {
       var scan = PageScan(work, "the search for the kernel's VMCOREINFO")
-      for frame in frames.joined() {
-        guard scan.next() else { return nil }
-        guard let page = try? plain.page(frame) else { continue }
+      let found = scan.first(in: frames, of: plain) { frame -> [UInt8]? in
+        guard let page = try? plain.page(frame) else { return nil }
         for offset in Swift.stride(from: 0, to: Page.size, by: stride) {
           guard let text = note(page, at: offset, frame, plain) else { continue }
           // Anywhere in a page a copy may lie, of a dump that was saved before for example.
@@ -42,7 +41,9 @@ enum VMCoreInfoSearch {
             at: PhysicalAddress(frame << 12 | UInt64(offset)), count: 24 + text.count)
           return text
         }
+        return nil
       }
+      if let found { return found }
     }
     return nil
   }

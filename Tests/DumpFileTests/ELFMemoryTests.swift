@@ -84,6 +84,8 @@ import Testing
         #expect(found == .bytes(quarters.flatMap { [UInt8](repeating: $0, count: quarter) }))
       }
       #expect(dump.memory.absence(frame) == found.absence)
+      dump.memory.relax(frame..<frame + 2)
+      #expect(Observation(dump.memory, frame) == found)
     }
   }
 

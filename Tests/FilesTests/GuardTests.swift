@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Memory
 import MemoryFixtures
 import Testing
 
@@ -30,6 +31,26 @@ struct GuardTests {
       #expect(FileMapping.unreadableFiles.contains(path))
       #expect(FileMapping.shortenedFiles.contains(path))
     }
+  }
+
+  /// Whatever part is given back, to the byte; what the file has lost stays lost.
+  @Test func `pages that were given back are mapped again`() throws {
+    try withFile(64 << 10) { path in
+      let mapping = try FileMapping(path)
+      for (offset, length) in [(0, 64 << 10), (1, 4095), (100, 20_000), (4096, 4096), (65_536, 0)] {
+        mapping.relax(at: offset, length: length)
+        #expect(mapping.isReadable(at: 0, length: 64 << 10))
+        #expect(mapping.withBytes(at: 0, length: 64 << 10) { $0.byteCount } == 64 << 10)
+        #expect(mapping.page(at: 8192)[word: 511] == 0x0707_0707_0707_0707)
+      }
+      #expect(unsafe truncate(path, 10_000) == 0)
+      mapping.relax(at: 0, length: 64 << 10)
+      #expect(mapping.isReadable(at: 0, length: 8192))
+      #expect(!mapping.isReadable(at: 12_288, length: 1))
+    }
+    let copy = try FileMapping([1, 2, 3], name: "copy")
+    copy.relax(at: 0, length: 3)
+    #expect(copy.withBytes(at: 0, length: 3) { try? $0.copy(at: 0, count: 3) } == [1, 2, 3])
   }
 
   @Test func `holes take no room`() throws {

@@ -124,6 +124,14 @@ final class DumpBytes: Sendable {
     return Page(try gather(at: offset, length: Page.size))
   }
 
+  /// Says that bytes were looked through and will hardly be asked for again.
+  func relax(at offset: UInt64, length: UInt64) {
+    guard length <= UInt64(file.byteCount), missing(at: offset, length: length) == nil,
+      let place = place(of: offset, length: Int(length))
+    else { return }
+    file.relax(at: place, length: Int(length))
+  }
+
   /// Where `length` bytes lie contiguously in the file, or `nil` if they are scattered.
   private func place(of offset: UInt64, length: Int) -> Int? {
     guard let flattened else { return Int(exactly: offset) }

@@ -164,6 +164,16 @@ final class ELFMemory: PhysicalMemory, StoredRuns {
     return ranges.isEmpty ? nil : PagePart(page: Page(result), ranges: ranges)
   }
 
+  func relax(_ frames: Range<UInt64>) {
+    let frames = frames.clamped(to: 0..<Self.physicalLimit >> 12)
+    let (start, end) = (frames.lowerBound << 12, frames.upperBound << 12)
+    for extent in stored.extents[stored.index(endingAfter: start)...] {
+      guard extent.start < end else { break }
+      let first = max(extent.start, start)
+      bytes.relax(at: extent.target(of: first), length: min(extent.end, end) - first)
+    }
+  }
+
   /// Where the bytes of a page are.
   private enum Location {
     /// At one offset of the dump.

@@ -19,6 +19,10 @@ final class JoinedMemory: PhysicalMemory, StoredRuns {
 
   func absence(_ frame: UInt64) -> Absence? { piece(of: frame).absence(frame) }
 
+  func relax(_ frames: Range<UInt64>) {
+    for piece in pieces { piece.relax(frames) }
+  }
+
   func part(_ frame: UInt64) -> PagePart? {
     pieces.lazy.compactMap { $0.part(frame) }.first
   }

@@ -13,6 +13,8 @@ public struct PageScan: ~Copyable {
   /// A page that has to be brought from the file and turns out to be nothing.
   static let entriesOfPage = 64
   private static let step = 1024
+  /// Pages that are looked at before they are let go; 2^12 are 16 MiB.
+  private static let pagesAtHand: UInt64 = 1 << 12
 
   /// - Parameter detail: what is being done, a noun, for the cut.
   public init(_ work: WorkBudget, _ detail: String) {
@@ -44,6 +46,31 @@ public struct PageScan: ~Copyable {
       granted += share
     }
     return granted
+  }
+
+  /// Pays for the pages of some ranges one by one and looks at them, in order.
+  ///
+  /// - Parameters:
+  ///   - memory: that may let go of pages once they were looked at.
+  ///   - body: returns what was looked for, if it is in the page with that number.
+  /// - Returns: what was found first; `nil` if nothing was, or a cut was said.
+  public mutating func first<R>(
+    in frames: some Sequence<Range<UInt64>>, of memory: any PhysicalMemory,
+    _ body: (UInt64) -> R?
+  ) -> R? {
+    for range in frames {
+      var start = range.lowerBound
+      while start < range.upperBound {
+        let piece = start..<start + min(range.upperBound - start, Self.pagesAtHand)
+        defer { memory.relax(piece) }
+        for frame in piece {
+          guard next() else { return nil }
+          if let found = body(frame) { return found }
+        }
+        start = piece.upperBound
+      }
+    }
+    return nil
   }
 
   deinit { work.release(.entries, paid * Self.entriesOfPage) }
