@@ -27,14 +27,17 @@ struct PageSetTests {
   }
 
   /// Many pages here and there, in no order, against the same as a list of ranges.
-  @Test(arguments: [1, 2, 3, 4] as [UInt64])
+  @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
   func agreesWithRanges(_ seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
-    let spread: UInt64 = [1 << 13, 1 << 18, 1 << 16, 1 << 20][Int(seed - 1)]
+    let spread: UInt64 = [1 << 13, 1 << 18, 1 << 16, 1 << 20, 1 << 23][Int(seed - 1)]
     let base: UInt64 = seed == 3 ? 0 : 0x7_ffe0
-    let ranges = (0..<20_000).map { _ -> ClosedRange<UInt64> in
+    // The last are far apart, and a few of them long.
+    let isWide = spread > 1 << 20
+    let ranges = (0..<(isWide ? 80_000 : 20_000)).map { _ -> ClosedRange<UInt64> in
       let first = base + random.next() % spread
-      return first << 12...(first + random.next() % (random.chance(5) ? 300 : 3)) << 12 | 0xfff
+      let length = random.chance(5) ? (isWide && random.chance(1) ? 9000 : 300) : 3 as UInt64
+      return first << 12...(first + random.next() % length) << 12 | 0xfff
     }
     let pages = try #require(self.pages(ranges))
     let set = AddressRanges(ranges)

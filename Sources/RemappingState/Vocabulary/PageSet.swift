@@ -17,6 +17,8 @@ public struct PageSet {
   private static let wordsOfChunk = 1 << 9
   /// Stretches from the first page to the last at most: 2^20 are 128 TiB.
   private static let stretchLimit: UInt64 = 1 << 20
+  /// The pages of a window, as a power of two: their bits take 128 KiB, which a processor has at hand.
+  private static let windowShift: UInt64 = 20
 
   /// The pages that may be written through some runs, in any order.
   ///
@@ -38,32 +40,124 @@ public struct PageSet {
     else { return nil }
     firstStretch = lowest >> shift
     chunkOfStretch = Array(repeating: -1, count: Int(highest >> shift - firstStretch) + 1)
-    // A range takes 16 bytes in a list.
-    let wordLimit = 2 * count
     // Hostile runs may all be as wide as memory; a sort is not held up by their width.
-    var stepsLeft = 64 * count
+    var steps = 64 * count
+    guard let chunks = assignChunks(to: runs, &steps),
+      // A range takes 16 bytes in a list.
+      chunks * Self.wordsOfChunk <= 2 * count
+    else { return nil }
+    words = Array(repeating: 0, count: chunks * Self.wordsOfChunk)
+    // Bits that are not at hand take longer than all the rest, so targets that are far apart are taken
+    // window by window.
+    let windows = chunkOfStretch.count >> (Self.windowShift - 15) + 1
+    guard windows > 4 ? insertByWindow(runs, windows, &steps) : insert(runs, &steps) else {
+      return nil
+    }
+  }
+
+  /// Gives a chunk to each stretch in which a page is.
+  ///
+  /// - Returns: how many there are; `nil` where that takes too many steps.
+  private mutating func assignChunks(to runs: [Run], _ steps: inout Int) -> Int? {
+    var chunks = 0
     for run in runs where Self.isWritable(run) {
-      let range = run.targets
-      var page = range.lowerBound >> 12
-      let last = range.upperBound >> 12
-      while page <= last {
-        stepsLeft &-= 1
-        guard stepsLeft > 0 else { return nil }
-        let stretch = Int(truncatingIfNeeded: page >> 15 - firstStretch)
-        var chunk = Int(chunkOfStretch[stretch])
-        if chunk < 0 {
-          guard words.count + Self.wordsOfChunk <= wordLimit else { return nil }
-          chunk = words.count / Self.wordsOfChunk
-          chunkOfStretch[stretch] = Int32(truncatingIfNeeded: chunk)
-          words.append(contentsOf: repeatElement(0, count: Self.wordsOfChunk))
+      let pages = run.targets.pages
+      var stretch = Int(truncatingIfNeeded: pages.lowerBound >> 15 - firstStretch)
+      let last = Int(truncatingIfNeeded: pages.upperBound >> 15 - firstStretch)
+      steps -= last - stretch
+      guard steps > 0 else { return nil }
+      while stretch <= last {
+        if chunkOfStretch[stretch] < 0 {
+          chunkOfStretch[stretch] = Int32(truncatingIfNeeded: chunks)
+          chunks += 1
         }
-        // As far as the word goes that the page's bit is in.
-        let end = min(last, page | 63)
-        let word = chunk &* Self.wordsOfChunk &+ Int(truncatingIfNeeded: page >> 6 & 511)
-        words[word] |= Self.bits(page & 63, end & 63)
-        page = end &+ 1
+        stretch += 1
       }
     }
+    return chunks
+  }
+
+  /// Takes the writable pages of runs, all of whose stretches have chunks.
+  ///
+  /// - Returns: whether that took no more than some steps.
+  private mutating func insert(_ runs: [Run], _ steps: inout Int) -> Bool {
+    let (firstStretch, chunkOfStretch) = (firstStretch, chunkOfStretch)
+    var words = words.mutableSpan
+    for run in runs where Self.isWritable(run) {
+      guard Self.insert(run.targets.pages, firstStretch, chunkOfStretch, into: &words, &steps)
+      else { return false }
+    }
+    return true
+  }
+
+  /// The same for many windows.
+  private mutating func insertByWindow(
+    _ runs: [Run], _ windows: Int, _ steps: inout Int
+  ) -> Bool {
+    let (firstStretch, chunkOfStretch) = (firstStretch, chunkOfStretch)
+    var words = words.mutableSpan
+    let base = firstStretch << 15
+    // An entry is a page's number in its window, and in its upper bits the number of pages behind it.
+    let longest: UInt64 = 1 << (32 - Self.windowShift)
+    func window(_ pages: ClosedRange<UInt64>) -> Int {
+      Int(truncatingIfNeeded: (pages.lowerBound - base) >> Self.windowShift)
+    }
+    var ends = Array(repeating: 0, count: windows)
+    for run in runs where Self.isWritable(run) {
+      let pages = run.targets.pages
+      if pages.upperBound - pages.lowerBound < longest {
+        ends[window(pages)] += 1
+      } else {
+        guard Self.insert(pages, firstStretch, chunkOfStretch, into: &words, &steps) else {
+          return false
+        }
+      }
+    }
+    for window in 1..<windows { ends[window] += ends[window - 1] }
+    var entries: [UInt32] = Array(repeating: 0, count: ends[windows - 1])
+    var next = ends
+    for run in runs where Self.isWritable(run) {
+      let pages = run.targets.pages
+      let count = pages.upperBound - pages.lowerBound
+      guard count < longest else { continue }
+      let window = window(pages)
+      next[window] -= 1
+      let page = (pages.lowerBound - base) & (1 << Self.windowShift - 1)
+      entries[next[window]] = UInt32(truncatingIfNeeded: count << Self.windowShift | page)
+    }
+    for window in 0..<windows {
+      let first = base + UInt64(window) << Self.windowShift
+      for entry in entries[next[window]..<ends[window]] {
+        let page = first + UInt64(entry & (1 << UInt32(Self.windowShift) - 1))
+        let last = page + UInt64(entry >> UInt32(Self.windowShift))
+        guard Self.insert(page...last, firstStretch, chunkOfStretch, into: &words, &steps) else {
+          return false
+        }
+      }
+    }
+    return true
+  }
+
+  /// Sets the bits of pages whose stretches have chunks.
+  ///
+  /// - Returns: whether there were steps left.
+  @inline(__always)
+  private static func insert(
+    _ pages: ClosedRange<UInt64>, _ firstStretch: UInt64, _ chunkOfStretch: [Int32],
+    into words: inout MutableSpan<UInt64>, _ steps: inout Int
+  ) -> Bool {
+    var page = pages.lowerBound
+    while page <= pages.upperBound {
+      steps &-= 1
+      guard steps > 0 else { return false }
+      // As far as the word goes that the page's bit is in.
+      let end = min(pages.upperBound, page | 63)
+      let chunk = Int(chunkOfStretch[Int(truncatingIfNeeded: page >> 15 - firstStretch)])
+      let word = chunk &* wordsOfChunk &+ Int(truncatingIfNeeded: page >> 6 & 511)
+      words[word] |= bits(page & 63, end & 63)
+      page = end &+ 1
+    }
+    return true
   }
 
   @inline(__always)
@@ -137,4 +231,9 @@ public struct PageSet {
       }
     }
   }
+}
+
+extension ClosedRange<UInt64> {
+  /// The numbers of the pages that addresses lie in.
+  fileprivate var pages: ClosedRange<UInt64> { lowerBound >> 12...upperBound >> 12 }
 }
