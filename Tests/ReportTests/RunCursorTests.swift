@@ -21,14 +21,15 @@ struct RunCursorTests {
     #"{"iova": "0x1000", "length": "0x2000", "physical": "0xfffffffffffff000", "access": "rw"}"#
 
   static let sound: [String] = [
-    plain, "  \n" + plain, plain.replacing(" ", with: ""), plain.replacing(":", with: "\t:\r\n "),
-    plain.replacing("rw", with: "r"), plain.replacing("rw", with: "w"),
-    plain.replacing("1000", with: "0"), plain + ", {", plain.replacing("}", with: "\n   }"),
+    plain, "  \n" + plain, plain.replacing("rw", with: "r"), plain.replacing("rw", with: "w"),
+    plain.replacing("1000", with: "0"), plain.replacing("1000", with: "9a"), plain + ", {",
   ]
 
   static let others: [String] = [
     "", "{", "{}", "null", "[" + plain,
     // Sound, and left to the other reader.
+    plain.replacing(" ", with: ""), plain.replacing(":", with: "\t:\r\n "),
+    plain.replacing("}", with: "\n   }"),
     plain.replacing("0x1000", with: "0x00000000000001000"),
     plain.replacing("0x1000", with: "0X1000"), plain.replacing("fff000", with: "FFF000"),
     plain.replacing("}", with: #", "more": 1}"#),
@@ -37,6 +38,7 @@ struct RunCursorTests {
     // Wrong.
     plain.replacing("0x1000", with: "0x"), plain.replacing("0x1000", with: "1000"),
     plain.replacing("0x1000", with: "0x12345678901234567"), plain.replacing("0x1000", with: "0x1g"),
+    plain.replacing("0x1000", with: "0x1:"),
     plain.replacing("rw", with: "wr"), plain.replacing("rw", with: ""),
     plain.replacing("rw", with: "rwx"), plain.replacing(#"access"#, with: "acces"),
     plain.replacing(#", "length": "0x2000""#, with: ""), plain.replacing("}", with: "]"),
