@@ -60,6 +60,11 @@ struct MappingCollector: PagingVisitor, Sendable {
       runsDropped += 1
       return
     }
+    // An array that doubles is copied into fresh pages each time, and of millions of runs that costs as
+    // much as finding them. Room that is not used stays addresses.
+    if runs.count == 1 << 17 || runs.count == 1 << 20 {
+      runs.reserveCapacity(min(runs.count << 3, runLimit))
+    }
     let run = Run(mapped)
     runs.append(run)
     let targets = run.targets

@@ -118,7 +118,8 @@ extension Forecaster {
       case .everything:
         copy = copier.copyAll(source, dropsBadEntries: options.strict)
         row.outcome = copy.failedBuses.isEmpty ? .copied : .partial
-        var verifier = CopyVerifier(copier.arena, original: source, budget: budget)
+        var verifier = CopyVerifier(
+          copier.arena, original: source, budget: budget, walked: walked)
         row.proof = UnitForecast.Proof(verifier.verify(copy), segment: unit.segment)
       case .blocked:
         copy = copier.block(source, except: keptSources(unit))

@@ -17,6 +17,8 @@ public struct Forecaster {
   let devices: [DeviceFacts]
   /// Frames of the old tables.
   let oldTables: [UInt64]
+  /// What the walks behind the state found of the old tables.
+  let walked: WalkedSpaces
   let budget: CopyBudget
   /// Which devices a live update preserves.
   let liveUpdate: LiveUpdateChoice
@@ -45,11 +47,16 @@ public struct Forecaster {
     }
     self.traits = traits
     var tables = TableInventory()
+    var walked = WalkedSpaces()
+    let domains = Dictionary(
+      state.domains.lazy.filter { !$0.devices.isEmpty }.map { ($0.key, $0) },
+      uniquingKeysWith: { a, _ in a })
     for unit in state.units {
-      if let source = TranslationTables(unit, memory) {
-        tables.add(source, of: unit.name, budget: budget)
-      }
+      guard let source = TranslationTables(unit, memory) else { continue }
+      let reading = tables.add(source, of: unit.name, budget: budget)
+      walked.add(domains, of: unit, source.capabilities, reading)
     }
+    self.walked = walked
     oldTables = tables.frames
     classes = MemoryClasses(facts, tables: oldTables)
     var spaces = MappedSpaces(state, classes: classes)
@@ -101,7 +108,8 @@ public struct Forecaster {
 
   public func run(_ policy: Policy) -> Run {
     let plan = PolicyPlan.plan(policy)
-    var copier = TableCopier(base: TableArena.base(beside: facts.memoryFrames), budget: budget)
+    var copier = TableCopier(
+      base: TableArena.base(beside: facts.memoryFrames), budget: budget, walked: walked)
     var units: [UnitForecast] = []
     var switched: [String: SwitchedUnit] = [:]
     var roots: [TableImage.Root] = []

@@ -16,6 +16,7 @@ public struct CopyVerifier {
   private let arena: TableArena
   private let original: TranslationTables
   private let budget: CopyBudget
+  private let walked: WalkedSpaces
   /// Re-entered tables that all comparisons together may still cost: hostile tables could make each of
   /// thousands of spaces spend the budget of one.
   private var revisits: Int
@@ -29,10 +30,15 @@ public struct CopyVerifier {
     var new: AddressSpace
   }
 
-  public init(_ arena: TableArena, original: TranslationTables, budget: CopyBudget = CopyBudget()) {
+  /// - Parameter walked: what is known of the original's spaces.
+  public init(
+    _ arena: TableArena, original: TranslationTables, budget: CopyBudget = CopyBudget(),
+    walked: WalkedSpaces = WalkedSpaces()
+  ) {
     self.arena = arena
     self.original = original
     self.budget = budget
+    self.walked = walked
     // A run's budget bounds all comparisons by itself.
     revisits =
       budget.work != nil || budget.walk.revisits > .max / 16 ? .max : 16 * budget.walk.revisits
@@ -145,10 +151,11 @@ public struct CopyVerifier {
     let share = budget.work.map { old.budget.share(of: $0) } ?? old.budget
     (old.budget, old.work) = (share, nil)
     (new.budget, new.work) = (share, nil)
-    var copied = TableRecord()
+    var copied = TableRecord(new.space)
     let after = new.run(&copied)
     guard after.exhausted.isEmpty else { return nil }
-    var witness = RecordComparer(copied)
+    var witness = RecordComparer(
+      copied, old.space, known: walked[old.space, below: original.capabilities])
     let before = old.run(&witness)
     guard before.exhausted.isEmpty, witness.isSame else { return nil }
     if let work = budget.work {
@@ -160,8 +167,9 @@ public struct CopyVerifier {
       share.settle(after.remaining, with: work)
     }
     revisits -= min(revisits, before.aliases)
+    let mapped = witness.mapped
     var outcome = CopyProof.Outcome(
-      leaves: witness.leaves, runs: witness.runs, bytes: witness.bytes)
+      leaves: mapped.leaves, runs: mapped.runs, bytes: mapped.bytes)
     outcome.difference = witness.unreadable > 0 ? Witness.missing(witness.unreadable) : nil
     return outcome
   }

@@ -6,16 +6,17 @@ import VTd
 
 /// Copies page tables into an arena, each table page once for every level that it serves at.
 struct PageTableCopier {
-  /// A table page in its role.
-  ///
-  /// The unit's capabilities are part of it, because they decide which entries are pointers and
-  /// which ones have reserved bits.
-  private struct Key: Hashable {
-    var frame: UInt64
-    var level: Int
+  /// How entries are read: which ones are pointers, and which ones have reserved bits.
+  private struct Role: Hashable {
     var stage: Stage
     var snoopsAlways: Bool
     var capabilities: UnitCapabilities
+  }
+
+  /// A table page, in one of its roles.
+  private struct Table: Hashable {
+    var frame: UInt64
+    var level: Int
   }
 
   /// The way that leads to the tables, for problems.
@@ -27,12 +28,14 @@ struct PageTableCopier {
 
   let arena: TableArena
   let budget: CopyBudget
+  private let walked: WalkedSpaces
   /// Whole tables that were copied, below whose top nothing was left out because of the path.
-  private var known: [Key: PhysicalAddress] = [:]
+  private var known: [Role: [Table: PhysicalAddress]] = [:]
 
-  init(_ arena: TableArena, budget: CopyBudget) {
+  init(_ arena: TableArena, budget: CopyBudget, walked: WalkedSpaces) {
     self.arena = arena
     self.budget = budget
+    self.walked = walked
   }
 
   /// Copies the tables below a root.
@@ -42,21 +45,21 @@ struct PageTableCopier {
     _ space: AddressSpace, capabilities: UnitCapabilities,
     memory: any PhysicalMemory, origin: Origin, problems: inout CopyProblems
   ) -> PhysicalAddress? {
-    let key = Key(
-      frame: space.root.table.frame, level: space.root.levels, stage: space.stage,
-      snoopsAlways: space.snoopsAlways, capabilities: capabilities)
-    if let copied = known[key] { return copied }
+    let role = Role(
+      stage: space.stage, snoopsAlways: space.snoopsAlways, capabilities: capabilities)
+    let top = Table(frame: space.root.table.frame, level: space.root.levels)
+    if let copied = known[role]?[top] { return copied }
+    // The visitor owns the tables meanwhile, so that they are not copied.
     var visitor = Visitor(
-      arena: arena, known: known, space: space, capabilities: capabilities, origin: origin,
-      problems: problems)
-    // The visitor owns the dictionary meanwhile, so that it is not copied.
-    known = [:]
+      arena: arena, known: known.removeValue(forKey: role) ?? [:], stage: space.stage,
+      capabilities: capabilities, isWalked: walked[space, below: capabilities] != nil,
+      origin: origin, problems: problems)
     problems = CopyProblems()
     let statistics = PageTableWalk(
       memory: memory, space: space, unit: capabilities, budget: budget.walk, work: budget.work
     ).run(&visitor)
     budget.work?.note(statistics, "the copying of the tables at \(space.root.table)")
-    known = visitor.known
+    known[role] = visitor.known
     problems = visitor.problems
     visitor.noteLeavesBeyondWidth(&problems)
     return visitor.top
@@ -65,10 +68,11 @@ struct PageTableCopier {
   /// Builds the copy while the one walk goes through the original.
   private struct Visitor: PagingVisitor {
     let arena: TableArena
-    var known: [Key: PhysicalAddress]
+    var known: [Table: PhysicalAddress]
     let stage: Stage
-    let snoopsAlways: Bool
     let capabilities: UnitCapabilities
+    /// Whether no level 1 table has an entry with reserved bits.
+    let isWalked: Bool
     let origin: Origin
     var problems: CopyProblems
     /// The copied top table.
@@ -81,21 +85,21 @@ struct PageTableCopier {
     private var firstBeyondWidth: PagingLeaf?
 
     private struct Step {
-      var key: Key
+      var table: Table
       var copy: PhysicalAddress
       /// Something below was left out because of this path or a budget.
       var isCut = false
     }
 
     init(
-      arena: TableArena, known: [Key: PhysicalAddress], space: AddressSpace,
-      capabilities: UnitCapabilities, origin: Origin, problems: CopyProblems
+      arena: TableArena, known: [Table: PhysicalAddress], stage: Stage,
+      capabilities: UnitCapabilities, isWalked: Bool, origin: Origin, problems: CopyProblems
     ) {
       self.arena = arena
       self.known = known
-      stage = space.stage
-      snoopsAlways = space.snoopsAlways
+      self.stage = stage
       self.capabilities = capabilities
+      self.isWalked = isWalked
       self.origin = origin
       self.problems = problems
       let width = capabilities.capability.maximumGuestAddressWidth
@@ -122,17 +126,23 @@ struct PageTableCopier {
       } else {
         top = copy
       }
-      path.append(
-        Step(
-          key: Key(
-            frame: table.address.frame, level: table.level, stage: stage,
-            snoopsAlways: snoopsAlways, capabilities: capabilities), copy: copy))
+      let place = Table(frame: table.address.frame, level: table.level)
+      if table.level == 1, isWalked, !reachesClosed(table) {
+        known[place] = copy
+        return .skip
+      }
+      path.append(Step(table: place, copy: copy))
       return .enter
+    }
+
+    /// Whether a level 1 table stands for addresses that are closed to devices.
+    private func reachesClosed(_ table: PagingTable) -> Bool {
+      firstClosed != 0 && table.iova.rawValue | (PagingRules.span(level: 2) - 1) >= firstClosed
     }
 
     mutating func leave(_ table: PagingTable) {
       guard let step = path.popLast() else { return }
-      if !step.isCut { known[step.key] = step.copy }
+      if !step.isCut { known[step.table] = step.copy }
     }
 
     mutating func branch(_ branch: PagingBranch) -> WalkDecision {
@@ -143,11 +153,8 @@ struct PageTableCopier {
       pending = (slot, branch.word)
       arena.store(0, at: slot)
       // The walk itself tells about a table on its own path.
-      guard !path.contains(where: { $0.key.frame == frame }) else { return .enter }
-      let key = Key(
-        frame: frame, level: branch.level - 1, stage: stage, snoopsAlways: snoopsAlways,
-        capabilities: capabilities)
-      guard let copied = known[key] else { return .enter }
+      guard !path.contains(where: { $0.table.frame == frame }) else { return .enter }
+      guard let copied = known[Table(frame: frame, level: branch.level - 1)] else { return .enter }
       arena.store(branch.word & ~PageTableCopier.addressMask | copied.rawValue, at: slot)
       return .skip
     }
@@ -156,8 +163,7 @@ struct PageTableCopier {
 
     /// What a table maps stays as it is, unless some of it is closed to devices.
     mutating func pages(_ table: PagingTable, _ pages: TablePages) -> Bool {
-      firstClosed == 0
-        || table.iova.rawValue | (PagingRules.span(level: 2) - 1) < firstClosed
+      !reachesClosed(table)
     }
 
     mutating func leaf(_ leaf: PagingLeaf) {

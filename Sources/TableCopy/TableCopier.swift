@@ -20,11 +20,15 @@ public struct TableCopier {
   let budget: CopyBudget
   private var pageTables: PageTableCopier
 
-  /// - Parameter base: where the arena starts; see `TableArena.base(beside:)`.
-  public init(base: PhysicalAddress, budget: CopyBudget = CopyBudget()) {
+  /// - Parameters:
+  ///   - base: where the arena starts; see `TableArena.base(beside:)`.
+  ///   - walked: what is known of the spaces to copy.
+  public init(
+    base: PhysicalAddress, budget: CopyBudget = CopyBudget(), walked: WalkedSpaces = WalkedSpaces()
+  ) {
     arena = TableArena(base: base, pageLimit: budget.pages)
     self.budget = budget
-    pageTables = PageTableCopier(arena, budget: budget)
+    pageTables = PageTableCopier(arena, budget: budget, walked: walked)
   }
 
   /// Runs one copy and counts the pages that it took.

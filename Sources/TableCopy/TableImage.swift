@@ -47,7 +47,8 @@ public struct TableImage {
 
   private let arena: TableArena
   private let roots: [Root]
-  private let segments: [(frames: Range<UInt64>, memory: any PhysicalMemory)]
+  private let kept: [UInt64]
+  private let memory: any PhysicalMemory
 
   /// - Parameters:
   ///   - frames: old pages to include, ascending; those that `memory` lacks are left out.
@@ -56,8 +57,13 @@ public struct TableImage {
   ) {
     self.arena = arena
     self.roots = roots
+    kept = frames
+    self.memory = memory
+  }
+
+  private var segments: [(frames: Range<UInt64>, memory: any PhysicalMemory)] {
     var segments: [(frames: Range<UInt64>, memory: any PhysicalMemory)] = []
-    for frame in frames where (try? memory.page(frame)) != nil && arena.absence(frame) != nil {
+    for frame in kept where (try? memory.page(frame)) != nil && arena.absence(frame) != nil {
       if let last = segments.last, last.frames.upperBound == frame {
         segments[segments.count - 1].frames = last.frames.lowerBound..<frame + 1
       } else {
@@ -66,11 +72,12 @@ public struct TableImage {
     }
     // The new tables come first: they are what the image is for, and where there are so many old
     // pages that the count of segments does not fit its field, a reader may stop early.
-    self.segments = arena.memoryFrames.map { ($0, arena) } + segments
+    return arena.memoryFrames.map { ($0, arena) } + segments
   }
 
   /// Hands the file to `sink`, piece by piece, in order.
   public func write<E: Error>(_ sink: ([UInt8]) throws(E) -> Void) throws(E) {
+    let segments = segments
     let text = Array(roots.map(\.line).joined().utf8)
     let notes = [ELFNote(name: Self.noteName, type: Self.noteType, bytes: text)]
     try sink(ELFCore(notes: notes, runs: segments.map(\.frames)).head)

@@ -8,7 +8,12 @@ extension TableInventory {
   /// Takes the pages of one unit: root, contexts, PASID tables and page tables.
   ///
   /// Of nested spaces those of the second stage, which alone are at host-physical addresses.
-  public mutating func add(_ unit: TranslationTables, of name: String, budget: CopyBudget) {
+  ///
+  /// - Returns: the contexts that lead to them.
+  @discardableResult
+  public mutating func add(
+    _ unit: TranslationTables, of name: String, budget: CopyBudget
+  ) -> TranslationTablesReading {
     let reading = unit.read(budget)
     add(reading, below: unit.rootTable, unit.mode, of: name)
     var spaces: Set<AddressSpace> = []
@@ -20,5 +25,6 @@ extension TableInventory {
           budget: budget.walk, work: budget.work),
         of: TableOwner(unit: name, domainID: path.domainID.map(UInt32.init), kernelObject: nil))
     }
+    return reading
   }
 }

@@ -6,6 +6,8 @@ import VTd
 
 /// What one walk met that decides its translations: tables of 4 KiB pages as they are, and a digest
 /// of all other leaf words with their addresses.
+///
+/// Of nested spaces, whose pages come in pieces, every leaf word.
 struct TableRecord: PagingVisitor {
   /// A table of 4 KiB pages.
   struct Table {
@@ -15,13 +17,18 @@ struct TableRecord: PagingVisitor {
     var page: Page
   }
 
-  static let takesWholeTables = true
+  private let isNested: Bool
   private(set) var tables: [Table] = []
   private(set) var digest = LeafDigest()
 
-  mutating func pages(_ table: PagingTable, _ pages: TablePages) -> Bool {
+  init(_ space: AddressSpace) {
+    isNested = space.nesting != nil
+  }
+
+  mutating func enter(_ table: PagingTable) -> WalkDecision {
+    guard table.level == 1, !isNested else { return .enter }
     tables.append(Table(iova: table.iova.rawValue, access: table.access, page: table.page))
-    return true
+    return .skip
   }
 
   mutating func leaf(_ leaf: PagingLeaf) { digest.add(leaf, count: 1) }
@@ -34,31 +41,37 @@ struct TableRecord: PagingVisitor {
 struct RecordComparer: PagingVisitor {
   static let takesWholeTables = true
   private let record: TableRecord
+  private let isNested: Bool
+  /// What the space maps, where that need not be counted.
+  private let known: WalkedSpaces.Space?
   /// Tables of the record that were met.
   private var met = 0
   private var differs = false
   private var digest = LeafDigest()
 
-  private(set) var leaves = 0
-  private(set) var runs = 0
-  private(set) var bytes: UInt64 = 0
+  private var counted = WalkedSpaces.Space(leaves: 0, runs: 0, bytes: 0)
   /// Tables that could not be read, once for each way to them.
   private(set) var unreadable = 0
   /// The last page, as the run that it ends.
   private var last = RunMerger()
 
-  init(_ record: TableRecord) {
+  init(_ record: TableRecord, _ space: AddressSpace, known: WalkedSpaces.Space?) {
     self.record = record
+    isNested = space.nesting != nil
+    self.known = known
   }
+
+  /// What the space maps; told after the walk.
+  var mapped: WalkedSpaces.Space { known ?? counted }
 
   /// Whether all that was met is what the record has; told after the walk.
   var isSame: Bool { !differs && met == record.tables.count && digest == record.digest }
 
-  mutating func pages(_ table: PagingTable, _ pages: TablePages) -> Bool {
-    guard !differs else { return true }
+  mutating func enter(_ table: PagingTable) -> WalkDecision {
+    guard table.level == 1, !isNested else { return .enter }
     guard met < record.tables.count else {
       differs = true
-      return true
+      return .stop
     }
     let other = record.tables[met]
     met += 1
@@ -66,33 +79,38 @@ struct RecordComparer: PagingVisitor {
       other.page.hasSameBytes(as: table.page)
     else {
       differs = true
-      return true
+      return .stop
     }
+    return known == nil ? .enter : .skip
+  }
+
+  mutating func pages(_ table: PagingTable, _ pages: TablePages) -> Bool {
     guard let (first, last) = pages.ends else { return true }
-    leaves += pages.leaves
-    bytes &+= UInt64(truncatingIfNeeded: pages.leaves) &* 4096
-    runs += pages.runs - (self.last.isContinued(by: first) ? 1 : 0)
+    counted.leaves += pages.leaves
+    counted.bytes &+= UInt64(truncatingIfNeeded: pages.leaves) &* 4096
+    counted.runs += pages.runs - (self.last.isContinued(by: first) ? 1 : 0)
     self.last = RunMerger(last)
     return true
   }
 
   mutating func leaf(_ leaf: PagingLeaf) {
-    digest.add(leaf, count: 1)
-    if leaf.piece == 0 { leaves += 1 }
-    add(leaf, length: leaf.length)
+    if leaf.piece == 0 { counted.leaves += 1 }
+    add(leaf, count: 1)
   }
 
   mutating func leaves(_ first: PagingLeaf, count: Int) {
-    digest.add(first, count: count)
-    leaves += count
-    add(first, length: first.length &* UInt64(truncatingIfNeeded: count))
+    counted.leaves += count
+    add(first, count: count)
   }
 
-  private mutating func add(_ leaf: PagingLeaf, length: UInt64) {
-    bytes &+= length
+  private mutating func add(_ leaf: PagingLeaf, count: Int) {
+    // Words of whole tables were compared with them.
+    if leaf.level > 1 || isNested { digest.add(leaf, count: count) }
+    let length = leaf.length &* UInt64(truncatingIfNeeded: count)
+    counted.bytes &+= length
     let run = MappedRun(
       iova: leaf.iova, length: length, physical: leaf.physical, access: leaf.access)
-    if !last.isContinued(by: run) { runs += 1 }
+    if !last.isContinued(by: run) { counted.runs += 1 }
     last = RunMerger(run)
   }
 

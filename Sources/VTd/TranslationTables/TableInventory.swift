@@ -102,7 +102,9 @@ public struct TableInventory: Sendable {
   }
 
   /// Every page that is a table, ascending.
-  public var frames: [UInt64] { Set(entries.keys).union(others.keys).sorted() }
+  public var frames: [UInt64] {
+    (Array(entries.keys) + others.keys.filter { entries[$0] == nil }).sorted()
+  }
 
   /// What the page at `frame` is; `nil` for one that is not of `frames`.
   public func page(_ frame: UInt64) -> TablePage? {
