@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ArgumentParser
 internal import CSandbox
 internal import Files
 import Glibc
@@ -51,6 +52,9 @@ struct SandboxPaths: Hashable {
       writable.append(temporary)
     } else {
       writable += ["/var/tmp", "/tmp"]
+    }
+    if arguments.first == CaptureCommand.configuration.commandName, arguments.contains("--registers") {
+      readable.append(DeviceMemory.path)
     }
     // A kernel that was built on this machine lies in a folder that only a link names.
     readable += FolderWalk.names(in: "/lib/modules").map { "/lib/modules/\($0)/build/vmlinux" }

@@ -4,7 +4,8 @@ internal import Glibc
 
 /// Registers of devices, through /dev/mem, where the kernel lets the process.
 public enum DeviceMemory {
-  private static let path = "/dev/mem"
+  /// The file that is opened.
+  public static let path = "/dev/mem"
   private static let pageSize: UInt64 = 4096
 
   /// Words of 64 bits, each read once and whole.

@@ -38,6 +38,18 @@ struct SandboxTests {
 
   @Test(
     arguments: [
+      (["capture", "/proc/vmcore", "--registers", "--output-directory", "/tmp"], true),
+      (["capture", "/proc/vmcore", "--output-directory", "/tmp"], false),
+      (["report", "vmcore", "--registers", "/tmp/registers.json"], false),
+    ])
+  func `registers are read by a capture that was asked to alone`(
+    _ arguments: [String], _ isAllowed: Bool
+  ) {
+    #expect(SandboxPaths(arguments).readable.contains("/dev/mem") == isAllowed)
+  }
+
+  @Test(
+    arguments: [
       (["--output", "DIR/r.json"], ["DIR"]), (["-o", "DIR/r.json"], ["DIR"]),
       (["--output=DIR/r.json"], ["DIR"]), (["-oDIR/r.json"], ["DIR"]), (["-o", "r.json"], ["."]),
       (["--image", "/i.elf"], ["/"]),
