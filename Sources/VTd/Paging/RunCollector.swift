@@ -86,34 +86,3 @@ public struct ObstacleCollector: Sendable {
     if count < limit { obstacles.append(obstacle) }
   }
 }
-
-extension PageTableWalk {
-  /// Calls `body` with each maximal run in ascending order, keeping none of them.
-  ///
-  /// - Returns: how the walk went; obstacles are in its counts only.
-  @discardableResult
-  public func forEachRun(_ body: (MappedRun) -> Void) -> WalkStatistics {
-    withoutActuallyEscaping(body) { body in
-      var stream = RunStream(body: body)
-      return run(&stream)
-    }
-  }
-}
-
-/// The visitor behind `forEachRun`.
-private struct RunStream: PagingVisitor {
-  let body: (MappedRun) -> Void
-  var merger = RunMerger()
-
-  init(body: @escaping (MappedRun) -> Void) {
-    self.body = body
-  }
-
-  mutating func leaf(_ leaf: PagingLeaf) {
-    if let run = merger.add(leaf, length: leaf.length) { body(run) }
-  }
-
-  mutating func finish(_ statistics: WalkStatistics) {
-    if let run = merger.current { body(run) }
-  }
-}
