@@ -53,7 +53,9 @@ struct SandboxPaths: Hashable {
     } else {
       writable += ["/var/tmp", "/tmp"]
     }
-    if arguments.first == CaptureCommand.configuration.commandName, arguments.contains("--registers") {
+    if arguments.first == CaptureCommand.configuration.commandName,
+      arguments.contains("--registers")
+    {
       readable.append(DeviceMemory.path)
     }
     // A kernel that was built on this machine lies in a folder that only a link names.
