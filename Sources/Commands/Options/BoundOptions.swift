@@ -32,14 +32,16 @@ struct BoundOptions: ParsableArguments {
   var maxOutput: Int?
 
   func validate() throws {
-    for (name, value) in [
-      ("entries", maxEntries), ("runs", maxRuns), ("objects", maxObjects), ("pages", maxPages),
-      ("output", maxOutput),
-    ] {
-      if let value, value < 0 {
-        throw ValidationError("'--max-\(name)' is a number, 0 or more; have \(value).")
-      }
-    }
+    try Self.check(maxEntries, "entries")
+    try Self.check(maxRuns, "runs")
+    try Self.check(maxObjects, "objects")
+    try Self.check(maxPages, "pages")
+    try Self.check(maxOutput, "output")
+  }
+
+  private static func check(_ value: Int?, _ name: String) throws {
+    guard let value, value < 0 else { return }
+    throw ValidationError("'--max-\(name)' is a number, 0 or more; have \(value).")
   }
 
   /// A fresh budget for one run.
