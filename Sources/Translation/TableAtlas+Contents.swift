@@ -96,18 +96,12 @@ private struct EntryReader {
       let half = isLegacy ? "" : slot % 2 == 0 ? ", lower half" : ", upper half"
       var row = row(
         "root entry\(half)",
-        isLegacy ? RootEntry.layout : RootEntry.layout.filter { $0.bits.upperBound < 64 },
+        place.mode.rootLayout,
         present: low[bit: 0])
       row.bus = UInt8(truncatingIfNeeded: isLegacy ? slot : slot / 2)
       return row
     case .table(.contextTable, _), .table(.contextEntry, _):
-      let layout =
-        switch place.mode {
-        case .legacy: ContextEntry.layout
-        case .extended: ExtendedContextEntry.layout
-        case .scalable: ScalableContextEntry.layout
-        }
-      var row = row("context entry", layout, present: low[bit: 0])
+      var row = row("context entry", place.mode.contextLayout, present: low[bit: 0])
       row.bus = place.bus
       if let bus = place.bus {
         let devfn = place.mode == .legacy ? slot : place.half * 128 + slot

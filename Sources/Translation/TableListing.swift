@@ -81,7 +81,6 @@ public struct TableLister {
     var result = UnitEntries(
       unit: unit.name, mode: unit.tableMode, rootTable: tables.rootTable, entries: [],
       obstacles: reading.obstacles.map { "\($0.structure.rawValue) at \($0.address): \($0.kind)" })
-    let isLegacy = tables.mode == .legacy
     for root in reading.roots {
       result.entries.append(
         UnitEntries.Row(
@@ -89,17 +88,12 @@ public struct TableLister {
           entry: DecodedEntry(
             structure: root.half.map { "root entry, \($0 == 0 ? "lower" : "upper") half" }
               ?? "root entry", address: root.entry, words: root.words,
-            layout: isLegacy
-              ? RootEntry.layout
-              : RootEntry.layout.filter { $0.bits.upperBound < 64 })))
+            layout: tables.mode.rootLayout)))
     }
     func device(_ bus: UInt8, _ devfn: UInt8) -> PCIFunction {
       PCIFunction(segment: unit.segment, bus: bus, devfn: devfn)
     }
-    let contextLayout =
-      isLegacy
-      ? ContextEntry.layout
-      : tables.mode == .extended ? ExtendedContextEntry.layout : ScalableContextEntry.layout
+    let contextLayout = tables.mode.contextLayout
     for context in reading.contexts {
       result.entries.append(
         UnitEntries.Row(

@@ -82,6 +82,15 @@ def run(arguments):
     return ("hang" if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL) else process.returncode), out, errors
 
 
+def end(status):
+    """How a run ended that gave no answer, or nothing."""
+    if status == "hang":
+        return "hang"
+    if status < 0:
+        return f"signal {-status}"
+    return None
+
+
 class Tool:
     """Answers of one tool, held against what it says of the sound file."""
 
@@ -91,10 +100,8 @@ class Tool:
     def judge(self, path):
         """signal, hang, refused, same, said, silent."""
         status, answer, said = self.ask(path)
-        if status == "hang":
-            return "hang"
-        if status < 0:
-            return f"signal {-status}"
+        if ended := end(status):
+            return ended
         if status != 0:
             return "refused"
         if answer == self.sound:
@@ -121,7 +128,7 @@ class Makedumpfile(Tool):
             if os.path.exists(result):
                 os.unlink(result)
             status, _, errors = run(["makedumpfile", *arguments, path, result])
-            if status == "hang" or status < 0:
+            if end(status):
                 return status, None, ""
             # Of two answers one may be there and the other refused.
             if status == 0:
@@ -137,10 +144,8 @@ class Makedumpfile(Tool):
 
     def judge(self, path):
         status, answers, said = self.ask(path)
-        if status == "hang":
-            return "hang"
-        if status < 0:
-            return f"signal {-status}"
+        if ended := end(status):
+            return ended
         if status != 0:
             return "refused"
         if answers == self.sound:
@@ -173,10 +178,8 @@ class Iommuscope(Tool):
 
     def judge(self, path):
         status, out, errors = self.ask(path)
-        if status == "hang":
-            return "hang"
-        if status < 0:
-            return f"signal {-status}"
+        if ended := end(status):
+            return ended
         if status != 0:
             return "refused" if errors.strip() else "silent"
         part = json.loads(out)

@@ -25,14 +25,8 @@ struct ForecastWordsPart {
   }
 
   private var entries: [Entry] {
-    let context =
-      switch mode {
-      case .legacy: ContextEntry.layout
-      case .extended: ExtendedContextEntry.layout
-      case .scalable: ScalableContextEntry.layout
-      }
-    return unit.contexts.map {
-      Entry(device: $0.device, old: $0.old, new: $0.new, layout: context)
+    unit.contexts.map {
+      Entry(device: $0.device, old: $0.old, new: $0.new, layout: mode.contextLayout)
     }
       + unit.pasids.map {
         Entry(
