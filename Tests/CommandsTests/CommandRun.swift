@@ -4,6 +4,7 @@ import DumpFile
 import DumpFixtures
 import Evidence
 import Files
+import Foundation
 import Glibc
 import MemoryFixtures
 import RemappingState
@@ -66,45 +67,20 @@ final class BrokenSink: ByteSink {
 
 /// A directory of its own that goes away with the test.
 final class ScratchDirectory {
-  let path: String
+  private let folder: TestFolder
 
-  init() throws(CommandFailure) {
-    var template = Array("/tmp/iommuscope-tests-XXXXXX".utf8CString)
-    // `template` ends with six X and a null, as the function demands.
-    let made = unsafe template.withUnsafeMutableBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return false }
-      return unsafe mkdtemp(base) != nil
-    }
-    guard made else { throw CommandFailure("no scratch directory") }
-    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
+  init() throws { folder = try TestFolder() }
 
-  deinit {
-    for name in names { unsafe unlink("\(path)/\(name)") }
-    unsafe rmdir(path)
-  }
+  var path: String { folder.path }
 
-  func file(_ name: String) -> String { "\(path)/\(name)" }
+  func file(_ name: String) -> String { folder[name] }
 
   func write(_ text: String, to name: String) {
-    let descriptor = unsafe open(file(name), O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-    try? DescriptorSink(OutputDescriptor(descriptor, name: name)).write(Array(text.utf8))
-    close(descriptor)
+    _ = try? folder.write(text.utf8, to: name)
   }
 
   func read(_ name: String) -> String? {
-    let descriptor = unsafe open(file(name), O_RDONLY)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 4096)
-    while true {
-      let count = unsafe chunk.withUnsafeMutableBytes {
-        unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
-      }
-      guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
-      bytes += chunk[..<count]
-    }
+    FileManager.default.contents(atPath: file(name)).map { String(decoding: $0, as: UTF8.self) }
   }
 
   func mode(of name: String) -> mode_t? {
@@ -114,16 +90,6 @@ final class ScratchDirectory {
 
   /// Everything in the directory, sorted.
   var names: [String] {
-    guard let directory = unsafe opendir(path) else { return [] }
-    defer { unsafe closedir(directory) }
-    var names: [String] = []
-    while let entry = unsafe readdir(directory) {
-      // The name is a string inside the entry, which lives until the next `readdir`.
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
+    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
   }
 }
