@@ -266,4 +266,43 @@ struct PageTests {
     #expect(sink.text.contains("translationEnabled"))
     #expect(sink.text.components(separatedBy: "<script").count == 2)
   }
+
+  /// A finding that says something else now leads to its rule, and what names a device to its row.
+  @Test(arguments: [0, 1, 2, 20_000]) func differencesLeadToRulesAndRows(_ budget: Int) throws {
+    let device = try #require(RemappingState.sample.devices.first)
+    var changed = RemappingState.sample
+    changed.devices[0].driver = "another"
+    func side(_ state: RemappingState, _ message: String) -> StateDiff.Side {
+      StateDiff.Side(
+        state,
+        findings: [
+          Finding(rule: "a.rule", severity: .info, device: device.device, message: message)
+        ])
+    }
+    let diff = StateDiff(
+      from: side(.sample, "before"), to: side(changed, "after"), options: DiffOptions())
+    #expect(diff.findings.changed.count == 1)
+    let sink = MemorySink()
+    var page = DiffPage(rules: [RuleText("a.rule", .info, "A rule.")])
+    page.rowBudget = budget
+    try page.write(
+      DiffDocument(old: RemappingState.sample.dump, new: changed.dump, diff: diff), to: sink)
+    let (ids, links) = Self.links(in: sink.text)
+    #expect(links.subtracting(ids).isEmpty)
+    #expect(links.contains("devices-changed-0") == (budget >= 1))
+    #expect(links.contains("rule-a.rule") == (budget >= 2))
+  }
+
+  @Test func theCardOfRefusedRequestsLeadsToThem() throws {
+    var state = RemappingState.sample
+    let device = PCIFunction(bus: 0, devfn: 0x10)
+    state.faults = FaultSummary(
+      devices: [FaultSummary.DeviceFaults(device: device, reads: 3)],
+      messages: [FaultSummary.UnitTrouble(kind: .timeOut, count: 2)])
+    let (ids, links) = Self.links(in: try Self.page(state))
+    #expect(links.subtracting(ids).isEmpty)
+    #expect(links.contains("faults") && ids.contains("refused-0") && ids.contains("messages-0"))
+    state.faults = nil
+    #expect(try !Self.links(in: Self.page(state)).ids.contains("faults"))
+  }
 }

@@ -8,6 +8,8 @@ internal import StateDiff
 public struct DiffPage {
   private let rules: [RuleText]
   private let names: [String: String]
+  /// Rows of lists that are written in all.
+  var rowBudget = 20_000
 
   /// - Parameters:
   ///   - rules: what the rules state; findings link to it.
@@ -18,18 +20,19 @@ public struct DiffPage {
   }
 
   public func write(_ document: DiffDocument, to sink: any ByteSink) throws(OutputError) {
-    let page = HTMLPage(sink)
+    let page = HTMLPage(sink, rowBudget: rowBudget)
     let diff = document.diff
-    let mappings = diff.domains.changed.count { if case .mapping = $0 { true } else { false } }
-    let parts = DiffParts(page: page, document: document, mappings: page.take(mappings))
+    let taken = DiffParts.Taken(diff, from: page)
+    let parts = DiffParts(page: page, document: document, mappings: taken.mappings)
     var used = Set((diff.findings.added + diff.findings.removed).map(\.rule))
-    for case .field(let change) in diff.findings.changed {
+    for change in diff.findings.changedFields {
       if case .text(let rule) = change.key["rule"] { used.insert(rule) }
     }
     let texts = rules.filter { used.contains($0.id) }
     page.targets = PageTargets(
       PageContext(names: names), devices: diff.devices.added + diff.devices.removed,
       rules: Set(texts.map(\.id)))
+    page.targets.add(diff, taken)
     func count<Row>(_ difference: RowDifference<Row>) -> String {
       Quantity.grouped(
         UInt64(difference.added.count + difference.removed.count + difference.changed.count))
@@ -43,7 +46,8 @@ public struct DiffPage {
       },
       .init(id: "units", title: "Units", count: count(diff.units)) {
         parts.difference(
-          diff.units, "units", ["name", "tableMode", "translationEnabled", "registerBase"])
+          diff.units, "units", ["name", "tableMode", "translationEnabled", "registerBase"],
+          taken: taken.units)
       },
       .init(id: "contexts", title: "Contexts", count: count(diff.contexts)) {
         parts.difference(
@@ -53,7 +57,8 @@ public struct DiffPage {
         parts.difference(diff.domains, "domains", ["unit", "domainID", "type", "devices"])
       },
       .init(id: "devices", title: "Devices", count: count(diff.devices)) {
-        parts.difference(diff.devices, "devices", ["device", "driver", "unit", "domainID"])
+        parts.difference(
+          diff.devices, "devices", ["device", "driver", "unit", "domainID"], taken: taken.devices)
       },
       .init(id: "regions", title: "Reserved regions", count: count(diff.reservedRegions)) {
         parts.difference(diff.reservedRegions, "regions", ["kind", "base", "end", "mapped"])
@@ -67,6 +72,64 @@ public struct DiffPage {
       subtitle: [document.old.release, document.new.release].map { $0 ?? "unknown release" }
         .joined(separator: " \u{2192} "),
       tool: document.tool, schema: DiffDocument.outline.schema, sections: sections)
+  }
+}
+
+extension DiffParts {
+  /// Rows that links lead to, taken from the page's budget before the first link is written.
+  struct Taken {
+    var units: Rows
+    var devices: Rows
+    /// Ranges that are mapped differently.
+    var mappings: Int
+
+    init(_ diff: StateDiff, from page: HTMLPage) {
+      units = Rows(diff.units, from: page)
+      devices = Rows(diff.devices, from: page)
+      mappings = page.take(
+        diff.domains.changed.count { if case .mapping = $0 { true } else { false } })
+    }
+
+    /// Those of one list.
+    struct Rows {
+      var added: Int
+      var removed: Int
+      var changed: Int
+
+      init<Row>(_ difference: RowDifference<Row>, from page: HTMLPage) {
+        added = page.take(difference.added.count)
+        removed = page.take(difference.removed.count)
+        changed = page.take(difference.changedFields.count)
+      }
+    }
+  }
+}
+
+extension PageTargets {
+  /// Takes the rows of units and devices that a page of differences has.
+  fileprivate mutating func add(_ diff: StateDiff, _ taken: DiffParts.Taken) {
+    for (index, unit) in diff.units.added.prefix(taken.units.added).enumerated() {
+      add(unit: unit.name, target: "units-added-\(index)")
+    }
+    for (index, unit) in diff.units.removed.prefix(taken.units.removed).enumerated() {
+      add(unit: unit.name, target: "units-removed-\(index)")
+    }
+    for (index, device) in diff.devices.added.prefix(taken.devices.added).enumerated() {
+      add(device: "\(device.device)", target: "devices-added-\(index)")
+    }
+    for (index, device) in diff.devices.removed.prefix(taken.devices.removed).enumerated() {
+      add(device: "\(device.device)", target: "devices-removed-\(index)")
+    }
+    for (index, change) in diff.devices.changedFields.prefix(taken.devices.changed).enumerated() {
+      add(device: "\(change.key["device"])", target: "devices-changed-\(index)")
+    }
+  }
+}
+
+extension RowDifference {
+  /// Fields with two values; ranges that are mapped differently are no fields.
+  fileprivate var changedFields: [FieldChange] {
+    changed.compactMap { if case .field(let change) = $0 { change } else { nil } }
   }
 }
 
@@ -100,24 +163,27 @@ struct DiffParts {
   }
 
   func difference<Row: DocumentRow>(
-    _ difference: RowDifference<Row>, _ name: String, _ columns: [String]
+    _ difference: RowDifference<Row>, _ name: String, _ columns: [String],
+    taken: Taken.Rows? = nil
   ) {
     if difference.isEmpty { page.paragraph("no difference", dim: true) }
     if !difference.added.isEmpty {
       writer.element("h3", "Only after")
-      page.rows(difference.added, "added", prefix: "\(name)-added", columns: columns)
+      page.rows(
+        difference.added, "added", prefix: "\(name)-added", columns: columns, taken: taken?.added)
     }
     if !difference.removed.isEmpty {
       writer.element("h3", "Only before")
-      page.rows(difference.removed, "removed", prefix: "\(name)-removed", columns: columns)
+      page.rows(
+        difference.removed, "removed", prefix: "\(name)-removed", columns: columns,
+        taken: taken?.removed)
     }
-    let fields = difference.changed.compactMap { change -> FieldChange? in
-      if case .field(let change) = change { change } else { nil }
-    }
+    let fields = difference.changedFields
     if !fields.isEmpty {
       writer.element("h3", "Changed")
       page.rows(
-        fields, "changed", prefix: "\(name)-changed", columns: ["key", "field", "old", "new"])
+        fields, "changed", prefix: "\(name)-changed", columns: ["key", "field", "old", "new"],
+        taken: taken?.changed)
     }
     let mappings = difference.changed.compactMap { change -> MappingChange? in
       if case .mapping(let change) = change { change } else { nil }
@@ -133,7 +199,7 @@ struct DiffParts {
         ], count: mappings.count, prefix: "mapping", taken: self.mappings
       ) { index in
         let change = mappings[index]
-        page.cell("\(change.key)")
+        page.cell(change.key.shown, of: "key")
         page.cell(.word(change.start.rawValue), of: "start")
         page.cell(.word(change.end.rawValue), of: "end")
         page.cell(bytes: Extent(change.start.rawValue, change.end.rawValue).bytes)

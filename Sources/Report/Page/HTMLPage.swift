@@ -132,31 +132,31 @@ final class HTMLPage {
   // MARK: Fields
 
   /// A value as text, with links from names to their rows.
-  func value(_ value: Shown, of field: StaticString) {
+  func value(_ value: Shown, of field: String) {
     switch value {
     case .nothing: writer.element("span", [("class", "dim"), ("title", "unknown or none")], "-")
     case .text(let text):
-      let name = targets.name(text, of: "\(field)")
-      writer.link(text, to: targets.target(text, of: "\(field)"), title: name)
-      if "\(field)" == "pciID", let name {
+      let name = targets.name(text, of: field)
+      writer.link(text, to: targets.target(text, of: field), title: name)
+      if field == "pciID", let name {
         writer.text(" ")
         writer.element("span", [("class", "dim")], name)
       }
     case .word(let word):
       // Where a policy's rows have the address of an old table.
-      let isTable = "\(field)" == "old" && word & 0xfff == 0
+      let isTable = field == "old" && word & 0xfff == 0
       writer.element("code") {
         writer.link(value.line, to: isTable ? targets.tables.target(word) : nil)
       }
     case .address(let address):
       writer.element("code") { writer.link(value.line, to: targets.tables.target(address)) }
     case .number(let text, _):
-      if "\(field)" == "crashTime", let seconds = Int(text) {
+      if field == "crashTime", let seconds = Int(text) {
         writer.text(Quantity.time(seconds))
         return
       }
       writer.text(text)
-      if "\(field)".lowercased().hasSuffix("bytes") || "\(field)" == "length",
+      if field.lowercased().hasSuffix("bytes") || field == "length",
         let number = UInt64(text), let short = Quantity.iec(number)
       {
         writer.element("span", [("class", "dim")], " (\(short))")
@@ -167,6 +167,11 @@ final class HTMLPage {
       for (index, inner) in values.enumerated() {
         if index > 0 { writer.text(", ") }
         self.value(inner, of: field)
+      }
+    case .key(let members):
+      for (index, member) in members.enumerated() {
+        if index > 0 { writer.text(" ") }
+        self.value(member.value, of: member.name)
       }
     case .row(let fields): list(fields)
     }
@@ -186,7 +191,7 @@ final class HTMLPage {
 
   private func nested(_ field: ShownField) {
     guard field.value.isNested else {
-      value(field.value, of: field.name)
+      value(field.value, of: "\(field.name)")
       return
     }
     switch field.value {
@@ -199,14 +204,15 @@ final class HTMLPage {
           list(fields)
         } else {
           writer.open("p")
-          value(inner, of: field.name)
+          value(inner, of: "\(field.name)")
           writer.close("p")
         }
       }
       if shown < values.count { cut(values.count - shown) }
       writer.close("details")
     case .row(let fields): list(fields)
-    case .nothing, .text, .flag, .number, .word, .address: value(field.value, of: field.name)
+    case .nothing, .text, .flag, .number, .word, .address, .key:
+      value(field.value, of: "\(field.name)")
     }
   }
 

@@ -66,13 +66,13 @@ extension HTMLPage {
     switch value {
     case .word, .address: attributes = [("class", "w num"), ("data-k", value.key)]
     case .number: attributes = [("class", "num"), ("data-k", value.key)]
-    case .nothing, .text, .flag, .list, .row: break
+    case .nothing, .text, .flag, .list, .key, .row: break
     }
     writer.element("td", attributes) {
       if case .text(let text) = value, text.utf8.count > 40 {
         writer.element("span", [("class", "long")], text)
       } else {
-        self.value(value, of: field)
+        self.value(value, of: "\(field)")
       }
     }
   }

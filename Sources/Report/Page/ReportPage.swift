@@ -53,6 +53,12 @@ public struct ReportPage {
         body: parts.regions),
       .init(id: "memory", title: "Memory", body: parts.memory),
     ]
+    if let faults = state.faults {
+      sections.append(
+        .init(
+          id: "faults", title: "Faults in the log", count: count(max(0, faults.count)),
+          body: { parts.faults(faults) }))
+    }
     if let tables = TablePart(page: page, context: context).section { sections.append(tables) }
     sections += [
       .init(
@@ -121,7 +127,8 @@ struct ReportParts {
       let faults = state.faults?.count
       page.card(
         faults.map { Quantity.grouped(UInt64(max(0, $0))) } ?? "unknown",
-        "refused requests in the log", kind: (faults ?? 0) > 0 ? "error" : "")
+        "refused requests in the log", kind: (faults ?? 0) > 0 ? "error" : "",
+        to: faults == nil ? nil : "faults")
     }
     page.list(ShownField.fields(of: state.dump))
     writer.open("dl")
@@ -254,15 +261,11 @@ struct ReportParts {
   /// The words of an entry, decoded.
   private func words(of context: Context) {
     let raw = context.raw.map(\.rawValue)
-    let layout: [BitField]
-    switch raw.count {
-    case 2: layout = ContextEntry.layout
-    case 8: layout = PASIDEntry.layout
-    case 4:
-      let mode = state.units.first { $0.name == context.unit }?.tableMode
-      layout = mode == .extended ? ExtendedContextEntry.layout : ScalableContextEntry.layout
-    default: return
-    }
+    let mode = state.units.first { $0.name == context.unit }?.tableMode
+    guard
+      let layout = context.pasid != nil ? PASIDEntry.layout : mode?.contextLayout,
+      raw.count * 64 > layout.map(\.bits.upperBound).max() ?? 0
+    else { return }
     let entry = DecodedEntry(
       structure: "", address: context.entry, words: raw, layout: layout)
     writer.open("table")
@@ -312,6 +315,19 @@ struct ReportParts {
     }
     page.rows(
       state.memoryMap, "regions of memory", prefix: "memory", columns: ["kind", "start", "end"])
+  }
+
+  func faults(_ faults: FaultSummary) {
+    page.paragraph(FaultWords.summary(faults))
+    if !faults.devices.isEmpty {
+      page.rows(
+        faults.devices, "devices whose requests were refused", prefix: "refused",
+        columns: ["device", "reads", "writes", "interrupts"])
+    }
+    if !faults.messages.isEmpty {
+      page.rows(
+        faults.messages, "other messages", prefix: "messages", columns: ["kind", "count"])
+    }
   }
 
   func missing() {

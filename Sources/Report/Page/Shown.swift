@@ -18,6 +18,8 @@ enum Shown {
   /// A physical address, which may be that of a table.
   case address(UInt64)
   case list([Shown])
+  /// What makes a row the same row elsewhere: a few values in one line.
+  case key([(name: String, value: Shown)])
   case row([ShownField])
 
   /// One line of it; empty for rows.
@@ -29,6 +31,7 @@ enum Shown {
     case .number(let text, _): text
     case .word(let word), .address(let word): HexWord(word).description
     case .list(let values): values.map(\.line).joined(separator: ", ")
+    case .key(let members): members.map(\.value.line).joined(separator: " ")
     case .row: ""
     }
   }
@@ -40,7 +43,7 @@ enum Shown {
     case .word(let word), .address(let word): "\(word)"
     case .list(let values): "\(values.count)"
     case .flag(let flag): flag ? "1" : "0"
-    case .nothing, .text, .row: ""
+    case .nothing, .text, .key, .row: ""
     }
   }
 
@@ -144,7 +147,11 @@ extension ForecastWord: ShownValue {
     }
   }
 }
-extension RowKey: ShownValue { var shown: Shown { .text(description) } }
+extension RowKey: ShownValue {
+  var shown: Shown {
+    .key(members.filter { $0.value != .null }.map { ($0.name, $0.value.shown) })
+  }
+}
 extension FieldValue: ShownValue { var shown: Shown { .text(description) } }
 
 extension Change: ShownValue {
