@@ -23,7 +23,7 @@ DUMPS = int(os.environ.get("FLEET_DUMPS", "1000"))
 def client() -> Iterator[Client]:
     # Workers are processes, which can be killed; a nanny starts new ones.
     with (
-        LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
         yield client

@@ -71,7 +71,11 @@ def _survey(arguments: argparse.Namespace) -> int:
     if arguments.scheduler:
         client = Client(arguments.scheduler)
     else:
-        client = Client(LocalCluster(n_workers=arguments.workers, threads_per_worker=1))
+        # Dask always serves its status; here to this machine alone, on a port that is free.
+        cluster = LocalCluster(
+            n_workers=arguments.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        )
+        client = Client(cluster)
     with client:
         plan = Plan(arguments.program, arguments.timeout, arguments.batch)
         rows = survey(client, files, plan)
