@@ -143,8 +143,9 @@ fleet: build
 integrations: build
 	$(call python-checks,drgn)
 	@integrations/crash/test_crash.py
+	@test -z "$(LAB)" || scripts/install-packages crash
 	@test -z "$(LAB)" || IOMMUSCOPE=$(abspath $(RELEASE)) integrations/crash/test_crash.py \
-	  $(LAB)/k/6.1/vmlinux $(LAB)/out/6.1-elf/vmcore.kdump
+	  $(LAB)/k/6.1/vmlinux $(LAB)/out/6.1-rmrr/vmcore.kdump
 	@scripts/install-packages sosreport
 	@/usr/bin/python3 integrations/sos/test_sos.py $(RELEASE) samples/6.1-legacy.vmcore
 
