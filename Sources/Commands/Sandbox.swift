@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import CSandbox
 internal import Files
 import Glibc
+internal import Inputs
 
 /// Takes from the process what reading a dump does not need, before the first byte of one is read: so
 /// that even a hole in a library reaches nothing.
@@ -72,6 +73,7 @@ struct SandboxPaths: Hashable {
       ).sorted() where !path.isEmpty && Self.exists(path) {
         readable.append(path)
         readable += Self.kernels(beside: path)
+        readable += [InputPaths.companion(of: path)].compactMap(\.self)
       }
       if isOutput || parts.count == 2 && Self.outputs.contains(String(parts[0])) {
         writable += Self.folders(of: value)

@@ -60,8 +60,9 @@ public struct InputPaths: Hashable, Sendable {
     return (String(path[..<sign]), address)
   }
 
-  /// The memory that lies beside a VMware machine's state, or the state beside its memory.
-  private static func companion(of path: String) -> String? {
+  /// The file that is read with one that is named alone: the memory beside a VMware machine's state, or
+  /// the state beside its memory; `nil` where a file needs none or it is not there.
+  public static func companion(of path: String) -> String? {
     let endings = [".vmss": [".vmem"], ".vmsn": [".vmem"], ".vmem": [".vmss", ".vmsn"]]
     guard let (own, others) = endings.first(where: { path.lowercased().hasSuffix($0.key) }) else {
       return nil

@@ -38,6 +38,18 @@ struct SandboxTests {
 
   @Test(
     arguments: [
+      ("m.vmss", "m.vmem"), ("m.vmsn", "m.vmem"), ("m.vmem", "m.vmss"), ("m.vmem", "m.vmsn"),
+    ])
+  func `the other half of a VMware machine may be read`(_ named: String, _ other: String) throws {
+    let scratch = try ScratchDirectory()
+    for name in [named, other, "m.vmdk"] { scratch.write("x", to: name) }
+    let readable = SandboxPaths(["report", scratch.file(named)]).readable
+    #expect(readable.contains(scratch.file(other)))
+    #expect(!readable.contains(scratch.file("m.vmdk")))
+  }
+
+  @Test(
+    arguments: [
       (["capture", "/proc/vmcore", "--registers", "--output-directory", "/tmp"], true),
       (["capture", "/proc/vmcore", "--output-directory", "/tmp"], false),
       (["report", "vmcore", "--registers", "/tmp/registers.json"], false),
