@@ -76,6 +76,7 @@ scripts-lint:
 	@scripts/install-packages shellcheck
 	@find scripts .ci integrations packaging -type f | xargs grep -lE '^#!/bin/(ba)?sh' | xargs shellcheck
 	@integrations/crash/test_crash.py
+	@integrations/kdump/test_capture.py --quiet
 
 # The samples' documents of every verb validate against the schemas that this build prints.
 samples-check: build

@@ -14,6 +14,6 @@ depends() {
 }
 
 install() {
-  inst_multiple iommuscope iommuscope-kdump-capture mountpoint mount sed tail date
+  inst_multiple iommuscope iommuscope-kdump-capture mount date
   # Codecs are loaded when a dump needs them; /proc/vmcore needs none.
 }
