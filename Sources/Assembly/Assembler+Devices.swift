@@ -7,7 +7,9 @@ internal import VTd
 
 extension Assembler {
   /// The devices that the remapping code knows, as the kernel believed them.
-  func devices(contexts: [Context], domains: [Domain]) -> [Device] {
+  func devices(
+    contexts: [Context], domains: [Domain], hidden: HiddenContexts
+  ) -> [Device] {
     var rowByKey: [DomainKey: Domain] = [:]
     for row in domains where row.unit != nil && !row.devices.isEmpty {
       rowByKey[row.key] = row
@@ -38,19 +40,25 @@ extension Assembler {
         DeviceRegion(
           kind: region.kind, base: IOVirtualAddress(region.range.lowerBound),
           end: IOVirtualAddress(region.range.upperBound),
-          mapped: region.kind == .msi ? nil : coverage(of: region.range, by: context, rowByKey))
+          mapped: region.kind == .msi
+            ? nil
+            : coverage(
+              of: region.range, by: context, rowByKey,
+              isCertain: !hidden.mayHide(contextsOn: context?.unit ?? unit?.name)))
       }
       return row
     }
   }
 
+  /// - Parameter isCertain: whether a context that is not there is not one that was not read.
   private func coverage(
-    of region: ClosedRange<UInt64>, by context: Context?, _ rows: [DomainKey: Domain]
+    of region: ClosedRange<UInt64>, by context: Context?, _ rows: [DomainKey: Domain],
+    isCertain: Bool
   ) -> ReservedRegion.Coverage? {
-    guard let context else { return .absent }
+    guard let context else { return isCertain ? .absent : nil }
     switch context.translation {
     case .passThrough: return .identity
-    case .none: return .absent
+    case .none: return isCertain ? .absent : nil
     case .secondStage, .firstStage, .nested:
       guard let row = rows[context.domainKey], let mapping = row.mapping, let walk = row.walk else {
         return nil

@@ -65,12 +65,15 @@ struct Assembler {
 
     let domains = domains(units: units, contexts: contexts)
     inspectTargets(domains, units: units, contexts: contexts)
-    let devices = devices(contexts: contexts, domains: domains)
+    let kernelObservations = kernel.problems.map(Observation.init)
+    let devices = devices(
+      contexts: contexts, domains: domains,
+      hidden: HiddenContexts(units: units, observations: kernelObservations + observations))
     let regions = reservedRegions(devices)
     var state = RemappingState(
       dump: dump, units: units, contexts: contexts, domains: domains, devices: devices,
       reservedRegions: regions, translationCaches: translationCaches,
-      observations: kernel.problems.map(Observation.init) + observations + walker.observations,
+      observations: kernelObservations + observations + walker.observations,
       memoryMap: MemoryRegion.regions(kernel.memoryMap), handovers: handovers(units),
       cuts: work.cuts, registers: registers.isEmpty ? nil : registers)
     state.sharedPages = sharedPages(state)

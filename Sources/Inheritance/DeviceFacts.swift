@@ -150,14 +150,11 @@ extension DeviceFacts {
 
   /// What of the tables could not be read.
   private struct TableLacks {
-    private var units: Set<String> = []
-    private var isEverywhere = false
+    private let hidden: HiddenContexts
     private var spaces: Set<DomainKey> = []
 
     init(_ state: RemappingState) {
-      for observation in state.observations where observation.hidesContexts {
-        if let unit = observation.unit { units.insert(unit) } else { isEverywhere = true }
-      }
+      hidden = state.hiddenContexts
       for domain in state.domains {
         guard let walk = domain.walk, walk.unreadable > 0 || walk.budgetExhausted else { continue }
         spaces.insert(domain.key)
@@ -168,8 +165,7 @@ extension DeviceFacts {
       guard contexts.isEmpty else {
         return contexts.contains { spaces.contains($0.domainKey) } ? .pageTables : .nothing
       }
-      let isHidden = isEverywhere || (unit.map { units.contains($0) } ?? !units.isEmpty)
-      return isHidden ? .context : .nothing
+      return hidden.mayHide(contextsOn: unit) ? .context : .nothing
     }
   }
 

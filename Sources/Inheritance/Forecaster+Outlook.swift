@@ -36,7 +36,12 @@ extension Forecaster {
 
   private func machineConcerns(_ pairs: [DeviceOutlook]) -> [Outlook.Concern] {
     var concerns: [Outlook.Concern] = []
-    if !state.units.contains(where: { $0.translationEnabled != false }) {
+    if state.hiddenContexts.lacksUnits {
+      concerns.append(
+        .init(
+          kind: .unknownState, weight: .doubt, devices: [],
+          text: "not all remapping units could be read: it is not known what translated"))
+    } else if !state.units.contains(where: { $0.translationEnabled != false }) {
       concerns.append(
         .init(
           kind: .nothingTranslates, weight: .note, devices: [],

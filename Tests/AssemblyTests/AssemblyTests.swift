@@ -188,6 +188,25 @@ struct AssemblyTests {
     #expect(state.domains.count == 5)
   }
 
+  /// A context that was not read is not one that is not there.
+  @Test func aMissingContextMakesTheCoverageUnknown() {
+    let memory = SyntheticMemory(Self.tables, absences: [0x1000: .excluded], memory: [0..<0x800])
+    var rootless = Self.kernel
+    rootless.units[0].rootTable = nil
+    for state in [Self.state(Self.kernel, memory), Self.state(rootless)] {
+      #expect(state.contexts.isEmpty)
+      for region in state.devices.flatMap(\.reservedRegions) where region.kind == .rmrr {
+        #expect(region.mapped == nil)
+      }
+      #expect(state.reservedRegions.allSatisfy { $0.mapped == nil })
+      #expect(state.hiddenContexts.mayHide(contextsOn: "dmar0"))
+      #expect(!state.hiddenContexts.lacksUnits)
+    }
+    // Of a machine whose only unit is off, nothing is hidden.
+    rootless.units[0].globalCommand = 0
+    #expect(Self.state(rootless).reservedRegions.contains { $0.mapped == .absent })
+  }
+
   @Test func aDomainOnTwoUnitsIsTwoRowsWithOneObject() {
     var kernel = Self.kernel
     var second = Self.unit()

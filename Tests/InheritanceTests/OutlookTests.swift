@@ -153,6 +153,39 @@ struct OutlookTests {
     #expect(forecast.outlook.concerns.first { $0.kind == .tablesUnread }?.devices == [device])
   }
 
+  /// A list of units that could not be read is not a machine without units.
+  @Test func unitsThatTheDumpLacksAreNotOff() throws {
+    for structure in [Structure.kernel(.unitList), .kernel(.intelIOMMU)] {
+      var machine = Self.machine()
+      machine.state.contexts = []
+      machine.state.domains = []
+      for index in machine.state.devices.indices { machine.state.devices[index].unit = nil }
+      if structure == .kernel(.unitList) {
+        machine.state.units = []
+      } else {
+        for index in machine.state.units.indices {
+          machine.state.units[index].rootTable = nil
+          machine.state.units[index].translationEnabled = nil
+        }
+      }
+      machine.state.observations = [Observation(.unreadable, structure: structure)]
+      let forecast = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+      #expect(forecast.outlook.answer == .doubtful)
+      #expect(!forecast.outlook.concerns.contains { $0.kind == .nothingTranslates })
+      #expect(forecast.outlook.concerns.contains { $0.kind == .unknownState })
+      let policy = try #require(forecast.policies.first)
+      #expect(policy.verdict != .safe)
+      #expect(policy.devices.allSatisfy { $0.verdict != .safe })
+    }
+    // Without units, and with nothing unread, nothing translated.
+    var machine = Self.machine()
+    machine.state.units = []
+    machine.state.contexts = []
+    machine.state.domains = []
+    for index in machine.state.devices.indices { machine.state.devices[index].unit = nil }
+    #expect(Self.outlook(machine).concerns.contains { $0.kind == .nothingTranslates })
+  }
+
   @Test func wordsThatWouldHelpAreNotNamedTwice() {
     let outlook = Self.outlook(Self.machine(), "reset_devices iommu.forcedac=1")
     #expect(outlook.add.isEmpty)

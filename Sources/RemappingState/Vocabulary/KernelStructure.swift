@@ -111,6 +111,14 @@ extension KernelStructure {
     }
   }
 
+  /// Whether a whole unit may be missing where this could not be read.
+  public var isPartOfUnitList: Bool {
+    switch self {
+    case .unitList, .unit, .everything: true
+    default: false
+    }
+  }
+
   /// Whether any device may be missing where this could not be read.
   public var isPartOfDevices: Bool { self == .device || isPartOfPCITree }
 
