@@ -307,11 +307,13 @@ public struct DiffText {
 }
 
 extension Change {
-  fileprivate var field: FieldChange? {
+  /// A field with two values; `nil` for a range that is mapped differently.
+  var field: FieldChange? {
     if case .field(let change) = self { change } else { nil }
   }
 
-  fileprivate var mapping: MappingChange? {
+  /// A range that is mapped differently; `nil` for a field.
+  var mapping: MappingChange? {
     if case .mapping(let change) = self { change } else { nil }
   }
 }

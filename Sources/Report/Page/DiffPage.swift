@@ -25,7 +25,7 @@ public struct DiffPage {
     let taken = DiffParts.Taken(diff, from: page)
     let parts = DiffParts(page: page, document: document, mappings: taken.mappings)
     var used = Set((diff.findings.added + diff.findings.removed).map(\.rule))
-    for change in diff.findings.changedFields {
+    for change in diff.findings.changed.lazy.compactMap(\.field) {
       if case .text(let rule) = change.key["rule"] { used.insert(rule) }
     }
     let texts = rules.filter { used.contains($0.id) }
@@ -86,8 +86,7 @@ extension DiffParts {
     init(_ diff: StateDiff, from page: HTMLPage) {
       units = Rows(diff.units, from: page)
       devices = Rows(diff.devices, from: page)
-      mappings = page.take(
-        diff.domains.changed.count { if case .mapping = $0 { true } else { false } })
+      mappings = page.take(diff.domains.changed.count { $0.mapping != nil })
     }
 
     /// Those of one list.
@@ -99,7 +98,7 @@ extension DiffParts {
       init<Row>(_ difference: RowDifference<Row>, from page: HTMLPage) {
         added = page.take(difference.added.count)
         removed = page.take(difference.removed.count)
-        changed = page.take(difference.changedFields.count)
+        changed = page.take(difference.changed.count { $0.field != nil })
       }
     }
   }
@@ -120,16 +119,10 @@ extension PageTargets {
     for (index, device) in diff.devices.removed.prefix(taken.devices.removed).enumerated() {
       add(device: "\(device.device)", target: "devices-removed-\(index)")
     }
-    for (index, change) in diff.devices.changedFields.prefix(taken.devices.changed).enumerated() {
+    let changes = diff.devices.changed.lazy.compactMap(\.field)
+    for (index, change) in changes.prefix(taken.devices.changed).enumerated() {
       add(device: "\(change.key["device"])", target: "devices-changed-\(index)")
     }
-  }
-}
-
-extension RowDifference {
-  /// Fields with two values; ranges that are mapped differently are no fields.
-  fileprivate var changedFields: [FieldChange] {
-    changed.compactMap { if case .field(let change) = $0 { change } else { nil } }
   }
 }
 
@@ -178,16 +171,14 @@ struct DiffParts {
         difference.removed, "removed", prefix: "\(name)-removed", columns: columns,
         taken: taken?.removed)
     }
-    let fields = difference.changedFields
+    let fields = difference.changed.compactMap(\.field)
     if !fields.isEmpty {
       writer.element("h3", "Changed")
       page.rows(
         fields, "changed", prefix: "\(name)-changed", columns: ["key", "field", "old", "new"],
         taken: taken?.changed)
     }
-    let mappings = difference.changed.compactMap { change -> MappingChange? in
-      if case .mapping(let change) = change { change } else { nil }
-    }
+    let mappings = difference.changed.compactMap(\.mapping)
     if !mappings.isEmpty {
       writer.element("h3", "Mapped differently")
       page.table(
@@ -218,8 +209,7 @@ struct DiffParts {
   /// One band a domain: what came, went, moved or changed its access.
   func map() {
     var byDomain: [(key: RowKey, changes: [MappingChange])] = []
-    for change in diff.domains.changed {
-      guard case .mapping(let change) = change else { continue }
+    for change in diff.domains.changed.lazy.compactMap(\.mapping) {
       if byDomain.last?.key == change.key {
         byDomain[byDomain.count - 1].changes.append(change)
       } else {
