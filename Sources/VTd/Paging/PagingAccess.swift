@@ -8,9 +8,10 @@ public struct PagingAccess: OptionSet, Hashable, Sendable, CustomStringConvertib
 
   @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  public static let read = Self(rawValue: 1)
-  public static let write = Self(rawValue: 2)
-  public static let all: Self = [.read, .write]
+  // Computed, because each use of a stored one asks first whether it is stored already.
+  @inlinable public static var read: Self { Self(rawValue: 1) }
+  @inlinable public static var write: Self { Self(rawValue: 2) }
+  @inlinable public static var all: Self { Self(rawValue: 3) }
 
   /// The rights that an entry of either stage grants: a present first-stage entry (bit 0) can be
   /// read, a second-stage entry has a bit for each.

@@ -10,9 +10,10 @@ public import RemappingState
 ///
 /// Source: VT-d specification, sections 9.7 and 9.8.
 public struct PagingRules: Sendable {
+  // Computed, because each use of a stored one asks first whether it is stored already.
   /// Bits 51:12.
-  @usableFromInline static let addressMask = EntryMask.word(bits: 12...51)
-  @usableFromInline static let largePage = EntryMask.word(bits: 7...7)
+  @inlinable static var addressMask: UInt64 { 0x000f_ffff_ffff_f000 }
+  @inlinable static var largePage: UInt64 { 1 << 7 }
   static let snoop = EntryMask.word(bits: 11...11)
 
   /// All of these must be set in a present entry, besides a right.
