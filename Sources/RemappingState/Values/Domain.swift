@@ -80,18 +80,58 @@ public struct Mapping: Hashable, Sendable {
 }
 
 /// Leaves contiguous in IOVA and in physical address, with the same access.
+///
+/// There may be millions of them, so one takes three words.
 public struct Run: Hashable, Sendable {
   public var iova: IOVirtualAddress
-  /// Bytes.
-  public var length: HexWord
   public var physical: PhysicalAddress
-  public var access: Access
+  /// The length, and in the lowest two bits what entries have there: 1 to read, 2 to write.
+  @usableFromInline var lengthAndRights: UInt64
 
+  /// No table maps as much as this; what a report from elsewhere says beyond it is all there is.
+  @usableFromInline static let longest: UInt64 = .max >> 2
+
+  @inlinable
   public init(iova: IOVirtualAddress, length: HexWord, physical: PhysicalAddress, access: Access) {
     self.iova = iova
-    self.length = length
     self.physical = physical
-    self.access = access
+    lengthAndRights = min(length.rawValue, Self.longest) << 2 | Self.rights(access)
+  }
+
+  /// Bytes; from 2^62 - 1 on all ones.
+  @inlinable public var length: HexWord {
+    get {
+      let length = lengthAndRights >> 2
+      return HexWord(length == Self.longest ? .max : length)
+    }
+    set {
+      lengthAndRights = min(newValue.rawValue, Self.longest) << 2 | lengthAndRights & 3
+    }
+  }
+
+  @inlinable public var access: Access {
+    get { lengthAndRights & 3 == 3 ? .readWrite : lengthAndRights & 3 == 2 ? .write : .read }
+    set { lengthAndRights = lengthAndRights & ~3 | Self.rights(newValue) }
+  }
+
+  @inlinable
+  static func rights(_ access: Access) -> UInt64 {
+    switch access {
+    case .read: 1
+    case .write: 2
+    case .readWrite: 3
+    }
+  }
+
+  /// Both runs in one, if the other goes on where this one ends, with the same access.
+  @inlinable
+  public func joined(_ next: Run) -> Run? {
+    guard iova.rawValue &+ length.rawValue == next.iova.rawValue,
+      physical.rawValue &+ length.rawValue == next.physical.rawValue, access == next.access
+    else { return nil }
+    return Run(
+      iova: iova, length: HexWord(length.rawValue &+ next.length.rawValue), physical: physical,
+      access: access)
   }
 }
 
