@@ -74,6 +74,14 @@ struct DomainWalker {
     ahead = WalksAhead(rest, memory: memoryRanges, work: work)
   }
 
+  /// The walk in parts, on all processors, where that helps.
+  private func split(
+    _ walk: PageTableWalk
+  ) -> (found: Gathered, statistics: WalkStatistics)? {
+    guard memory.isFreeToRead, Workers.count > 1 else { return nil }
+    return SplitWalk(walk, memory: memoryRanges, work: work)?.run()
+  }
+
   /// What the tables map.
   ///
   /// - Parameters:
@@ -89,27 +97,30 @@ struct DomainWalker {
     let key = Key(space, unit)
     if let known = results[key] { return known }
     walkAhead()
-    let visitor: MappingCollector
+    let found: Gathered
     let statistics: WalkStatistics
+    let tableWalk = PageTableWalk(
+      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, work: work)
     if let walk = ahead.take(key, paying: work) {
-      (visitor, statistics) = (walk.visitor, walk.statistics)
+      (found, statistics) = (walk.found, walk.statistics)
+    } else if let walk = split(tableWalk) {
+      (found, statistics) = walk
+      walked += statistics.tables
     } else {
       var collector = MappingCollector(memory: memoryRanges, runLimit: work.left(.runs))
-      statistics = PageTableWalk(
-        memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, work: work
-      ).run(&collector)
-      visitor = collector
+      statistics = tableWalk.run(&collector)
+      found = collector.found
       walked += statistics.tables
     }
-    work.spend(.runs, visitor.runs.count)
+    work.spend(.runs, found.runs.count)
     let name = domainID.map { "domain-id \($0)" } ?? "a domain without an id"
     work.note(statistics, "the walk of \(name)", unit: unit?.name ?? unitName)
-    if visitor.runsDropped > 0 {
+    if found.runsDropped > 0 {
       work.cut(.runs, "the keeping of what \(name) maps", unit: unit?.name ?? unitName)
     }
     if isOwn {
       tables.add(
-        visitor.tables,
+        found.tables,
         of: TableInventory.Owner(
           domain: TableOwner(unit: unit?.name, domainID: domainID, kernelObject: kernelObject),
           root: space.root.table))
@@ -118,11 +129,11 @@ struct DomainWalker {
       tables: statistics.tables, unreadable: statistics.unreadable,
       assumedEmpty: statistics.assumedZero, cycles: statistics.cycles,
       aliases: statistics.aliases, reservedBits: statistics.reservedBits,
-      budgetExhausted: !statistics.exhausted.isEmpty || visitor.runsDropped > 0)
-    summary.bytesOutsideMemory = visitor.bytesOutsideMemory
-    note(visitor.obstacles, space: space, unit: unit, domainID: domainID)
+      budgetExhausted: !statistics.exhausted.isEmpty || found.runsDropped > 0)
+    summary.bytesOutsideMemory = found.bytesOutsideMemory
+    note(found.obstacles, space: space, unit: unit, domainID: domainID)
     let result = Result(
-      mapping: Mapping(leaves: visitor.leaves, bytes: visitor.bytes, runs: visitor.runs),
+      mapping: Mapping(leaves: found.leaves, bytes: found.bytes, runs: found.runs),
       summary: summary)
     results[key] = result
     return result

@@ -12,7 +12,7 @@ internal import VTd
 /// that walks one after another find, and every cut stands where theirs would.
 struct WalksAhead<Key: Hashable & Sendable> {
   struct Walk: Sendable {
-    var visitor: MappingCollector
+    var found: Gathered
     var statistics: WalkStatistics
     /// What it was allowed.
     var share: WalkBudget
@@ -35,10 +35,10 @@ struct WalksAhead<Key: Hashable & Sendable> {
       (walk.budget, walk.work) = (share, nil)
       var visitor = MappingCollector(memory: memory, runLimit: runs)
       let statistics = walk.run(&visitor)
-      pool.take(share, statistics.remaining, runs: visitor.runs.count)
+      pool.take(share, statistics.remaining, runs: visitor.found.runs.count)
       // What was cut is of no use.
-      return statistics.exhausted.isEmpty && visitor.runsDropped == 0
-        ? Walk(visitor: visitor, statistics: statistics, share: share) : nil
+      return statistics.exhausted.isEmpty && visitor.found.runsDropped == 0
+        ? Walk(found: visitor.found, statistics: statistics, share: share) : nil
     }
     for (plan, walk) in zip(planned, done) { walks[plan.key] = walk }
   }
@@ -51,7 +51,7 @@ struct WalksAhead<Key: Hashable & Sendable> {
     guard walk.share.tables - remaining.tables <= left.tables,
       walk.share.revisits - remaining.revisits <= left.revisits,
       walk.share.lookups - remaining.lookups <= left.lookups,
-      walk.visitor.runs.count <= work.left(.runs)
+      walk.found.runs.count <= work.left(.runs)
     else { return nil }
     walk.share.settle(remaining, with: work)
     return walk

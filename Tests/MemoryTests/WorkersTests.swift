@@ -15,4 +15,11 @@ struct WorkersTests {
     #expect(results == (0..<count).map { $0 * $0 })
     #expect(calls.withLock { $0 } == Dictionary(uniqueKeysWithValues: (0..<count).map { ($0, 1) }))
   }
+
+  @Test(arguments: [-1, 0, 1, 1 << 16, 1 << 16 + 7, 1_000_003])
+  func rangesMakeUpAllNumbers(_ count: Int) {
+    let ranges = Workers.ranges(of: count)
+    #expect(ranges.flatMap { Array($0) } == Array(0..<max(0, count)))
+    #expect(Workers.mapRanges(count) { $0.reduce(0, +) } == ranges.map { $0.reduce(0, +) })
+  }
 }

@@ -10,6 +10,9 @@ internal import Synchronization
 public enum Workers {
   /// Processors that are there; 1 where that is not known.
   public static let count = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+  /// Bytes of memory that the machine has; 0 where that is not known.
+  public static let memory = max(0, sysconf(Int32(_SC_PHYS_PAGES)))
+    .multipliedReportingOverflow(by: max(0, sysconf(Int32(_SC_PAGESIZE)))).partialValue
 
   /// Calls `body` with each number below `count`, on several threads, and returns what it returns, in
   /// order.
@@ -30,6 +33,31 @@ public enum Workers {
       pthread_join(thread, nil)
     }
     return results.all
+  }
+
+  /// Numbers below which a second thread would cost more than it saves.
+  private static let numbersWorthThreads = 1 << 16
+
+  /// Ranges that make up all numbers below `count`, ascending, for as many processors as there are; one
+  /// range where there are few numbers.
+  ///
+  /// How the numbers are cut depends on the machine, so what parts come to is to be put together in a way
+  /// that does not.
+  public static func ranges(of count: Int) -> [Range<Int>] {
+    guard Workers.count > 1, count >= numbersWorthThreads else { return [0..<max(0, count)] }
+    // Several for each thread, because threads do not go on equally fast.
+    let parts = 4 * Workers.count
+    return (0..<parts).map {
+      count / parts * $0..<($0 == parts - 1 ? count : count / parts * ($0 + 1))
+    }
+  }
+
+  /// Calls `body` with each of the `ranges(of: count)`, and returns what it returns, in order.
+  public static func mapRanges<Result: Sendable>(
+    _ count: Int, _ body: @escaping @Sendable (Range<Int>) -> Result
+  ) -> [Result] {
+    let ranges = ranges(of: count)
+    return map(ranges.count) { body(ranges[$0]) }
   }
 }
 

@@ -85,4 +85,13 @@ public struct ObstacleCollector: Sendable {
     counts[category] = count + 1
     if count < limit { obstacles.append(obstacle) }
   }
+
+  /// Takes those that were met behind these, by a collector with the same limit.
+  public mutating func add(_ next: ObstacleCollector) {
+    for obstacle in next.obstacles { add(obstacle) }
+    // Those that were not kept there.
+    for (category, count) in next.counts where count > next.limit {
+      counts[category, default: 0] += count - next.limit
+    }
+  }
 }
