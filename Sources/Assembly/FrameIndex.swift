@@ -5,7 +5,7 @@ internal import Algorithms
 /// Frames in ascending order, with a table that tells where to look for one.
 ///
 /// Made for millions of questions about frames that mostly are not among them.
-struct FrameIndex {
+struct FrameIndex: Sendable {
   /// Ascending.
   let sorted: [UInt64]
   private let lowest: UInt64

@@ -65,7 +65,7 @@ struct TargetInspector {
   }
 
   /// What was found in one domain: how much, and where the first of it is.
-  private struct Found {
+  private struct Found: Sendable {
     var count = 0
     /// The run and the frame.
     var first: (run: Run, frame: UInt64)?
@@ -73,6 +73,11 @@ struct TargetInspector {
     mutating func add(_ run: Run, _ frame: UInt64) {
       if count == 0 { first = (run, frame) }
       count += 1
+    }
+
+    mutating func add(_ next: Found) {
+      first = first ?? next.first
+      count += next.count
     }
 
     /// An observation about all of it, named by the first.
@@ -92,12 +97,34 @@ struct TargetInspector {
   }
 
   private mutating func inspectTables(_ domain: Domain, _ runs: [Run], _ frames: FrameIndex) {
-    let fixed = fixed
-    var steps = stepsLeft
-    var found = Found()
+    let (fixed, stepsLeft) = (fixed, stepsLeft)
+    let ranges = Workers.ranges(of: runs.count)
+    var parts = Workers.map(ranges.count) { number in
+      var (found, steps) = (Found(), stepsLeft / ranges.count)
+      Self.findTables(in: runs[ranges[number]], frames, fixed, &found, &steps)
+      return (found: found, steps: stepsLeft / ranges.count - steps, isWhole: steps > 0)
+    }
+    if ranges.count > 1, !parts.allSatisfy(\.isWhole) {
+      // Where it ends is a matter of order.
+      var (found, steps) = (Found(), stepsLeft)
+      Self.findTables(in: runs[...], frames, fixed, &found, &steps)
+      parts = [(found, stepsLeft - steps, true)]
+    }
+    let found = parts.reduce(into: Found()) { $0.add($1.found) }
+    self.stepsLeft -= parts.reduce(0) { $0 + $1.steps }
+    guard let frame = found.first?.frame, let page = tables.page(frame),
+      let observation = found.observation(.mapsTable, .tablePage(page), in: domain)
+    else { return }
+    observations.append(observation)
+  }
+
+  private static func findTables(
+    in runs: ArraySlice<Run>, _ frames: FrameIndex, _ fixed: AddressRanges, _ found: inout Found,
+    _ steps: inout Int
+  ) {
     for run in runs {
       guard steps > 0 else { break }
-      if Self.isFixed(run, fixed) { continue }
+      if isFixed(run, fixed) { continue }
       steps -= 1
       let targets = run.targets
       let last = targets.upperBound >> 12
@@ -108,11 +135,6 @@ struct TargetInspector {
         index += 1
       }
     }
-    stepsLeft = steps
-    guard let frame = found.first?.frame, let page = tables.page(frame),
-      let observation = found.observation(.mapsTable, .tablePage(page), in: domain)
-    else { return }
-    observations.append(observation)
   }
 
   private mutating func inspectPages(

@@ -33,6 +33,11 @@ public struct MappingFacts: Sendable {
       if count == 0 { first = run }
       count += 1
     }
+
+    mutating func add(_ next: Occurrences) {
+      first = first ?? next.first
+      count += next.count
+    }
   }
 
   /// Bus addresses that interrupts are written to.
@@ -46,14 +51,33 @@ public struct MappingFacts: Sendable {
     let crash = AddressRanges(state.memoryMap, [.crashKernel])
     let fixed = state.fixedRanges
     domains = state.domains.map { domain in
+      guard let runs = domain.mapping?.runs, !runs.isEmpty else { return OfDomain() }
+      let question = Question(
+        memory: memory, text: text, crash: crash, fixed: fixed,
+        isJudgedForMemory: domain.isDMA && !memory.isEmpty,
+        // Identity domains map all of memory, and a process's tables what the process may touch.
+        isJudgedForRegions: [.dma, .dmaFQ, .unmanaged, .unknown].contains(domain.type),
+        isJudgedForWindow: domain.type != .sva && domain.type != .identity,
+        limit: state.width(of: domain).map { (1 as UInt64) << $0 } ?? .max)
+      let parts = Workers.mapRanges(runs.count) { question.facts(runs[$0]) }
+      return parts.dropFirst().reduce(into: parts.first ?? OfDomain()) { $0.add($1) }
+    }
+  }
+
+  /// What is asked of the runs of one domain.
+  private struct Question: Sendable {
+    var memory: AddressRanges
+    var text: AddressRanges
+    var crash: AddressRanges
+    var fixed: AddressRanges
+    var isJudgedForMemory: Bool
+    var isJudgedForRegions: Bool
+    var isJudgedForWindow: Bool
+    /// The lowest address that the unit does not translate; all ones where nothing tells.
+    var limit: UInt64
+
+    func facts(_ runs: ArraySlice<Run>) -> OfDomain {
       var facts = OfDomain()
-      guard let runs = domain.mapping?.runs, !runs.isEmpty else { return facts }
-      let isJudgedForMemory = domain.isDMA && !memory.isEmpty
-      // Identity domains map all of memory, and a process's tables what the process may touch.
-      let isJudgedForRegions = [.dma, .dmaFQ, .unmanaged, .unknown].contains(domain.type)
-      let isJudgedForWindow = domain.type != .sva && domain.type != .identity
-      // The lowest address that the unit does not translate; none where nothing tells.
-      let limit = state.width(of: domain).map { (1 as UInt64) << $0 } ?? .max
       var inMemory = RangeLocator(memory)
       var inText = RangeLocator(text)
       var inCrash = RangeLocator(crash)
@@ -72,7 +96,7 @@ public struct MappingFacts: Sendable {
           }
         }
         if isJudgedForWindow, facts.interruptWindow == nil,
-          addresses.overlaps(Self.interruptWindow)
+          addresses.overlaps(MappingFacts.interruptWindow)
         {
           facts.interruptWindow = run
         }
@@ -85,6 +109,17 @@ public struct MappingFacts: Sendable {
   }
 }
 
+extension MappingFacts.OfDomain {
+  /// Takes what was found in the runs that follow.
+  fileprivate mutating func add(_ next: Self) {
+    outsideMemory.add(next.outsideMemory)
+    kernelText.add(next.kernelText)
+    crashKernel.add(next.crashKernel)
+    interruptWindow = interruptWindow ?? next.interruptWindow
+    beyondWidth = beyondWidth ?? next.beyondWidth
+  }
+}
+
 /// What a domain maps of something that it should not.
 struct MappedOverlap: CustomStringConvertible, Sendable {
   var runs = MappingFacts.Occurrences()
@@ -93,6 +128,11 @@ struct MappedOverlap: CustomStringConvertible, Sendable {
   mutating func add(_ run: Run) {
     runs.add(run)
     isWritable = isWritable || run.access != .read
+  }
+
+  mutating func add(_ next: MappedOverlap) {
+    runs.add(next.runs)
+    isWritable = isWritable || next.isWritable
   }
 
   var isEmpty: Bool { runs.count == 0 }

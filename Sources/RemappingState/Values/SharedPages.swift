@@ -47,18 +47,23 @@ public struct SharedPages: Hashable, Sendable {
     let judged = state.domains.indices.filter {
       [.dma, .dmaFQ].contains(state.domains[$0].type) && !owners[$0].isEmpty
     }
+    guard judged.count > 1 else { return Search() }
     // Sorting is what costs most, and few places are reached by two domains.
-    var places = SharedPlaces()
-    for index in judged {
-      for run in state.domains[index].mapping?.runs ?? [] where run.access != .read {
-        places.add(run.targets, domain: index)
-      }
-    }
+    var marks = SharedPlaces()
+    for index in judged { marks.add(state.domains[index].mapping?.runs ?? [], domain: index) }
+    let places = marks
     var targets: [(range: ClosedRange<UInt64>, domain: Int)] = []
     for index in judged {
-      for run in state.domains[index].mapping?.runs ?? []
-      where run.access != .read && places.mayShare(run.targets) && !run.isMapped(for: fixed) {
-        targets.append((run.targets, index))
+      let runs = state.domains[index].mapping?.runs ?? []
+      for part in Workers.mapRanges(
+        runs.count,
+        { range in
+          runs[range].lazy.filter {
+            $0.access != .read && places.mayShare($0.targets) && !$0.isMapped(for: fixed)
+          }.map(\.targets) as [ClosedRange<UInt64>]
+        })
+      {
+        targets += part.map { ($0, index) }
       }
     }
     targets.sort { $0.range.lowerBound < $1.range.lowerBound }
