@@ -31,19 +31,23 @@ enum VMCoreInfoSearch {
   ) -> [UInt8]? {
     for stride in strides {
       var scan = PageScan(work, "the search for the kernel's VMCOREINFO")
-      let found = scan.first(in: frames, of: plain) { frame -> [UInt8]? in
+      let found = scan.firstAtOnce(in: frames, of: plain) {
+        frame -> (frame: UInt64, offset: Int, text: [UInt8])? in
         guard let page = try? plain.page(frame) else { return nil }
         for offset in Swift.stride(from: 0, to: Page.size, by: stride) {
           guard let text = note(page, at: offset, frame, plain) else { continue }
           // Anywhere in a page a copy may lie, of a dump that was saved before for example.
           if stride < Page.size, !isInImage(text, PhysicalAddress(frame << 12)) { continue }
-          _ = try? memory.bytes(
-            at: PhysicalAddress(frame << 12 | UInt64(offset)), count: 24 + text.count)
-          return text
+          return (frame, offset, text)
         }
         return nil
       }
-      if let found { return found }
+      if let found {
+        _ = try? memory.bytes(
+          at: PhysicalAddress(found.frame << 12 | UInt64(found.offset)),
+          count: 24 + found.text.count)
+        return found.text
+      }
     }
     return nil
   }

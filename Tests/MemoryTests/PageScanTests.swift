@@ -9,6 +9,9 @@ struct PageScanTests {
   /// Remembers what it was told to let go of.
   private final class Pages: PhysicalMemory {
     let relaxed = Mutex<[Range<UInt64>]>([])
+    let isFreeToRead: Bool
+
+    init(isFreeToRead: Bool = false) { self.isFreeToRead = isFreeToRead }
 
     func page(_ frame: UInt64) throws(MemoryError) -> Page { .zero }
     func absence(_ frame: UInt64) -> Absence? { nil }
@@ -41,5 +44,22 @@ struct PageScanTests {
     #expect(found == nil)
     #expect(seen == 10)
     #expect(work.cuts.map(\.detail) == ["the search"])
+  }
+
+  @Test(arguments: [nil, 7, 5000, 30_000] as [UInt64?], [100, 4000, 20_000, 1 << 20])
+  func `all processors find what one finds, for as much`(_ frame: UInt64?, _ budget: Int) {
+    func search(_ isFree: Bool) -> (UInt64?, Int, [String]) {
+      let (pages, work) = (
+        Pages(isFreeToRead: isFree), WorkBudget(WorkLimits(entries: 64 * budget))
+      )
+      let found = {
+        var scan = PageScan(work, "the search")
+        return scan.firstAtOnce(in: [0..<3, 5..<8, 100..<40_000], of: pages) {
+          if let frame, $0 >= frame { $0 } else { nil }
+        }
+      }()
+      return (found, work.left(.entries), work.cuts.map(\.detail))
+    }
+    #expect(search(true) == search(false))
   }
 }

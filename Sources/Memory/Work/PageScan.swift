@@ -73,5 +73,58 @@ public struct PageScan: ~Copyable {
     return nil
   }
 
+  /// The same on all processors at once, where reading changes nothing; what is found and what is paid is
+  /// the same.
+  ///
+  /// - Parameter body: is called for some pages behind the one that is found, too.
+  public mutating func firstAtOnce<R: Sendable>(
+    in frames: some Sequence<Range<UInt64>>, of memory: any PhysicalMemory,
+    _ body: @escaping @Sendable (UInt64) -> R?
+  ) -> R? {
+    guard memory.isFreeToRead, Workers.count > 1 else { return first(in: frames, of: memory, body) }
+    var pieces: [Range<UInt64>] = []
+    for range in frames {
+      var start = range.lowerBound
+      while start < range.upperBound {
+        let piece = start..<start + min(range.upperBound - start, Self.pagesAtHand)
+        pieces.append(piece)
+        start = piece.upperBound
+        guard pieces.count >= 2 * Workers.count else { continue }
+        if let found = first(of: pieces, memory, body) { return found }
+        pieces = []
+      }
+    }
+    return first(of: pieces, memory, body)
+  }
+
+  /// - Parameter pieces: each for one thread.
+  private mutating func first<R: Sendable>(
+    of pieces: [Range<UInt64>], _ memory: any PhysicalMemory,
+    _ body: @escaping @Sendable (UInt64) -> R?
+  ) -> R? {
+    let pages = pieces.reduce(0) { $0 + $1.count }
+    guard paid + work.left(.entries) / Self.entriesOfPage >= pages else {
+      // The cut is said at the page where it is.
+      return first(in: pieces, of: memory, body)
+    }
+    var unseen = next(upTo: pages)
+    let found = Workers.map(pieces.count) { number -> (frame: UInt64, what: R)? in
+      defer { memory.relax(pieces[number]) }
+      for frame in pieces[number] {
+        if let what = body(frame) { return (frame, what) }
+      }
+      return nil
+    }
+    for (piece, found) in zip(pieces, found) {
+      guard let found else {
+        unseen -= piece.count
+        continue
+      }
+      paid += unseen - Int(found.frame - piece.lowerBound) - 1
+      return found.what
+    }
+    return nil
+  }
+
   deinit { work.release(.entries, paid * Self.entriesOfPage) }
 }
