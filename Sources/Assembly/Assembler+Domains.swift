@@ -145,7 +145,9 @@ extension Assembler {
     for device in index.devicesByDomain[domain.kernelObject] ?? [] {
       reserved += (regions.byDevice[device] ?? []).map(\.range)
     }
-    return IOVASpace(allocator, mapping: mapping, reserved: AddressRanges(reserved))
+    return IOVASpace(
+      allocator, mapping: mapping, reserved: AddressRanges(reserved),
+      isReservedComplete: !kernel.problems.contains(where: \.structure.isPartOfReservedRanges))
   }
 }
 

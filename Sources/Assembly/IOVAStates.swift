@@ -11,7 +11,11 @@ extension IOVASpace {
   ///   - allocator: as the kernel holds it.
   ///   - mapping: what the tables map; `nil` if unknown, then no node is live.
   ///   - reserved: ranges that are kept out of use.
-  init(_ allocator: LinuxIOVAAllocator, mapping: Mapping?, reserved: AddressRanges) {
+  ///   - isReservedComplete: whether those are all of them.
+  init(
+    _ allocator: LinuxIOVAAllocator, mapping: Mapping?, reserved: AddressRanges,
+    isReservedComplete: Bool = true
+  ) {
     let runs = mapping?.runs ?? []
     var nodes: [ClosedRange<UInt64>] = []
     nodes.reserveCapacity(allocator.nodes.count)
@@ -57,6 +61,9 @@ extension IOVASpace {
         : unallocated.ranges.ranges.map {
           AddressRange(
             start: IOVirtualAddress($0.lowerBound), end: IOVirtualAddress($0.upperBound))
-        })
+        },
+      uncertain: (allocator.lacksCaches ? [.cached] : [])
+        + (allocator.lacksQueues ? [.pending, .flushed] : [])
+        + (isReservedComplete ? [] : [.reserved]))
   }
 }

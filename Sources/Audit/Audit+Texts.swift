@@ -287,7 +287,8 @@ extension Audit {
       What the IOVA allocator gave to a driver is mapped.
 
       Reserved ranges, ranges in caches and flush queues, and the unmapped tail of a live range
-      are ordinary. Where the caches, the queues or the tables could not be read, nothing is said.
+      are ordinary. Where the caches, the queues, what is reserved or the tables could not be
+      read, nothing is said.
 
       Source: `iommu_dma_alloc_iova`, `dma_iova_try_alloc`. Severity: info; a driver is between
       both steps, or the range is lost.

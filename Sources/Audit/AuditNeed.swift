@@ -17,6 +17,10 @@ public enum AuditNeed: Hashable, Sendable, CaseIterable {
   case pageTables
   /// The kernel's allocators of I/O virtual addresses, with their caches and queues.
   case allocators
+  /// What is kept out of these allocators: windows of host bridges, regions of devices.
+  case reservedRanges
+  /// Every region that firmware reserves, with its devices.
+  case firmwareRegions
   /// Which domain-ids the kernel marks as taken.
   case domainIDs
   /// What lies where in physical memory.
@@ -60,6 +64,14 @@ extension RemappingState {
       if lacksAllocatorParts { return "parts of the kernel's IOVA allocators could not be read" }
       let isBare = domains.contains(where: \.isDMA) && domains.allSatisfy { $0.iova == nil }
       return isBare ? "no IOVA allocator could be read" : nil
+    case .reservedRanges:
+      return reservedRangesAreComplete
+        ? nil : "not all ranges that are kept out of the IOVA allocators could be read"
+    case .firmwareRegions:
+      return firmwareRegionsAreComplete
+        ? nil
+        : "not all reserved memory regions and their devices could be read: what is mapped onto itself "
+          + "may be one of them"
     case .domainIDs:
       let names = units.filter { $0.domainIDs.used == nil }.map(\.name)
       return names.isEmpty

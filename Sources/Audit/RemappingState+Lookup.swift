@@ -14,19 +14,12 @@ extension RemappingState {
     !observations.contains { ($0.unit == nil || $0.unit == unit) && $0.hidesContexts }
   }
 
-  /// Whether every PCI device was found, so that a source id of none of them really is nobody's.
-  var devicesAreComplete: Bool { !lacks(where: \.isPartOfDevices) }
-
   /// Whether it was read which domain each device and each PASID is attached to, so that a domain
   /// without any really has none.
-  var attachmentsAreComplete: Bool { !lacks(where: \.isPartOfAttachments) }
+  var attachmentsAreComplete: Bool { !observations.lack(\.isPartOfAttachments) }
 
-  private func lacks(where isPart: (KernelStructure) -> Bool) -> Bool {
-    observations.contains { observation in
-      [.unreadable, .budget, .malformed].contains(observation.kind)
-        && observation.structure.kernelStructure.map(isPart) == true
-    }
-  }
+  /// Whether every range that is kept out of the allocators was read.
+  var reservedRangesAreComplete: Bool { !observations.lack(\.isPartOfReservedRanges) }
 
   /// The first observations of `kind` that belong to `domain`, as evidence.
   func evidence(_ kind: Observation.Kind, in domain: Domain) -> [Evidence] {

@@ -22,8 +22,10 @@ struct DeviceFacts {
   var function: PCIFunction
   var unit: String?
   var driver: String?
-  /// The crash kernel has a driver for it.
+  /// The crash kernel has a driver for it, or may have.
   var attaches: Bool
+  /// Whether it could not be read which driver the crashed kernel had for it, if it had one.
+  var driverIsUnknown: Bool
   var situation: Situation
   /// The fault that hardware records of a context that it refuses.
   var refusal: Int?
@@ -100,6 +102,7 @@ extension DeviceFacts {
       }
     }
     let lacks = TableLacks(state)
+    let lostDrivers = LostDrivers(state)
     // A context of a device that is no PCI function is that device's, and needs no row of its own.
     let claimed = Set(guests.lazy.filter { $0.device.device.function == nil }.map(\.function))
     let rows =
@@ -120,11 +123,19 @@ extension DeviceFacts {
       }
       let indices = own.compactMap { spaces.index(of: $0) }
       let inFlight = indices.contains { spaces[$0].inFlight }
+      let driver: Driver =
+        if let name = device?.driver {
+          .named(name)
+        } else if lostDrivers.mayBeMissing(of: device) {
+          .unknown
+        } else {
+          .none
+        }
       return DeviceFacts(
         name: name, function: function, unit: unit, driver: device?.driver,
         attaches: attaches(
-          known, driver: device?.driver, mapsNothing: situation == .translated && !inFlight,
-          options),
+          known, driver, mapsNothing: situation == .translated && !inFlight, options),
+        driverIsUnknown: driver == .unknown,
         situation: situation, refusal: primary?.refusal.map { Int($0.faultReason.rawValue) },
         spaces: indices, ownSpaces: [primary].compactMap { $0 }.compactMap { spaces.index(of: $0) },
         pasids: own.compactMap { context in
@@ -169,6 +180,32 @@ extension DeviceFacts {
     }
   }
 
+  /// The driver that the crashed kernel had for a device.
+  private enum Driver: Hashable {
+    case none
+    case named(String)
+    /// If there was one, it could not be read.
+    case unknown
+  }
+
+  /// Where the absence of a driver proves nothing.
+  private struct LostDrivers {
+    private let devicesAreComplete: Bool
+    private let names: Set<DeviceName>
+
+    init(_ state: RemappingState) {
+      devicesAreComplete = state.devicesAreComplete
+      names = Set(
+        state.observations.lazy.filter { $0.structure.kernelStructure == .driver }
+          .compactMap(\.device))
+    }
+
+    /// - Parameter device: `nil` for a context of which the kernel's records have no device.
+    func mayBeMissing(of device: Device?) -> Bool {
+      device.map { names.contains($0.device) } ?? !devicesAreComplete
+    }
+  }
+
   /// How hardware treats requests that find a context.
   private static func situation(_ context: Context) -> Situation {
     guard context.refusal == nil else { return .refused }
@@ -184,21 +221,33 @@ extension DeviceFacts {
 
   /// Linux attaches a device when its driver first maps something. A driver that had nothing mapped in
   /// the crashed kernel, such as a port's, is not taken to map anything in the crash kernel either.
+  /// Something that mapped had a driver, whether its name could be read or not.
   private static func attaches(
-    _ function: PCIFunction, driver: String?, mapsNothing: Bool, _ options: ForecastOptions
+    _ function: PCIFunction, _ driver: Driver, mapsNothing: Bool, _ options: ForecastOptions
   ) -> Bool {
     guard let wanted = options.drivers else {
-      return driver.map { !mapsNothing && !idleDrivers.contains($0) } ?? false
+      return switch driver {
+      case .named(let name): !mapsNothing && !idleDrivers.contains(name)
+      case .unknown: !mapsNothing
+      case .none: false
+      }
     }
     return wanted.contains { word in
       if let named = PCIFunction(word) { return named == function }
-      return driver?.isDriver(word) ?? false
+      return switch driver {
+      case .named(let name): name.isDriver(word)
+      case .unknown: !mapsNothing
+      case .none: false
+      }
     }
   }
 
   /// A hot reset goes out of a root or downstream port, and reaches everything below it.
   private static func resetObstacle(_ function: PCIFunction, _ facts: MachineFacts) -> String? {
-    guard let bridges = facts.bridges[function], let port = bridges.last else {
+    guard let bridges = facts.bridges[function] else {
+      return "it is not known which port leads to it"
+    }
+    guard let port = bridges.last else {
       return "it sits on a root bus, where no port can reset it"
     }
     let shares = facts.displays.contains { facts.bridges[$0]?.last == port }

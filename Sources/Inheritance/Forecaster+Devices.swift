@@ -279,6 +279,9 @@ extension Forecaster {
         find(.unsafe, "it can write \(bytes) bytes of the crash kernel's memory\(place)")
       }
     }
+    if exposure.crash == 0, !facts.reservationsAreComplete, fates.contains(.passThrough) {
+      find(.unsafe, "nothing keeps it from the crash kernel, wherever in memory that is")
+    }
     if device.inFlight {
       if fates.contains(.physical), exposure.memory > 0 || exposure.outsideMemory > 0 {
         find(
@@ -319,6 +322,12 @@ extension Forecaster {
           "\(iova.stillLive) bytes of its live addresses are among the first that its driver gets: "
             + "an old transfer would hit a new buffer")
       }
+      if fates[2] == .remapped, let space = device.spaces.first, !spaces[space].isReservedComplete {
+        find(
+          .risky,
+          "what was kept out of its addresses could not be read: those that its driver gets may be others, "
+            + "and live")
+      }
       if let remark { find(.risky, remark) }
     }
     switch device.lack {
@@ -332,6 +341,9 @@ extension Forecaster {
       fates.contains(where: { $0 == .translated || $0 == .passThrough })
     {
       find(.risky, "an error was found with it, and what it did goes on")
+    }
+    if device.driverIsUnknown, device.attaches {
+      reasons.append("its driver could not be read and is taken to attach it")
     }
     if plan.resetsFirst, let obstacle = device.resetObstacle, device.inFlight {
       reasons.append("it is not reset: \(obstacle)")

@@ -47,13 +47,29 @@ extension Forecaster {
           kind: .nothingTranslates, weight: .note, devices: [],
           text: "no unit translated at the panic: there is nothing to inherit"))
     }
-    if facts.reservations.isEmpty, !facts.gaps.contains(where: { $0.hasPrefix("crashk_res") }) {
+    if !facts.reservationsAreComplete {
+      concerns.append(
+        .init(
+          kind: .unknownState, weight: .note, devices: [],
+          text: "not all of the crash kernel's memory is known (crashk_res, crashk_low_res); "
+            + "whether a device can write there is not known without --crash-reservation"))
+    } else if facts.reservations.isEmpty {
       concerns.append(
         .init(
           kind: .notReserved, weight: .no, devices: [],
           text: "no memory is reserved for a crash kernel (crashkernel=), so none was loaded"))
     }
-    if !facts.classCodes.isEmpty, !pairs.contains(where: \.isWriter) {
+    let lost = pairs.filter { $0.facts.driverIsUnknown && $0.facts.attaches }
+    let hasWriter = pairs.contains { $0.isWriter && $0.facts.driver != nil }
+    if !lost.isEmpty || !state.devicesAreComplete {
+      concerns.append(
+        .init(
+          kind: .unknownState, weight: hasWriter ? .note : .doubt, devices: lost.map(\.facts.name),
+          text: state.devicesAreComplete
+            ? "their drivers could not be read: they are taken to have one in the crash kernel too"
+            : "not all PCI devices and drivers could be read: what else could write the dump is not known"
+        ))
+    } else if !facts.classCodes.isEmpty, !hasWriter {
       concerns.append(
         .init(
           kind: .noWriter, weight: options.drivers == nil ? .doubt : .no, devices: [],

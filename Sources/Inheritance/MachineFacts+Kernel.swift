@@ -36,12 +36,14 @@ extension MachineFacts {
     ] {
       guard let address = image.symbol(symbol) else {
         gaps.append("\(symbol): no such symbol; name the reservation with --crash-reservation")
+        reservationsAreComplete = false
         continue
       }
-      if let range = attempt(symbol, { () throws(KernelError) in try image.resource(at: address) }),
-        let range
-      {
-        reservations.append(.init(kind: kind, range: range))
+      let range = attempt(symbol) { () throws(KernelError) in try image.resource(at: address) }
+      if let range {
+        if let range { reservations.append(.init(kind: kind, range: range)) }
+      } else {
+        reservationsAreComplete = false
       }
     }
     reservations +=

@@ -35,6 +35,8 @@ public struct MachineFacts: Hashable, Sendable {
   ]
 
   public var reservations: [Reservation]
+  /// Whether those are all of them; where not, what is written may be the crash kernel's.
+  public var reservationsAreComplete = true
   /// Memory that is the crash kernel's alone; ends inclusive.
   public var crashKernelMemory: [ClosedRange<UInt64>] {
     reservations.filter { $0.kind != .cma }.map(\.range)

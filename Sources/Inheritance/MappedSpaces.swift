@@ -21,6 +21,8 @@ struct MappedSpaces {
     var physicalExposure: Exposure
     /// Ranges that the kernel's allocator never hands out.
     var reserved: AddressRanges
+    /// Whether those are all of them.
+    var isReservedComplete: Bool
     var levels: Int
     var isFirstStage: Bool
   }
@@ -29,6 +31,7 @@ struct MappedSpaces {
   private var indices: [DomainKey: Int] = [:]
 
   init(_ state: RemappingState, classes: MemoryClasses) {
+    let lacksAllocators = state.observations.lack(\.isPartOfAllocators)
     for domain in state.domains where !domain.devices.isEmpty {
       guard let mapping = domain.mapping, domain.unit != nil else { continue }
       var writes = AddressRanges.Builder()
@@ -55,6 +58,8 @@ struct MappedSpaces {
             (domain.iova?.allocated ?? []).filter { $0.state == .reserved }.compactMap {
               $0.start.rawValue <= $0.end.rawValue ? $0.start.rawValue...$0.end.rawValue : nil
             }),
+          isReservedComplete: domain.iova.map { !$0.uncertain.contains(.reserved) }
+            ?? !lacksAllocators,
           levels: domain.levels ?? 4, isFirstStage: domain.stage == .first))
     }
   }

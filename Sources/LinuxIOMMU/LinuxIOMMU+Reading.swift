@@ -41,7 +41,7 @@ extension LinuxIOMMU {
       names)
     memoryMap = MemoryMapReader(image: image, log: log).regions()
     interruptSources = InterruptSourceReader(image: image).sources()
-    hostAddressWidth = HostAddressWidth(image: image).bits()
+    hostAddressWidth = HostAddressWidth(image: image, log: log).bits()
     handovers = HandoverReader(image: image, log: log).handovers()
     problems = log.problems
   }

@@ -104,6 +104,9 @@ final class ProblemLog {
   private var noted: [LinuxProblem] = []
   private var passedBy = 0
 
+  /// How many were met so far.
+  var count: Int { noted.count + passedBy }
+
   /// The problems in the order they were met; the last one counts what there was no room for.
   var problems: [LinuxProblem] {
     guard passedBy > 0 else { return noted }

@@ -70,6 +70,22 @@ struct IOVAStatesTests {
     #expect(space.unallocated == nil)
   }
 
+  /// What is not in a cache that was read may be in one that was not.
+  @Test func statesThatCouldNotBeToldAreNamed() {
+    var allocator = Self.space([0x10...0x10])
+    func uncertain(isReservedComplete: Bool = true) -> [IOVARange.State] {
+      IOVASpace(
+        allocator, mapping: nil, reserved: AddressRanges([]), isReservedComplete: isReservedComplete
+      ).uncertain
+    }
+    #expect(uncertain() == [])
+    #expect(uncertain(isReservedComplete: false) == [.reserved])
+    allocator.lacksCaches = true
+    #expect(uncertain() == [.cached])
+    allocator.lacksQueues = true
+    #expect(uncertain(isReservedComplete: false) == [.cached, .pending, .flushed, .reserved])
+  }
+
   @Test func theLastGranuleOfTheAddressSpaceIsARange() {
     let space = IOVASpace(
       Self.space([(.max >> 12)...(.max >> 12)]), mapping: nil, reserved: AddressRanges([]))

@@ -76,6 +76,20 @@ struct JudgementTests {
       ]
     },
     Case(
+      "a window of a host bridge that could not be read", ["iova.allocated-not-mapped"],
+      "not all ranges that are kept out of the IOVA allocators could be read"
+    ) {
+      $0.observations = [Observation(.unreadable, structure: .kernel(.hostBridgeWindows))]
+    },
+    Case(
+      "a reserved memory region that could not be read",
+      ["domain.maps-no-memory", "domain.maps-kernel-text", "domain.maps-crash-kernel"],
+      "not all reserved memory regions and their devices could be read: what is mapped onto itself may be "
+        + "one of them"
+    ) {
+      $0.observations = [Observation(.unreadable, structure: .kernel(.reservedRegion))]
+    },
+    Case(
       "devices that could not be read", ["context.unknown-device", "domain.references"],
       "not all devices of the kernel could be read"
     ) {

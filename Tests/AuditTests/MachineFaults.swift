@@ -293,6 +293,14 @@ extension Fault {
       $0.allocate(6, 0xf000_0000)
     },
     Fault(
+      "mapping onto itself of what may be firmware's, as not all of its regions are known",
+      ["kernel.unreadable warning"]
+    ) {
+      $0.map("dmar0", 6, 0xc000_0000, 0xc000_0000)
+      $0.allocate(6, 0xc000_0000)
+      $0.observations = [Observation(.unreadable, structure: .kernel(.reservedRegion))]
+    },
+    Fault(
       "page that two groups may write", ["domain.shared-page info"],
       "a page is writable through domain-id 5 and through domain-id 6; the first is at 0x123451000"
     ) {

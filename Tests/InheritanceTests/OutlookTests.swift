@@ -186,6 +186,72 @@ struct OutlookTests {
     #expect(Self.outlook(machine).concerns.contains { $0.kind == .nothingTranslates })
   }
 
+  /// A driver whose name could not be read is not one that is not there.
+  @Test func aDriverThatTheDumpLacksIsTakenToAttach() throws {
+    func forecast(_ machine: Machine) -> Forecast {
+      machine.forecaster(ForecastOptions(policies: [.linux, .reset])).forecast()
+    }
+    let name: DeviceName = "0000:00:02.0"
+    let whole = forecast(Self.machine())
+    var named = Self.machine()
+    named.state.devices[1].driver = nil
+    named.state.observations = [
+      Observation(.unreadable, device: name, structure: .kernel(.driver))
+    ]
+    // Its own structure is missing: its context alone tells of it.
+    var missing = Self.machine()
+    missing.state.devices.remove(at: 1)
+    missing.facts.classCodes["0000:00:02.0"] = nil
+    missing.state.observations = [
+      Observation(.unreadable, structure: .kernel(.devicesOfBus, number: "0"))
+    ]
+    for machine in [named, missing] {
+      let found = forecast(machine)
+      for (part, all) in zip(found.policies, whole.policies) {
+        #expect(part[name]?.attaches == true)
+        #expect(part[name]?.at == all[name]?.at)
+        #expect(part[name]?.verdict == all[name]?.verdict)
+        #expect(part[name]?.reason.contains("its driver could not be read") == true)
+      }
+      let concern = try #require(
+        found.outlook.concerns.first { $0.kind == .unknownState && $0.devices == [name] })
+      #expect(concern.weight == .note)
+    }
+    // What may stand above a device that is not known is not known either.
+    #expect(
+      forecast(missing).policies.last?[name]?.reason.contains("not known which port") == true)
+    // Where no driver at all could be read, nobody knows who would write the dump.
+    var nobody = named
+    for index in nobody.state.devices.indices { nobody.state.devices[index].driver = nil }
+    let outlook = forecast(nobody).outlook
+    #expect(outlook.answer == .doubtful)
+    #expect(!outlook.concerns.contains { $0.kind == .noWriter })
+    // A device without a driver stays one.
+    #expect(forecast(named).policies.first?["0000:00:03.0"]?.attaches == false)
+  }
+
+  /// Which addresses a driver gets follows from what is kept out of them.
+  @Test func reservedRangesThatTheDumpLacksAreARisk() throws {
+    var machine = Self.machine()
+    let name: DeviceName = "0000:00:01.0"
+    func verdict() throws -> Verdict {
+      try #require(
+        machine.forecaster(ForecastOptions(policies: [.linux])).forecast().policies.first?[name]
+      ).verdict
+    }
+    let row = try #require(machine.state.domains.firstIndex { $0.devices == [name] })
+    machine.state.domains[row].iova = IOVASpace(allocated: [], unallocated: [])
+    #expect(try verdict() == .safe)
+    machine.state.domains[row].iova?.uncertain = [.cached]
+    #expect(try verdict() == .safe)
+    machine.state.domains[row].iova?.uncertain = [.reserved]
+    #expect(try verdict() == .risky)
+    machine.state.domains[row].iova = nil
+    #expect(try verdict() == .safe)
+    machine.state.observations = [Observation(.unreadable, structure: .kernel(.allocator))]
+    #expect(try verdict() == .risky)
+  }
+
   @Test func wordsThatWouldHelpAreNotNamedTwice() {
     let outlook = Self.outlook(Self.machine(), "reset_devices iommu.forcedac=1")
     #expect(outlook.add.isEmpty)
@@ -197,8 +263,12 @@ struct OutlookTests {
     #expect(Self.outlook(machine).answer == .no)
     #expect(Self.outlook(machine).concerns.first?.kind == .notReserved)
     // What could not be read is not known to be missing.
-    machine.facts.gaps = ["crashk_res: no such symbol"]
+    machine.facts.reservationsAreComplete = false
     #expect(Self.outlook(machine).answer == .probably)
+    #expect(Self.outlook(machine).concerns.contains { $0.kind == .unknownState })
+    let device: DeviceName = "0000:00:04.0"
+    let forecast = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+    #expect(forecast.policies.first?[device]?.verdict == .unsafe)
   }
 
   @Test func mappingsOfTheCrashKernelAndErrorsAreDoubts() {

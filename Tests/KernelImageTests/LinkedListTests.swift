@@ -59,10 +59,23 @@ struct LinkedListTests {
     #expect(walk().problem?.address == links[2])
   }
 
-  @Test func absentPageEndsTheWalkWithItsReason() {
-    kernel.setAbsence(.excluded, at: links[3])
-    #expect(walk().elements == Array(links[..<3]))
+  @Test func whatLiesBehindAnAbsentPageIsReachedFromTheEnd() {
+    kernel.setAbsence(.excluded, at: links[1])
+    #expect(walk().elements == [links[0]] + links[2...])
     #expect(walk().problem?.absence == .excluded)
+    #expect(walk(limit: 3).elements == [links[0]] + links[3...])
+  }
+
+  @Test func theWayBackEndsWhereItIsNotTheWayForth() {
+    kernel.setAbsence(.excluded, at: links[0])
+    next(of: links[3], links[3].rawValue)
+    #expect(walk().elements == [links[4]])
+    next(of: links[3], links[4].rawValue)
+    kernel.setAbsence(.excluded, at: links[2])
+    #expect(walk().elements == Array(links[3...]))
+    // An entry that says that it is its own predecessor.
+    kernel.write(links[4].rawValue, at: KernelAddress(links[4].rawValue + 8))
+    #expect(walk().elements == [links[4]])
   }
 
   @Test func absentHead() {

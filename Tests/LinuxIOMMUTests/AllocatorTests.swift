@@ -31,6 +31,7 @@ struct AllocatorTests {
     }
     #expect(state.problems.isEmpty)
     #expect(allocator?.queued == [1: false, 2: true])
+    #expect(allocator?.lacksQueues == false && allocator?.lacksCaches == false)
   }
 
   @Test func queueWithoutDomainIsNotInUse() throws {
@@ -52,6 +53,7 @@ struct AllocatorTests {
       }
       #expect(state.problems.count == 1)
       #expect(allocator?.queued == [8: true])
+      #expect(allocator?.lacksQueues == true && allocator?.lacksCaches == false)
     }
   }
 

@@ -6,17 +6,18 @@ import RemappingState
 /// What the IOVA allocator gave to a driver is mapped.
 ///
 /// Reserved ranges, ranges in caches and flush queues, and the unmapped tail of a live range are
-/// ordinary. Where the caches, the queues or the tables could not be read, nothing is said.
+/// ordinary. Where the caches, the queues, what is reserved or the tables could not be read, nothing is
+/// said.
 ///
 /// Source: `iommu_dma_alloc_iova`, `dma_iova_try_alloc`. Severity: info; a driver is between both
 /// steps, or the range is lost.
 struct AllocatedNotMapped: AuditRule {
   static let id = "iova.allocated-not-mapped"
   static let severity = Finding.Severity.info
-  static let needs: Set<AuditNeed> = [.kernel, .allocators, .pageTables]
+  static let needs: Set<AuditNeed> = [.kernel, .allocators, .reservedRanges, .pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
-    guard !state.lacksAllocatorParts else { return [] }
+    guard !state.lacksAllocatorParts, state.reservedRangesAreComplete else { return [] }
     return state.allocators.compactMap { domain, space in
       guard domain.isFullyWalked else { return nil }
       let ranges = space.allocated.filter { $0.state == .unmapped }

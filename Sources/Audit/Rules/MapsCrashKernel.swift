@@ -12,7 +12,7 @@ import RemappingState
 struct MapsCrashKernel: MappingRule {
   static let id = "domain.maps-crash-kernel"
   static let severity = Finding.Severity.error
-  static let needs: Set<AuditNeed> = [.pageTables, .memoryMap]
+  static let needs: Set<AuditNeed> = [.firmwareRegions, .pageTables, .memoryMap]
 
   func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
     findings(state, mappings, \.crashKernel, of: "memory of the crash kernel")

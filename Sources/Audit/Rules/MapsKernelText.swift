@@ -12,7 +12,7 @@ import RemappingState
 struct MapsKernelText: MappingRule {
   static let id = "domain.maps-kernel-text"
   static let severity = Finding.Severity.error
-  static let needs: Set<AuditNeed> = [.pageTables, .memoryMap, .kernelText]
+  static let needs: Set<AuditNeed> = [.firmwareRegions, .pageTables, .memoryMap, .kernelText]
 
   func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
     findings(state, mappings, \.kernelText, of: "the kernel's code")

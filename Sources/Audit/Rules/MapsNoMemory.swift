@@ -12,7 +12,7 @@ import RemappingState
 struct MapsNoMemory: MappingRule {
   static let id = "domain.maps-no-memory"
   static let severity = Finding.Severity.info
-  static let needs: Set<AuditNeed> = [.pageTables]
+  static let needs: Set<AuditNeed> = [.firmwareRegions, .pageTables]
 
   func check(_ state: RemappingState, _ mappings: MappingFacts) -> [Finding] {
     zip(state.domains, mappings.domains).compactMap { domain, facts in

@@ -16,7 +16,7 @@ import RemappingState
 struct SharedWritablePage: AuditRule {
   static let id = "domain.shared-page"
   static let severity = Finding.Severity.info
-  static let needs: Set<AuditNeed> = [.kernel, .pageTables]
+  static let needs: Set<AuditNeed> = [.kernel, .firmwareRegions, .pageTables]
 
   func check(_ state: RemappingState) -> [Finding] {
     let search = state.sharedPages ?? SharedPages.search(state)

@@ -117,6 +117,7 @@ struct InheritCommand: DocumentVerb {
     var facts = MachineFacts(reading: kernel, memory: session.memory)
     if !crashReservation.isEmpty {
       facts.reservations = crashReservation.map { .init(kind: .given, range: $0.range) }
+      facts.reservationsAreComplete = true
     }
     try Self.checkDrivers(options.drivers ?? [], of: state)
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)

@@ -19,7 +19,8 @@ extension KernelImage {
   ///
   /// The walk is bounded, finds cycles that do not lead through the head, and compares each entry's
   /// `prev` with where it came from: the first disagreement is the walk's problem, but the entries
-  /// behind it are still followed. A head of zeros is an empty, never initialised list.
+  /// behind it are still followed. What lies behind an entry that cannot be read is reached from the
+  /// list's other end. A head of zeros is an empty, never initialised list.
   ///
   /// Source: include/linux/list.h.
   public func list(at head: KernelAddress, limit: Int = 1 << 20) -> LinkWalk<KernelAddress> {
@@ -56,8 +57,32 @@ extension KernelImage {
       }
     } catch {
       walk.problem = error
+      let left = limit - walk.elements.count
+      walk.elements += entriesBackwards(to: head, limit: left, &seen).reversed()
     }
     return walk
+  }
+
+  /// The last entries of a list, the last one first, as far as each leads on to the one before that.
+  ///
+  /// - Parameter seen: what was reached already, where the walk ends.
+  private func entriesBackwards(
+    to head: KernelAddress, limit: Int, _ seen: inout Set<KernelAddress>
+  ) -> [KernelAddress] {
+    var entries: [KernelAddress] = []
+    var next = head
+    guard let word = head.advanced(by: 8), let last: UInt64 = try? reader.littleEndian(at: word)
+    else { return [] }
+    var link = KernelAddress(last)
+    while entries.count < limit, link.rawValue != 0, seen.insert(link).inserted,
+      (try? spend(at: link)) != nil, let bytes = try? reader.bytes(at: link, count: 16),
+      (try? bytes.littleEndian(at: 0)) == next.rawValue
+    {
+      entries.append(link)
+      next = link
+      link = KernelAddress((try? bytes.littleEndian(at: 8)) ?? 0)
+    }
+    return entries
   }
 
   /// The objects of a list whose entries are embedded as member `path` of structure `name`.

@@ -11,7 +11,8 @@ internal import RemappingState
 final class AllocatorReader {
   let image: KernelImage
   let log: ProblemLog
-  private let cpus: [Int]
+  /// Numbers of the CPUs that have caches and queues; `nil` if not known.
+  private let cpus: [Int]?
   private let flushes: PendingFlushes
   /// The `iova_domain`s read so far: each belongs to one domain.
   private var seen: Set<KernelAddress> = []
@@ -19,7 +20,7 @@ final class AllocatorReader {
   init(_ image: KernelImage, _ log: ProblemLog) {
     self.image = image
     self.log = log
-    cpus = log.attempt(.possibleCPUs) { () throws(KernelError) in try image.possibleCPUs() } ?? []
+    cpus = log.attempt(.possibleCPUs) { () throws(KernelError) in try image.possibleCPUs() }
     flushes = PendingFlushes(image, log, cpus: cpus)
   }
 
@@ -43,6 +44,7 @@ final class AllocatorReader {
     guard try space.root() != 0 else { return nil }
     var allocator = try read(space, owner: .driver, queueOwner: space)
     for start in flushes.ranges[domain.address] ?? [] { allocator?.queued[start] = true }
+    if !flushes.isComplete { allocator?.lacksQueues = true }
     return allocator
   }
 
@@ -74,12 +76,16 @@ final class AllocatorReader {
     }
     var allocator = LinuxIOVAAllocator(granule: granule, owner: owner)
     try readTree(of: space, into: &allocator)
+    var problems = log.count
     _ = log.attempt(.caches) { () throws(KernelError) in
       try readCaches(of: space, into: &allocator)
     }
+    if log.count > problems { allocator.lacksCaches = true }
+    problems = log.count
     _ = log.attempt(.flushQueue) { () throws(KernelError) in
       try readQueues(of: queueOwner, into: &allocator)
     }
+    if log.count > problems { allocator.lacksQueues = true }
     return allocator
   }
 
@@ -159,7 +165,8 @@ final class AllocatorReader {
       }
       let perCPU = try cache.pointer("cpu_rcaches")
       guard perCPU.rawValue != 0 else { continue }
-      for cpu in cpus {
+      allocator.lacksCaches = allocator.lacksCaches || cpus == nil
+      for cpu in cpus ?? [] {
         try image.spend(1, at: cache.address)
         for path in ["loaded", "prev"] {
           _ = log.attempt(.cacheOfCPU, number: "\(cpu)") { () throws(KernelError) in
@@ -232,7 +239,8 @@ final class AllocatorReader {
     guard perCPU.rawValue != 0 else { return }
     let size =
       try owner.has("options.fq_size") ? try owner.count("options.fq_size", limit: 1 << 20) : nil
-    for cpu in cpus {
+    allocator.lacksQueues = allocator.lacksQueues || cpus == nil
+    for cpu in cpus ?? [] {
       _ = log.attempt(.flushQueueOfCPU, number: "\(cpu)") { () throws(KernelError) in
         try readQueue(try image.perCPU(perCPU, cpu: cpu), size, finished, into: &allocator)
       }

@@ -12,8 +12,12 @@ public struct LinuxIOVAAllocator: Hashable, Sendable {
   public var lacksNodes = false
   /// Start numbers of ranges in the per-CPU caches and their depots.
   public var cached: Set<UInt64> = []
+  /// Whether some caches or depots could not be read, so that any range may be in one of them.
+  public var lacksCaches = false
   /// Start numbers of ranges in a flush queue: `true` while the invalidation is outstanding.
   public var queued: [UInt64: Bool] = [:]
+  /// Whether some flush queues could not be read, so that any range may be in one of them.
+  public var lacksQueues = false
 
   /// Whose allocator it is, which tells the ranges that were taken out of it at its making.
   public var owner: Owner

@@ -16,8 +16,13 @@ internal import RemappingState
 struct PendingFlushes {
   /// Start numbers of the ranges in the queues, by `struct dmar_domain`.
   private(set) var ranges: [KernelAddress: Set<UInt64>] = [:]
+  /// Whether all of the queues were read.
+  private(set) var isComplete = true
 
-  init(_ image: KernelImage, _ log: ProblemLog, cpus: [Int]) {
+  /// - Parameter cpus: numbers of all CPUs; `nil` if not known.
+  init(_ image: KernelImage, _ log: ProblemLog, cpus: [Int]?) {
+    let problems = log.count
+    defer { if log.count > problems { isComplete = false } }
     _ = log.attempt(.deferredFlush) { () throws(KernelError) in
       guard let symbol = image.symbol("deferred_flush") else { return }
       let isPerCPU: Bool
@@ -39,7 +44,8 @@ struct PendingFlushes {
         read(array, of: "deferred_flush_tables", count, image, log)
         return
       }
-      for cpu in cpus {
+      if cpus == nil { isComplete = false }
+      for cpu in cpus ?? [] {
         let tables = log.attempt(.deferredFlush) { () throws(KernelError) in
           try image.object("deferred_flush_data", at: try image.perCPU(symbol, cpu: cpu))
             .pointer("tables")

@@ -184,10 +184,16 @@ public struct IOVASpace: Hashable, Sendable {
   public var allocated: [IOVARange]
   /// Mapped ranges that lie in no node, by address; `nil` where some nodes could not be read.
   public var unallocated: [AddressRange]?
+  /// States that could not be told everywhere, because not all that makes them could be read: any range
+  /// may be in one of them, whatever its own state says.
+  public var uncertain: [IOVARange.State]
 
-  public init(allocated: [IOVARange], unallocated: [AddressRange]?) {
+  public init(
+    allocated: [IOVARange], unallocated: [AddressRange]?, uncertain: [IOVARange.State] = []
+  ) {
     self.allocated = allocated
     self.unallocated = unallocated
+    self.uncertain = uncertain
   }
 }
 

@@ -19,12 +19,8 @@ public struct HiddenContexts: Hashable, Sendable {
       if observation.hidesContexts {
         if let unit = observation.unit { self.units.insert(unit) } else { isEverywhere = true }
       }
-      if [.unreadable, .budget, .malformed].contains(observation.kind),
-        observation.structure.kernelStructure?.isPartOfUnitList == true
-      {
-        lacksUnits = true
-      }
     }
+    lacksUnits = observations.lack(\.isPartOfUnitList)
   }
 
   /// Whether a device may have a context that was not read.

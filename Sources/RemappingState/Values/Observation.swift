@@ -31,6 +31,9 @@ public struct Observation: Hashable, Sendable {
     [.unreadable, .assumedZero, .budget, .cycle].contains(kind) && structure.isContextStructure
   }
 
+  /// Whether what was being read is missing, or cannot be believed.
+  var isLack: Bool { [.unreadable, .budget, .malformed].contains(kind) }
+
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// A page or structure that the dump does not hold.
     case unreadable

@@ -71,7 +71,20 @@ public struct RemappingState: Hashable, Sendable {
   }
 }
 
+extension Sequence<Observation> {
+  /// Whether some of the kernel's structures of a kind could not be read, or contradict themselves.
+  public func lack(_ isPart: (KernelStructure) -> Bool) -> Bool {
+    contains { $0.isLack && $0.structure.kernelStructure.map(isPart) == true }
+  }
+}
+
 extension RemappingState {
+  /// Whether every PCI device was found, so that a source id of none of them really is nobody's.
+  public var devicesAreComplete: Bool { !observations.lack(\.isPartOfDevices) }
+
+  /// Whether every region that firmware reserves was read, with its devices.
+  public var firmwareRegionsAreComplete: Bool { !observations.lack(\.isPartOfFirmwareRegions) }
+
   /// Whether every table that may map something was read; where not, what is not mapped is not known.
   public var tablesAreComplete: Bool {
     !units.isEmpty

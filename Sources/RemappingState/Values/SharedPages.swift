@@ -105,9 +105,10 @@ public struct SharedPages: Hashable, Sendable {
 }
 
 extension RemappingState {
-  /// What is mapped for firmware, onto itself.
+  /// What is mapped for firmware, onto itself: everything may be, where not all of its regions are known.
   public var fixedRanges: AddressRanges {
-    AddressRanges(
+    guard firmwareRegionsAreComplete else { return AddressRanges([0...UInt64.max]) }
+    return AddressRanges(
       reservedRegions.compactMap { region in
         guard region.kind == .rmrr || region.kind == .isa, let range = region.range else {
           return nil

@@ -87,6 +87,7 @@ public enum KernelStructure: String, Hashable, Sendable, CaseIterable {
   case translationCacheList = "dmar_satc_units list"
   case translationCache = "struct dmar_satc_unit"
   case resources = "iomem_resource tree"
+  case hostAddressWidth = "host address width of the DMAR table"
 
   // What a live update hands over.
   case handover = "struct iommu_flb_ser"
@@ -140,6 +141,24 @@ extension KernelStructure {
       .flushQueueOfCPU, .deferredFlush, .possibleCPUs:
       true
     default: false
+    }
+  }
+
+  /// Whether a region that firmware reserves, or whose devices have it, may be missing where this could
+  /// not be read.
+  public var isPartOfFirmwareRegions: Bool {
+    switch self {
+    case .reservedRegions, .reservedRegionList, .reservedRegion, .deviceOfScope, .everything: true
+    default: isPartOfDevices
+    }
+  }
+
+  /// Whether a range that is kept out of an allocator may be missing where this could not be read: a
+  /// window of a host bridge, what older drivers take out, or a fixed region of a domain's devices.
+  public var isPartOfReservedRanges: Bool {
+    switch self {
+    case .hostBridgeWindows, .reservedTemplate: true
+    default: isPartOfFirmwareRegions || isPartOfAttachments
     }
   }
 

@@ -134,6 +134,10 @@ extension IOVASpace: DocumentRow {
     fields.field(
       "unallocated", \.unallocated,
       "Mapped ranges that lie in no node, by address; null where some nodes could not be read.")
+    fields.field(
+      "uncertain", \.uncertain,
+      "States that could not be told everywhere: any range may be in one, whatever its own says.",
+      since: "0.1.0")
   }
 }
 

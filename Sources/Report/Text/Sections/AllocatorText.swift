@@ -31,7 +31,16 @@ struct AllocatorText {
     if !states.isEmpty { text += ": " + states.joined(separator: ", ") }
     guard let unallocated = space.unallocated else { return text + "; not all could be read" }
     if !unallocated.isEmpty { text += "; \(unallocated.count) mapped but not allocated" }
+    if let doubt = doubt(about: space) { text += "; " + doubt }
     return text
+  }
+
+  /// What of the states is not certain; `nil` if all of it is.
+  private static func doubt(about space: IOVASpace) -> String? {
+    guard let last = space.uncertain.last else { return nil }
+    let others = space.uncertain.dropLast().map(\.rawValue).joined(separator: ", ")
+    return "which are " + (others.isEmpty ? "" : others + " or ") + last.rawValue
+      + " could not be read everywhere"
   }
 
   private func write(_ space: IOVASpace, to page: TextPage) throws(OutputError) {
@@ -44,6 +53,9 @@ struct AllocatorText {
         indent: 4, style: .yellow)
     } else if states.isEmpty {
       try page.paragraph("nothing allocated", indent: 4)
+    }
+    if let doubt = Self.doubt(about: space) {
+      try page.paragraph(doubt, indent: 4, style: .yellow)
     }
     try page.table(
       [.left("state"), .right("ranges"), .right("bytes"), .right("size"), .left("meaning")],
