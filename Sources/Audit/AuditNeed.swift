@@ -41,7 +41,7 @@ extension RemappingState {
   func reasonForLack(of need: AuditNeed) -> String? {
     switch need {
     case .kernel:
-      if dump.typesFrom == nil { return "the kernel's structures could not be read" }
+      if let reason = reasonForLackOfKernel { return reason }
       return cuts.contains { $0.what == .objects }
         ? "the kernel's structures were not read to their end, the run's limit was reached" : nil
     case .devices:
@@ -68,10 +68,10 @@ extension RemappingState {
       return reservedRangesAreComplete
         ? nil : "not all ranges that are kept out of the IOVA allocators could be read"
     case .firmwareRegions:
-      return firmwareRegionsAreComplete
-        ? nil
-        : "not all reserved memory regions and their devices could be read: what is mapped onto itself "
-          + "may be one of them"
+      if firmwareRegionsAreComplete { return nil }
+      return reasonForLackOfKernel
+        ?? "not all reserved memory regions and their devices could be read: what is mapped onto itself "
+        + "may be one of them"
     case .domainIDs:
       let names = units.filter { $0.domainIDs.used == nil }.map(\.name)
       return names.isEmpty
@@ -100,6 +100,10 @@ extension RemappingState {
       guard let faults else { return "the kernel's log was not read" }
       return faults.problem.map { "the kernel's log could not be read: \($0)" }
     }
+  }
+
+  private var reasonForLackOfKernel: String? {
+    dump.typesFrom == nil ? "the kernel's structures could not be read" : nil
   }
 
   /// At most three names.
