@@ -151,7 +151,12 @@ struct CommandLineTests {
         "built:", "sandbox:", "glibc", "elfutils", "opened", "zlib", "libdeflate", "lzo", "snappy",
         "zstd", "bzip2", "xz", "lz4", "debuginfod",
       ])
-    #expect(lines[1].hasPrefix("built: debug; Swift's standard library 6."))
+    #if DEBUG
+    let kind = "debug"
+    #else
+    let kind = "release"
+    #endif
+    #expect(lines[1].hasPrefix("built: \(kind); Swift's standard library 6."))
     #expect(run.errors.isEmpty)
   }
 
