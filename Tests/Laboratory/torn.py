@@ -150,7 +150,8 @@ def lies(whole, part):
             wrong.append(f"unit {row['name']} at {row['registerBase']} is not in the whole dump")
         elif other is not None:
             for field in ("rootTable", "tableMode", "translationEnabled", "capability", "extendedCapability"):
-                if row[field] is None or row[field] == "0x0" and field in ("capability", "extendedCapability"):
+                # A register of nothing but zeros is one that could not be read.
+                if row[field] is None or row[field] == "0x0" != other[field] and field in ("capability", "extendedCapability"):
                     absent[f"unit {field}"] += 1
                 elif row[field] != other[field]:
                     wrong.append(f"unit {row['name']}: {field} {row[field]}, whole {other[field]}")
