@@ -153,14 +153,15 @@ extension Forecaster {
       switch fate {
       case .translated:
         exposure = device.ownSpaces.reduce(.none) { $0.joined(spaces[$1].exposure) }
-      case .passThrough: exposure = classes.everything
-      case .physical:
-        // A device that was never translated may go anywhere; one that was uses its old addresses.
+      case .passThrough, .physical:
         exposure =
-          device.situation == .translated
-          ? device.ownSpaces.reduce(.none) { $0.joined(spaces[$1].physicalExposure) }
-          : device.situation == .passThrough || device.situation == .untranslated
-            ? classes.everything : .none
+          if reachesEverything(device, fate) {
+            classes.everything
+          } else if device.situation == .translated {
+            device.ownSpaces.reduce(.none) { $0.joined(spaces[$1].physicalExposure) }
+          } else {
+            .none
+          }
       case .remapped, .blocked, .silent: exposure = .none
       }
       for (fact, pasid) in zip(device.pasids, pasids) {
@@ -180,6 +181,12 @@ extension Forecaster {
     }
     worst.moment = moment?.name
     return worst
+  }
+
+  /// A device that was never translated may go anywhere; one that was uses its old addresses.
+  private func reachesEverything(_ device: DeviceFacts, _ fate: Fate) -> Bool {
+    fate == .passThrough
+      || fate == .physical && [.passThrough, .untranslated].contains(device.situation)
   }
 
   // MARK: I/O virtual addresses
@@ -279,7 +286,9 @@ extension Forecaster {
         find(.unsafe, "it can write \(bytes) bytes of the crash kernel's memory\(place)")
       }
     }
-    if exposure.crash == 0, !facts.reservationsAreComplete, fates.contains(.passThrough) {
+    if exposure.crash == 0, !facts.reservationsAreComplete,
+      fates.contains(where: { reachesEverything(device, $0) })
+    {
       find(.unsafe, "nothing keeps it from the crash kernel, wherever in memory that is")
     }
     if device.inFlight {

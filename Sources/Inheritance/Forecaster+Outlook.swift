@@ -60,7 +60,7 @@ extension Forecaster {
           text: "no memory is reserved for a crash kernel (crashkernel=), so none was loaded"))
     }
     let lost = pairs.filter { $0.facts.driverIsUnknown && $0.facts.attaches }
-    let hasWriter = pairs.contains { $0.isWriter && $0.facts.driver != nil }
+    let hasWriter = pairs.contains { $0.isWriter && !$0.facts.driverIsUnknown }
     if !lost.isEmpty || !state.devicesAreComplete {
       concerns.append(
         .init(

@@ -81,6 +81,11 @@ struct OutlookTests {
   @Test func withoutAStorageDeviceThereIsNoDump() {
     #expect(Self.outlook(Self.machine(), drivers: ["usb"]).answer == .no)
     #expect(Self.outlook(Self.machine(), drivers: []).concerns.first?.kind == .noWriter)
+    // A device that is named itself counts, whether it had a driver before or not.
+    var machine = Self.machine()
+    machine.state.devices[0].driver = nil
+    #expect(
+      !Self.outlook(machine, drivers: ["0000:00:01.0"]).concerns.contains { $0.kind == .noWriter })
     // Where no class is known, nothing is claimed.
     #expect(Self.outlook(Machine(), drivers: []).answer == .probably)
   }
@@ -269,6 +274,12 @@ struct OutlookTests {
     let device: DeviceName = "0000:00:04.0"
     let forecast = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
     #expect(forecast.policies.first?[device]?.verdict == .unsafe)
+    // On a unit that is off, every device reaches all of memory.
+    for index in machine.state.units.indices {
+      machine.state.units[index].translationEnabled = false
+    }
+    let off = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+    #expect(off.policies.first?.devices.allSatisfy { $0.verdict == .unsafe } == true)
   }
 
   @Test func mappingsOfTheCrashKernelAndErrorsAreDoubts() {
