@@ -147,7 +147,7 @@ extension Assembler {
     }
     return IOVASpace(
       allocator, mapping: mapping, reserved: AddressRanges(reserved),
-      isReservedComplete: !kernel.problems.contains(where: \.structure.isPartOfReservedRanges))
+      isReservedComplete: isReservedComplete)
   }
 }
 

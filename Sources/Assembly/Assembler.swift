@@ -18,6 +18,8 @@ struct Assembler {
   let pages: LinuxPages?
   let regions: Regions
   let fixed: AddressRanges
+  /// Whether every range that is kept out of allocators is known.
+  let isReservedComplete: Bool
   let index: KernelIndex
   let work: WorkBudget
   var walker: DomainWalker
@@ -30,6 +32,7 @@ struct Assembler {
     self.kernel = kernel
     regions = Regions(kernel)
     fixed = regions.fixed
+    isReservedComplete = !kernel.problems.contains(where: \.structure.isPartOfReservedRanges)
     index = KernelIndex(kernel)
     self.work = work
     walker = DomainWalker(memory, work: work)

@@ -80,7 +80,8 @@ struct SplitWalk {
         guard let buffer = gathering.begin() else { return false }
         var collector = MappingCollector(memory: memory, runLimit: most, buffer: buffer)
         let (statistics, frames) = walk.run(parts[number], &collector)
-        gathering.finish(number, Part(collector.found, statistics, frames), to: places)
+        gathering.finish(
+          number, Part(found: collector.found, statistics: statistics, frames: frames), to: places)
         return true
       }
       count = done.allSatisfy { $0 } ? gathering.end(at: places) : 0
@@ -109,12 +110,6 @@ struct SplitWalk {
     var found: Gathered
     var statistics: WalkStatistics
     var frames: [UInt64]
-
-    init(_ found: Gathered, _ statistics: WalkStatistics, _ frames: [UInt64]) {
-      self.found = found
-      self.statistics = statistics
-      self.frames = frames
-    }
   }
 }
 

@@ -55,12 +55,7 @@ extension RemappingState {
   }
 
   /// Whether parts of the allocators' caches, queues or trees could not be read.
-  var lacksAllocatorParts: Bool {
-    observations.contains { observation in
-      [.unreadable, .malformed, .assumedZero, .budget].contains(observation.kind)
-        && observation.structure.kernelStructure?.isPartOfAllocators == true
-    }
-  }
+  var lacksAllocatorParts: Bool { observations.lack(\.isPartOfAllocators) }
 
   /// Drivers of a domain's devices, each once.
   func drivers(of domain: Domain) -> [String] {

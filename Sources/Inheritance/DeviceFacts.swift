@@ -123,19 +123,13 @@ extension DeviceFacts {
       }
       let indices = own.compactMap { spaces.index(of: $0) }
       let inFlight = indices.contains { spaces[$0].inFlight }
-      let driver: Driver =
-        if let name = device?.driver {
-          .named(name)
-        } else if lostDrivers.mayBeMissing(of: device) {
-          .unknown
-        } else {
-          .none
-        }
+      let driverIsUnknown = device?.driver == nil && lostDrivers.mayBeMissing(of: device)
       return DeviceFacts(
         name: name, function: function, unit: unit, driver: device?.driver,
         attaches: attaches(
-          known, driver, mapsNothing: situation == .translated && !inFlight, options),
-        driverIsUnknown: driver == .unknown,
+          known, driver: device?.driver, isUnknown: driverIsUnknown,
+          mapsNothing: situation == .translated && !inFlight, options),
+        driverIsUnknown: driverIsUnknown,
         situation: situation, refusal: primary?.refusal.map { Int($0.faultReason.rawValue) },
         spaces: indices, ownSpaces: [primary].compactMap { $0 }.compactMap { spaces.index(of: $0) },
         pasids: own.compactMap { context in
@@ -180,14 +174,6 @@ extension DeviceFacts {
     }
   }
 
-  /// The driver that the crashed kernel had for a device.
-  private enum Driver: Hashable {
-    case none
-    case named(String)
-    /// If there was one, it could not be read.
-    case unknown
-  }
-
   /// Where the absence of a driver proves nothing.
   private struct LostDrivers {
     private let devicesAreComplete: Bool
@@ -223,22 +209,18 @@ extension DeviceFacts {
   /// the crashed kernel, such as a port's, is not taken to map anything in the crash kernel either.
   /// Something that mapped had a driver, whether its name could be read or not.
   private static func attaches(
-    _ function: PCIFunction, _ driver: Driver, mapsNothing: Bool, _ options: ForecastOptions
+    _ function: PCIFunction, driver: String?, isUnknown: Bool, mapsNothing: Bool,
+    _ options: ForecastOptions
   ) -> Bool {
+    func has(_ isMeant: (String) -> Bool) -> Bool {
+      driver.map(isMeant) ?? (isUnknown && !mapsNothing)
+    }
     guard let wanted = options.drivers else {
-      return switch driver {
-      case .named(let name): !mapsNothing && !idleDrivers.contains(name)
-      case .unknown: !mapsNothing
-      case .none: false
-      }
+      return has { !mapsNothing && !idleDrivers.contains($0) }
     }
     return wanted.contains { word in
       if let named = PCIFunction(word) { return named == function }
-      return switch driver {
-      case .named(let name): name.isDriver(word)
-      case .unknown: !mapsNothing
-      case .none: false
-      }
+      return has { $0.isDriver(word) }
     }
   }
 

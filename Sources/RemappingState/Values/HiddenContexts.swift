@@ -3,7 +3,7 @@
 /// Where a context that is not in a state may be one that was not read, so that its absence proves nothing.
 public struct HiddenContexts: Hashable, Sendable {
   /// Whether a unit itself may be missing: what any device of none of the known units meets is not known.
-  public private(set) var lacksUnits = false
+  public let lacksUnits: Bool
   /// Of any unit.
   private var isEverywhere = false
   private var units: Set<String> = []
@@ -15,10 +15,8 @@ public struct HiddenContexts: Hashable, Sendable {
     for unit in units where unit.rootTable == nil && unit.translationEnabled != false {
       self.units.insert(unit.name)
     }
-    for observation in observations {
-      if observation.hidesContexts {
-        if let unit = observation.unit { self.units.insert(unit) } else { isEverywhere = true }
-      }
+    for observation in observations where observation.hidesContexts {
+      if let unit = observation.unit { self.units.insert(unit) } else { isEverywhere = true }
     }
     lacksUnits = observations.lack(\.isPartOfUnitList)
   }

@@ -32,7 +32,7 @@ public struct Observation: Hashable, Sendable {
   }
 
   /// Whether what was being read is missing, or cannot be believed.
-  var isLack: Bool { [.unreadable, .budget, .malformed].contains(kind) }
+  var isLack: Bool { [.unreadable, .assumedZero, .budget, .malformed].contains(kind) }
 
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// A page or structure that the dump does not hold.
