@@ -61,11 +61,16 @@ struct UnpackingOptions: ParsableArguments {
 struct ByteCount: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
   var bytes: Int
 
+  /// The largest first, each with the binary logarithm of its bytes.
+  private static let units: [(letter: String, shift: Int)] = [
+    ("T", 40), ("G", 30), ("M", 20), ("K", 10),
+  ]
+
   init(bytes: Int) { self.bytes = bytes }
 
   init?(argument: String) {
-    let units: [Character: Int] = ["K": 10, "M": 20, "G": 30, "T": 40]
-    let shift = argument.last.flatMap { units[Character($0.uppercased())] }
+    let letter = argument.suffix(1).uppercased()
+    let shift = Self.units.first { $0.letter == letter }?.shift
     guard let number = Int(shift == nil ? argument : String(argument.dropLast())), number > 0
     else { return nil }
     let (value, overflow) = number.multipliedReportingOverflow(by: 1 << (shift ?? 0))
@@ -74,11 +79,9 @@ struct ByteCount: ExpressibleByArgument, Hashable, Sendable, CustomStringConvert
   }
 
   var description: String {
-    for (unit, shift) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)]
-    where bytes % (1 << shift) == 0 {
-      return "\(bytes >> shift)\(unit)"
-    }
-    return "\(bytes)"
+    guard let unit = Self.units.first(where: { bytes % (1 << $0.shift) == 0 })
+    else { return "\(bytes)" }
+    return "\(bytes >> unit.shift)\(unit.letter)"
   }
 
   var defaultValueDescription: String { description }
