@@ -67,10 +67,14 @@ struct SplitWalk {
     // Each of those leads to a page, or to a table of them.
     let (pages, overflow) = entries.multipliedReportingOverflow(by: Page.wordCount)
     let most = min(runLimit, overflow ? .max : pages + Page.wordCount * frames.count)
-    guard most <= Workers.memory / 2 / MemoryLayout<Run>.stride else { return nil }
+    guard most <= Workers.memory / 2 / MemoryLayout<Run>.stride,
+      let reader = walk.memory.concurrentReader(pages: entries + parts.count)
+    else { return nil }
     let gathering = Gathering(
       upper.pieces, statistics, frames: frames, tables: share.tables, runs: most)
-    let (walk, memory) = (walk, memory)
+    var walk = walk
+    walk.memory = reader.memory
+    let (parted, memory) = (walk, memory)
     // The closure initialises as many as it says: what was put down lies side by side from the first
     // place on, or else nothing is kept.
     let runs = unsafe [Run](unsafeUninitializedCapacity: most) { buffer, count in
@@ -79,7 +83,7 @@ struct SplitWalk {
       let done = Workers.map(parts.count, threads: threads) { number -> Bool in
         guard let buffer = gathering.begin() else { return false }
         var collector = MappingCollector(memory: memory, runLimit: most, buffer: buffer)
-        let (statistics, frames) = walk.run(parts[number], &collector)
+        let (statistics, frames) = parted.run(parts[number], &collector)
         gathering.finish(
           number, Part(found: collector.found, statistics: statistics, frames: frames), to: places)
         return true
@@ -91,6 +95,7 @@ struct SplitWalk {
     var remaining = share
     remaining.tables -= gathering.tables
     share.settle(remaining, with: work)
+    reader.settle()
     statistics.remaining = remaining
     return (found, statistics)
   }

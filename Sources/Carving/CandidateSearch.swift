@@ -16,12 +16,12 @@ extension RootCarver {
 
   /// The pages that have the shape of a root, in the order of `frames`.
   ///
-  /// Where reading changes nothing, all processors read; the candidates are taken in order all the
+  /// Where several threads may read at once, all processors do; the candidates are taken in order all the
   /// same, so that a budget ends the search at the same page.
   func candidates(
     in frames: some Sequence<Range<UInt64>>, progress: (UInt64) -> Void
   ) -> [RootCandidate] {
-    let threads = memory.isFreeToRead ? Workers.count : 1
+    let threads = memory.concurrentReader(pages: 0) == nil ? 1 : Workers.count
     var candidates: [RootCandidate] = []
     var seen: UInt64 = 0
     var scan = PageScan(work, "the search for root tables")
@@ -41,11 +41,14 @@ extension RootCarver {
     func searchPieces() -> Bool {
       let (memory, shape, wave) = (memory, shape, pieces)
       pieces = []
-      let found = Workers.map(wave.count, threads: threads) { number in
+      let reader = memory.concurrentReader(pages: wave.reduce(0) { $0 + $1.count })
+      let found = Workers.map(wave.count, threads: reader == nil ? 1 : threads) { number in
+        let memory = reader?.memory ?? memory
         let found = wave[number].compactMap { Self.candidate($0, memory, shape) }
         memory.relax(wave[number])
         return found
       }
+      reader?.settle()
       for candidate in found.joined() {
         guard take(candidate) else { return false }
         candidates.append(candidate)

@@ -35,11 +35,32 @@ public protocol PhysicalMemory: AnyObject, Sendable {
   /// No answer changes by it, and nothing is paid for before it is asked for.
   func willRead(_ frames: [UInt64])
 
+  /// The same pages, for several threads that read at once.
+  ///
+  /// - Parameter pages: how many different ones will be read at most.
+  /// - Returns: `nil` where somebody remembers in which order pages are read, or where the run may not pay
+  ///   for as many.
+  func concurrentReader(pages: Int) -> ConcurrentReader?
+
   /// Says that pages were looked through and will hardly be asked for again, so that none of them needs
   /// to stay at hand.
   ///
   /// No answer changes by it.
   func relax(_ frames: Range<UInt64>)
+}
+
+/// Pages for several threads, which are paid for when all of them were read.
+public struct ConcurrentReader: Sendable {
+  public let memory: any PhysicalMemory
+  private let pay: @Sendable () -> Void
+
+  /// - Parameter pay: takes what was read from the run's budget.
+  public init(_ memory: any PhysicalMemory, pay: @escaping @Sendable () -> Void) {
+    (self.memory, self.pay) = (memory, pay)
+  }
+
+  /// Pays for all that was read; to be called once, if what was read is used.
+  public func settle() { pay() }
 }
 
 /// Some bytes of one page.
@@ -67,6 +88,10 @@ extension PhysicalMemory {
   public var readsAhead: Bool { false }
   public func willRead(_ frames: [UInt64]) {}
   public func relax(_ frames: Range<UInt64>) {}
+
+  public func concurrentReader(pages: Int) -> ConcurrentReader? {
+    isFreeToRead ? ConcurrentReader(self) {} : nil
+  }
 
   /// The page with number `frame` if it is whole, or else the part of it that covers `range`, offsets
   /// into the page; other bytes of such a page mean nothing.

@@ -32,7 +32,7 @@ enum VMCoreInfoSearch {
     for stride in strides {
       var scan = PageScan(work, "the search for the kernel's VMCOREINFO")
       let found = scan.firstAtOnce(in: frames, of: plain) {
-        frame -> (frame: UInt64, offset: Int, text: [UInt8])? in
+        plain, frame -> (frame: UInt64, offset: Int, text: [UInt8])? in
         guard let page = try? plain.page(frame) else { return nil }
         for offset in Swift.stride(from: 0, to: Page.size, by: stride) {
           guard let text = note(page, at: offset, frame, plain) else { continue }

@@ -45,4 +45,36 @@ struct ReadAheadTests {
     #expect(damagedAhead.left == damaged.left)
     #expect(damagedAhead.cuts == damaged.cuts)
   }
+
+  @Test(arguments: Compressor.available)
+  func `what several threads read is what one reads`(_ codec: Compressor) throws {
+    let image = MemoryImage.random(seed: 6, frames: 450)
+    var bytes = KdumpBuilder(image, codec: codec).build()
+    // Pages of many different bytes are stored as they are, and the page of zeros once.
+    let packed = image.frames.filter { frame in
+      !image.excluded.contains(frame) && image.pages[frame].map { Set($0).count < 200 } ?? false
+    }
+    for isDamaged in [false, true] {
+      if isDamaged {
+        for place in stride(from: bytes.count / 3, to: bytes.count, by: 997) {
+          bytes[place] ^= 0x5a
+        }
+      }
+      let dump = try DumpFile.open(bytes)
+      let work = WorkBudget(WorkLimits(pages: 1000))
+      dump.charge(work)
+      #expect(dump.memory.concurrentReader(pages: 1001) == nil)
+      let reader = try #require(dump.memory.concurrentReader(pages: 1000))
+      let memory = reader.memory
+      let frames = (dump.memory.memoryFrames + dump.memory.memoryFrames).flatMap { Array($0) }
+      let read = Workers.map(frames.count, threads: 3) { Observation(memory, frames[$0]) }
+      // It pays for each page once, and only when it is told to.
+      #expect(work.left(.pages) == 1000)
+      reader.settle()
+      if !isDamaged {
+        #expect(work.left(.pages) == (codec == .none ? 1000 : 1000 - packed.count - 1))
+      }
+      #expect(read == frames.map { Observation(dump.memory, $0) })
+    }
+  }
 }

@@ -103,6 +103,8 @@ public final class SyntheticMemory: PhysicalMemory {
     return ranges?.contains { $0.contains(frame) } ?? false ? gaps : .notInDump
   }
 
+  public func concurrentReader(pages: Int) -> ConcurrentReader? { ConcurrentReader(self) {} }
+
   public var memoryFrames: [Range<UInt64>] {
     ranges
       ?? Self.runs(state.withLock { Set($0.contents.keys).union($0.absences.keys) }.sorted())

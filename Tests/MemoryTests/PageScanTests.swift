@@ -55,7 +55,7 @@ struct PageScanTests {
       let found = {
         var scan = PageScan(work, "the search")
         return scan.firstAtOnce(in: [0..<3, 5..<8, 100..<40_000], of: pages) {
-          if let frame, $0 >= frame { $0 } else { nil }
+          if let frame, $1 >= frame { $1 } else { nil }
         }
       }()
       return (found, work.left(.entries), work.cuts.map(\.detail))

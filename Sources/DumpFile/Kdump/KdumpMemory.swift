@@ -46,6 +46,27 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
   }
 
   func page(_ frame: UInt64) throws(MemoryError) -> Page {
+    switch try stored(frame) {
+    case .plain(let page): return page
+    case .packed(let stored):
+      if let page = cache.page(stored.key) { return page }
+      if let work = work.withLock({ $0 }), !work.spend(.pages) {
+        work.cut(.pages, "the decompressing of pages")
+        throw error(frame, .budget)
+      }
+      let page = try unpacked(stored, frame)
+      cache.insert(page, stored.key)
+      return page
+    }
+  }
+
+  /// How a dump has a page.
+  private enum Form {
+    case plain(Page)
+    case packed(PagesAhead.Stored)
+  }
+
+  private func stored(_ frame: UInt64) throws(MemoryError) -> Form {
     let index: Int
     let descriptor: KdumpPart.Descriptor
     switch find(frame) {
@@ -53,46 +74,55 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
     case .success(let place): (index, descriptor) = place
     }
     let bytes = parts[index].bytes
-    do {
+    return try explained(frame, descriptor.offset) {
       let codec = try Codec(flags: descriptor.flags)
-      guard codec != .none else {
-        guard descriptor.size == UInt32(Page.size) else {
-          throw Codec.Failure.corrupt(
-            "page is stored as it is in \(descriptor.size) bytes, expected \(Page.size)")
-        }
-        return try bytes.page(at: descriptor.offset)
+      guard codec == .none else {
+        return .packed(
+          PagesAhead.Stored(
+            key: PageCache.Key(
+              part: index, offset: descriptor.offset, size: descriptor.size,
+              flags: descriptor.flags),
+            codec: codec, bytes: bytes))
       }
-      let key = PageCache.Key(
-        part: index, offset: descriptor.offset, size: descriptor.size, flags: descriptor.flags)
-      if let page = cache.page(key) { return page }
-      if let work = work.withLock({ $0 }), !work.spend(.pages) {
-        work.cut(.pages, "the decompressing of pages")
-        throw self.error(frame, .budget)
+      guard descriptor.size == UInt32(Page.size) else {
+        throw Codec.Failure.corrupt(
+          "page is stored as it is in \(descriptor.size) bytes, expected \(Page.size)")
       }
-      let page = try
-        (ahead.take(key)
-        ?? Self.decompress(codec, bytes, at: descriptor.offset, length: descriptor.size)).get()
-      cache.insert(page, key)
-      return page
-    } catch let error as MemoryError {
-      throw error
+      return .plain(try bytes.page(at: descriptor.offset))
+    }
+  }
+
+  private func unpacked(
+    _ stored: PagesAhead.Stored, _ frame: UInt64
+  ) throws(MemoryError) -> Page {
+    try explained(frame, stored.key.offset) {
+      try (ahead.take(stored.key) ?? Self.decompress(stored)).get()
+    }
+  }
+
+  /// What a body returns; why it cannot, of a page that is stored at an offset.
+  private func explained<Value>(
+    _ frame: UInt64, _ offset: UInt64, _ body: () throws -> Value
+  ) throws(MemoryError) -> Value {
+    do {
+      return try body()
     } catch let error as Truncation {
       throw self.error(frame, error.absence)
     } catch Codec.Failure.corrupt(let what) {
-      throw self.error(frame, .corrupt(fileOffset: descriptor.offset, what))
+      throw error(frame, .corrupt(fileOffset: offset, what))
     } catch Codec.Failure.unsupported(let what) {
-      throw self.error(frame, .unsupported(what))
+      throw error(frame, .unsupported(what))
     } catch {
-      throw self.error(frame, .truncated(fileOffset: descriptor.offset))
+      throw self.error(frame, .truncated(fileOffset: offset))
     }
   }
 
   private static func decompress(
-    _ codec: Codec, _ bytes: DumpBytes, at offset: UInt64, length: UInt32
+    _ stored: PagesAhead.Stored
   ) throws -> Result<Page, Codec.Failure> {
-    try bytes.withBytes(at: offset, length: Int(length)) { span in
+    try stored.bytes.withBytes(at: stored.key.offset, length: Int(stored.key.size)) { span in
       do throws(Codec.Failure) {
-        return .success(try codec.decompress(span))
+        return .success(try stored.codec.decompress(span))
       } catch {
         return .failure(error)
       }
@@ -116,8 +146,41 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
       guard !cache.contains(key), known.insert(key).inserted else { continue }
       pages.append(PagesAhead.Stored(key: key, codec: codec, bytes: parts[index].bytes))
     }
-    ahead.prepare(pages) {
-      try? Self.decompress($0.codec, $0.bytes, at: $0.key.offset, length: $0.key.size)
+    ahead.prepare(pages) { try? Self.decompress($0) }
+  }
+
+  func concurrentReader(pages: Int) -> ConcurrentReader? {
+    let work = work.withLock { $0 }
+    guard work.map({ $0.left(.pages) >= pages }) ?? true else { return nil }
+    let reader = Reader(self)
+    return ConcurrentReader(reader) { work?.spend(.pages, reader.count) }
+  }
+
+  /// Reads for several threads and notes what it costs, without a trace in what all others read from.
+  private final class Reader: PhysicalMemory {
+    private let memory: KdumpMemory
+    private let cache = PageCache()
+    private let keys = Mutex<Set<PageCache.Key>>([])
+
+    init(_ memory: KdumpMemory) { self.memory = memory }
+
+    /// Pages that were decompressed, each counted once.
+    var count: Int { keys.withLock { $0.count } }
+
+    var memoryFrames: [Range<UInt64>] { memory.memoryFrames }
+
+    func absence(_ frame: UInt64) -> Absence? { memory.absence(frame) }
+
+    func page(_ frame: UInt64) throws(MemoryError) -> Page {
+      switch try memory.stored(frame) {
+      case .plain(let page): return page
+      case .packed(let stored):
+        if let page = memory.cache.page(stored.key) ?? cache.page(stored.key) { return page }
+        keys.withLock { _ = $0.insert(stored.key) }
+        let page = try memory.unpacked(stored, frame)
+        cache.insert(page, stored.key)
+        return page
+      }
     }
   }
 

@@ -73,15 +73,18 @@ public struct PageScan: ~Copyable {
     return nil
   }
 
-  /// The same on all processors at once, where reading changes nothing; what is found and what is paid is
-  /// the same.
+  /// The same on all processors at once, where the memory may be read so; what is found and what the scan
+  /// pays is the same.
   ///
-  /// - Parameter body: is called for some pages behind the one that is found, too.
+  /// - Parameter body: is called for some pages behind the one that is found, too, each with the memory
+  ///   to read from.
   public mutating func firstAtOnce<R: Sendable>(
     in frames: some Sequence<Range<UInt64>>, of memory: any PhysicalMemory,
-    _ body: @escaping @Sendable (UInt64) -> R?
+    _ body: @escaping @Sendable (any PhysicalMemory, UInt64) -> R?
   ) -> R? {
-    guard memory.isFreeToRead, Workers.count > 1 else { return first(in: frames, of: memory, body) }
+    guard Workers.count > 1, memory.concurrentReader(pages: 0) != nil else {
+      return first(in: frames, of: memory) { body(memory, $0) }
+    }
     var pieces: [Range<UInt64>] = []
     for range in frames {
       var start = range.lowerBound
@@ -100,21 +103,24 @@ public struct PageScan: ~Copyable {
   /// - Parameter pieces: each for one thread.
   private mutating func first<R: Sendable>(
     of pieces: [Range<UInt64>], _ memory: any PhysicalMemory,
-    _ body: @escaping @Sendable (UInt64) -> R?
+    _ body: @escaping @Sendable (any PhysicalMemory, UInt64) -> R?
   ) -> R? {
     let pages = pieces.reduce(0) { $0 + $1.count }
-    guard paid + work.left(.entries) / Self.entriesOfPage >= pages else {
+    guard paid + work.left(.entries) / Self.entriesOfPage >= pages,
+      let reader = memory.concurrentReader(pages: pages)
+    else {
       // The cut is said at the page where it is.
-      return first(in: pieces, of: memory, body)
+      return first(in: pieces, of: memory) { body(memory, $0) }
     }
     var unseen = next(upTo: pages)
     let found = Workers.map(pieces.count) { number -> (frame: UInt64, what: R)? in
       defer { memory.relax(pieces[number]) }
       for frame in pieces[number] {
-        if let what = body(frame) { return (frame, what) }
+        if let what = body(reader.memory, frame) { return (frame, what) }
       }
       return nil
     }
+    reader.settle()
     for (piece, found) in zip(pieces, found) {
       guard let found else {
         unseen -= piece.count
