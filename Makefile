@@ -36,7 +36,7 @@ demo: deps build
 	@scripts/report-samples $(RELEASE) $(SAMPLES)
 
 # Debug and release are both built, because their traps differ.
-check: deps architecture test build lint man-lint scripts-lint samples-check truth mutants hostile-files
+check: deps architecture test build lint man-lint scripts-lint samples-check truth mutants hostile-files counts
 
 test:
 	@scripts/without-warnings $(SWIFT) build --build-tests

@@ -176,3 +176,17 @@ def note(notes, wanted):
             return notes[start : start + size]
         place = start + (size + 3 & ~3)
     return b""
+
+
+def system_map(elf, path):
+    """Writes the symbols that an extract carries as a System.map; its kdump forms have no other."""
+    info = note(elf.notes, b"VMCOREINFO")
+    moved = [line[13:] for line in info.split(b"\n") if line.startswith(b"KERNELOFFSET=")]
+    offset = int(moved[0], 16) if moved else 0
+    with open(path, "w") as file:
+        for line in note(elf.notes, b"IOMMUSCOPE").split(b"\n"):
+            words = line.split()
+            if len(words) == 3 and words[0] == b"symbol":
+                address = (int(words[1], 16) - offset) % (1 << 64)
+                file.write(f"{address:016x} D {words[2].decode()}\n")
+    return path
