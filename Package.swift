@@ -16,9 +16,16 @@ let strict: [SwiftSetting] = [
 ]
 
 /// One room of the house: a target and the rooms it may see, nothing else.
-func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func room(
+  _ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = strict
+) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
+
+/// Rooms through which every byte of a dump or a report goes are optimized in debug builds too, where they
+/// would take most of the tests' time. Traps and assertions stay.
+let busy =
+  strict + [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
 
 func tests(
   _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
@@ -50,16 +57,16 @@ let package = Package(
     .systemLibrary(name: "CPackers"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
-    room("Memory"),
+    room("Memory", settings: busy),
     .target(name: "CGuard"),
     room("Files", ["Memory", "CGuard"]),
-    room("ELF", ["Memory"]),
-    room("DumpFile", ["Memory", "Files", "ELF", "CZlib", algorithms]),
+    room("ELF", ["Memory"], settings: busy),
+    room("DumpFile", ["Memory", "Files", "ELF", "CZlib", algorithms], settings: busy),
     room("Inputs", ["Files", "DumpFile", "CZlib", "CPackers"]),
-    room("KernelTypes", ["Memory", "Files", "ELF", "CElfutils", algorithms]),
-    room("KernelImage", ["Memory", "KernelTypes"]),
+    room("KernelTypes", ["Memory", "Files", "ELF", "CElfutils", algorithms], settings: busy),
+    room("KernelImage", ["Memory", "KernelTypes"], settings: busy),
     room("RemappingState", ["Memory", algorithms]),
-    room("VTd", ["Memory", "RemappingState"]),
+    room("VTd", ["Memory", "RemappingState"], settings: busy),
     room("LinuxIOMMU", ["Memory", "RemappingState", "KernelTypes", "KernelImage"]),
     room("Assembly", ["Memory", "RemappingState", "VTd", "LinuxIOMMU", "KernelImage", algorithms]),
     room("Audit", ["Memory", "RemappingState", algorithms]),
@@ -103,7 +110,7 @@ let package = Package(
       [
         "Memory", "VTd", "RemappingState", "StateDiff", "Inheritance", "Carving", "Translation",
         "Owners", "Faults", "History", "Survey",
-      ]),
+      ], settings: busy),
     room(
       "Commands",
       [
