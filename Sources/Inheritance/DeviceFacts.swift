@@ -53,7 +53,7 @@ struct DeviceFacts {
     case nothing
     /// Some of the tables of its address spaces.
     case pageTables
-    /// Its context, if it has one.
+    /// Its context or its PASID entry, if it has one.
     case context
   }
 
@@ -147,7 +147,8 @@ extension DeviceFacts {
         resetObstacle: resetObstacle(known, facts),
         hasErrorFinding: errors.contains(.pci(function)) || errors.contains(name)
           || device.map { errors.contains($0.device) } ?? false,
-        lack: situation == .untranslated ? .nothing : lacks.lack(of: own, on: unit),
+        lack: situation == .untranslated
+          ? .nothing : lacks.lack(of: function, own, primary, on: unit),
         defaultsToIdentity: device?.defaultDomainType.map { $0 == .identity },
         classCode: facts.classCodes[known])
     }
@@ -166,11 +167,17 @@ extension DeviceFacts {
       }
     }
 
-    func lack(of contexts: [Context], on unit: String?) -> Lack {
-      guard contexts.isEmpty else {
-        return contexts.contains { spaces.contains($0.domainKey) } ? .pageTables : .nothing
+    /// - Parameters:
+    ///   - contexts: the device's.
+    ///   - primary: that of its requests without PASID, as far as known.
+    func lack(
+      of device: PCIFunction, _ contexts: [Context], _ primary: Context?, on unit: String?
+    ) -> Lack {
+      if hidden.mayHide(contextsOf: device, isKnown: !contexts.isEmpty, on: unit) {
+        // What is missing may be the entry of another PASID.
+        return primary.map(\.isFound) ?? false ? .pageTables : .context
       }
-      return hidden.mayHide(contextsOn: unit) ? .context : .nothing
+      return contexts.contains { spaces.contains($0.domainKey) } ? .pageTables : .nothing
     }
   }
 
@@ -193,6 +200,8 @@ extension DeviceFacts {
   }
 
   /// How hardware treats requests that find a context.
+  ///
+  /// One whose PASID entries could not be read counts as refused; see `Lack`.
   private static func situation(_ context: Context) -> Situation {
     guard context.refusal == nil else { return .refused }
     switch context.translation {
@@ -242,4 +251,11 @@ extension String {
   public func isDriver(_ word: String) -> Bool { replacingDashes == word.replacingDashes }
 
   private var replacingDashes: String { String(map { $0 == "-" ? "_" : $0 }) }
+}
+
+extension Context {
+  /// Whether it is known what becomes of requests without PASID.
+  fileprivate var isFound: Bool {
+    servesRequestsWithoutPASID && (translation != .none || refusal != nil)
+  }
 }

@@ -158,6 +158,34 @@ struct OutlookTests {
     #expect(forecast.outlook.concerns.first { $0.kind == .tablesUnread }?.devices == [device])
   }
 
+  /// A context below which nothing could be read does not block its device.
+  @Test func aPASIDEntryThatTheDumpLacksIsNotOneThatIsNotThere() throws {
+    var machine = Self.machine()
+    let index = try #require(
+      machine.state.contexts.firstIndex { $0.device == "0000:01:00.0" })
+    var context = machine.state.contexts[index]
+    (context.translation, context.domainID, context.levels, context.table) = (.none, nil, nil, nil)
+    machine.state.contexts[index] = context
+    machine.state.domains.removeAll { $0.devices == ["0000:01:00.0"] }
+    for structure in [Structure.table(.pasidDirectory, bus: 1), .table(.pasidTable, bus: 1)] {
+      machine.state.observations = [
+        Observation(.unreadable, unit: "dmar0", device: "0000:01:00.0", structure: structure)
+      ]
+      let forecast = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+      let row = try #require(forecast.policies.first?["0000:01:00.0"])
+      #expect(row.at.all == [.translated, .translated, .remapped, .remapped])
+      #expect(row.verdict == .risky && row.reason.contains("its context is not in the dump"))
+      // Nothing is hidden of a device without a context.
+      #expect(
+        forecast.outlook.concerns.first { $0.kind == .tablesUnread }?.devices == ["0000:01:00.0"])
+    }
+    // Where all was read, nothing lets its requests through.
+    machine.state.observations = []
+    machine.state.contexts[index].refusal = Context.Refusal(detail: "", faultReason: 0x59)
+    let forecast = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+    #expect(forecast.policies.first?["0000:01:00.0"]?.at.all.first == .blocked)
+  }
+
   /// A list of units that could not be read is not a machine without units.
   @Test func unitsThatTheDumpLacksAreNotOff() throws {
     for structure in [Structure.kernel(.unitList), .kernel(.intelIOMMU)] {

@@ -180,7 +180,12 @@ struct TranslationTablesTests {
       ])
     // The contexts are there all the same, without a PASID entry.
     #expect(reading.paths.map(\.kind) == [.none, .none, .none])
+    // What hardware finds below them is not known.
+    #expect(reading.paths.map(\.refusal) == [nil, nil, nil])
     #expect(reading.exhausted == nil)
+    let empty = read(
+      SyntheticMemory([0x1000: 0x2001, 0x2000: 0x3001, 0x3000: 0x4001, 0x4000: 0]), .scalable)
+    #expect(empty.paths.map(\.refusal) == [ContextRefusal(.contextEntry, .noTranslation)])
   }
 
   @Test func aMissingRootTableIsAnObstacle() {

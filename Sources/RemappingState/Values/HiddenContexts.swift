@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Memory
+
 /// Where a context that is not in a state may be one that was not read, so that its absence proves nothing.
 public struct HiddenContexts: Hashable, Sendable {
   /// Whether a unit itself may be missing: what any device of none of the known units meets is not known.
@@ -7,6 +9,9 @@ public struct HiddenContexts: Hashable, Sendable {
   /// Of any unit.
   private var isEverywhere = false
   private var units: Set<String> = []
+  /// Whose PASID directory or tables lack something, and their units.
+  private var devices: Set<DeviceName> = []
+  private var unitsOfDevices: Set<String> = []
 
   /// - Parameters:
   ///   - units: all that are known.
@@ -16,15 +21,40 @@ public struct HiddenContexts: Hashable, Sendable {
       self.units.insert(unit.name)
     }
     for observation in observations where observation.hidesContexts {
-      if let unit = observation.unit { self.units.insert(unit) } else { isEverywhere = true }
+      guard let unit = observation.unit else {
+        isEverywhere = true
+        continue
+      }
+      if let device = observation.device {
+        devices.insert(device)
+        unitsOfDevices.insert(unit)
+      } else {
+        self.units.insert(unit)
+      }
     }
     lacksUnits = observations.lack(\.isPartOfUnitList)
   }
 
-  /// Whether a device may have a context that was not read.
+  /// Whether some device may have a context that was not read.
   ///
   /// - Parameter unit: its unit; `nil` where the kernel's records do not tell.
   public func mayHide(contextsOn unit: String?) -> Bool {
+    mayHideTable(of: unit)
+      || (unit.map { unitsOfDevices.contains($0) } ?? !unitsOfDevices.isEmpty)
+  }
+
+  /// Whether a device may have a context, or a PASID entry, that was not read.
+  ///
+  /// - Parameters:
+  ///   - device: the source of the requests.
+  ///   - isKnown: whether a context of it was read.
+  ///   - unit: its unit; `nil` where the kernel's records do not tell.
+  public func mayHide(contextsOf device: PCIFunction, isKnown: Bool, on unit: String?) -> Bool {
+    devices.contains(.pci(device)) || !isKnown && mayHideTable(of: unit)
+  }
+
+  /// Whether the context entry itself of a device of some unit may be what is missing.
+  private func mayHideTable(of unit: String?) -> Bool {
     isEverywhere || (unit.map { units.contains($0) } ?? (lacksUnits || !units.isEmpty))
   }
 }

@@ -12,6 +12,7 @@ public struct Unit: Hashable, Sendable {
   public var capability: HexWord
   /// ECAP register.
   public var extendedCapability: HexWord
+  /// How the unit reads its root table; without meaning where the mode is not known.
   public var tableMode: TableMode
   /// Global command shadow, bit 31; `nil` if the shadow could not be read.
   public var translationEnabled: Bool?
@@ -160,5 +161,19 @@ public struct InvalidationQueue: Hashable, Sendable {
     self.freeHead = freeHead
     self.freeTail = freeTail
     self.pending = pending
+  }
+}
+
+extension Unit {
+  /// Whether `tableMode` rests on anything: a root table, or what the unit can do.
+  ///
+  /// A unit that can do nothing at all is one whose registers' copies could not be read.
+  public var isModeKnown: Bool {
+    rootTable != nil || capability.rawValue != 0 || extendedCapability.rawValue != 0
+  }
+
+  /// What its root table leads to, for readers.
+  public var tableWords: String {
+    isModeKnown ? "\(tableMode.rawValue) tables" : "tables of an unknown mode"
   }
 }

@@ -112,7 +112,7 @@ public struct InheritText {
     try page.field(
       "second kernel",
       "a crash kernel, \(observed.release ?? "of unknown release"), is in this image as well"
-        + (observed.units.isEmpty ? "; it is another build, so its structures cannot be read" : ""))
+        + (observed.units.isEmpty ? "; none of its units can be held against the forecast" : ""))
     for unit in observed.units {
       var text = "\(unit.unit): root table \(TextPage.text(unit.rootTable)), "
       text += "\(Quantity.count(unit.copied.count, "inherited context"))"

@@ -41,14 +41,15 @@ struct StartUpWords {
   }
 
   private var mode: String? {
-    let scalable = state.units.count { $0.tableMode == .scalable }
-    guard !state.units.isEmpty else { return nil }
+    let units = state.units.filter(\.isModeKnown)
+    let scalable = units.count { $0.tableMode == .scalable }
+    guard !units.isEmpty else { return nil }
     let stages = Set(
       state.domains.filter { $0.unit != nil && !$0.devices.isEmpty }.compactMap(\.stage))
     let stage = stages.count == 1 ? stages.first.map { ", \($0.rawValue) stage" } ?? "" : ""
-    if scalable == state.units.count { return "scalable mode\(stage)" }
+    if scalable == units.count { return "scalable mode\(stage)" }
     return scalable == 0
-      ? "legacy mode\(stage)" : "scalable mode on \(scalable) of \(state.units.count) units"
+      ? "legacy mode\(stage)" : "scalable mode on \(scalable) of \(units.count) units"
   }
 
   /// What the log tells that no structure does.

@@ -46,18 +46,21 @@ public struct ContextPath: Hashable, Sendable {
   public var violations: [FieldViolation]
   /// What hardware refuses on the way to the entry, before it comes to it; `nil` if nothing.
   public var refusedAbove: ContextRefusal?
+  /// Whether no PASID entry was found where not all of the PASID directory and tables could be read: what
+  /// hardware finds there is not known.
+  public var isIncomplete = false
 
   /// The requester id: bus in bits 15:8, devfn in bits 7:0.
   public var sourceID: UInt16 { UInt16(bus) << 8 | UInt16(devfn) }
 
   /// What hardware refuses every request for that takes this way, the first of several; `nil` if it
-  /// goes on to the tables, or passes the request through.
+  /// goes on to the tables, or passes the request through, or if that is not known.
   public var refusal: ContextRefusal? {
     if let refusedAbove { return refusedAbove }
     let structure: ContextObstacle.Structure = words.count == 8 ? .pasidEntry : .contextEntry
     if !reservedBits.isEmpty { return ContextRefusal(structure, .reservedBits(reservedBits)) }
     if !violations.isEmpty { return ContextRefusal(structure, .violations(violations)) }
-    return kind == .none ? ContextRefusal(structure, .noTranslation) : nil
+    return kind == .none && !isIncomplete ? ContextRefusal(structure, .noTranslation) : nil
   }
 
   /// The tables to walk; `nil` if nothing is translated, or if the levels are none that exist.
@@ -124,10 +127,10 @@ extension ContextPath {
       refusedAbove: refusedAbove)
   }
 
-  /// A present scalable context entry below which no PASID entry is present.
+  /// A present scalable context entry below which no PASID entry is present, or none was found.
   public init(
     bus: UInt8, devfn: UInt8, _ context: ScalableContextEntry, at entry: PhysicalAddress,
-    unit: UnitCapabilities, refusedAbove: ContextRefusal? = nil
+    unit: UnitCapabilities, refusedAbove: ContextRefusal? = nil, isIncomplete: Bool = false
   ) {
     self.init(
       bus: bus, devfn: devfn, pasid: nil, kind: .none, domainID: nil, levels: nil, table: nil,
@@ -136,6 +139,7 @@ extension ContextPath {
       privilege: .user, entry: entry, words: context.words,
       reservedBits: context.reservedBits(unit), violations: context.violations(unit),
       refusedAbove: refusedAbove)
+    self.isIncomplete = isIncomplete
   }
 
   /// The way of a present PASID entry.

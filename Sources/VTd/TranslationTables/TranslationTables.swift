@@ -102,6 +102,8 @@ private struct ContextReader {
   /// Which entries of a PASID table page are present, so that hostile directories that point to one
   /// empty page over and over cost no reads.
   var presentEntries: [UInt64: UInt64] = [:]
+  /// Pages that are not there, or were taken for zeros, and the end of the budget.
+  var lacks = 0
 
   init(_ tables: TranslationTables, budget: ContextBudget) {
     self.tables = tables
@@ -192,7 +194,7 @@ private struct ContextReader {
       context.reservedBits(tables.capabilities), .contextEntry, address, bus: bus, devfn: devfn)
     noteViolations(
       context.violations(tables.capabilities), .contextEntry, address, bus: bus, devfn: devfn)
-    let found = reading.paths.count
+    let (found, lacking) = (reading.paths.count, lacks)
     let directory = context.pasidDirectory
     let count = context.pasidDirectoryEntryCount
     let listed = listedDirectories[directory.frame] ?? 0
@@ -225,7 +227,7 @@ private struct ContextReader {
       append(
         ContextPath(
           bus: bus, devfn: devfn, context, at: address, unit: tables.capabilities,
-          refusedAbove: refusal))
+          refusedAbove: refusal, isIncomplete: lacks > lacking))
     }
   }
 
@@ -235,10 +237,12 @@ private struct ContextReader {
   ) {
     let table = directoryEntry.pasidTable
     if presentEntries[table.frame] == 0 { return }
+    let lacking = lacks
     guard let page = page(table, .pasidTable, bus: bus, devfn: devfn, pasid: first) else { return }
     var present: UInt64 = 0
     for index in 0..<64 where page[word: index * 8] & 1 != 0 { present |= 1 << UInt64(index) }
-    presentEntries[table.frame] = present
+    // Zeros that are only assumed are so for each context that leads there.
+    if lacks == lacking { presentEntries[table.frame] = present }
     for index in 0..<64 where present >> UInt64(index) & 1 != 0 && !isOver {
       let address = PhysicalAddress(table.rawValue | UInt64(index) << 6)
       add(
@@ -298,9 +302,13 @@ private struct ContextReader {
     }
     do {
       let (page, isAssumed) = try tables.memory.pageOrAssumedZero(base.frame)
-      if isAssumed { note(structure, .assumedZero, base, bus: bus, devfn: devfn, pasid: pasid) }
+      if isAssumed {
+        lacks += 1
+        note(structure, .assumedZero, base, bus: bus, devfn: devfn, pasid: pasid)
+      }
       return page
     } catch {
+      lacks += 1
       note(structure, .unreadable(error), base, bus: bus, devfn: devfn, pasid: pasid)
       return nil
     }
@@ -315,6 +323,7 @@ private struct ContextReader {
     guard !isOver else { return false }
     guard budget[keyPath: part] > 0 else {
       reading.exhausted = name
+      lacks += 1
       // Kept even when the obstacles are full: without it the reading would look complete.
       reading.obstacles.append(
         ContextObstacle(

@@ -67,7 +67,8 @@ extension Translation: DocumentChoice {
     case .firstStage: "through a first-stage table."
     case .nested: "through a first-stage table whose output a second stage translates."
     case .passThrough: "addresses are physical ones."
-    case .none: "requests are blocked: a reserved type, or no PASID entry to go on with."
+    case .none:
+      "requests are blocked (a reserved type, no PASID entry), or with no refusal it is unread."
     }
   }
 }

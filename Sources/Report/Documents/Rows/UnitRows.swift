@@ -20,7 +20,9 @@ extension Unit: DocumentRow {
     fields.field("registerBase", \.registerBase, "Physical address of its registers.")
     fields.field("capability", \.capability, "The CAP register.")
     fields.field("extendedCapability", \.extendedCapability, "The ECAP register.")
-    fields.field("tableMode", \.tableMode, "How the unit reads its root table.")
+    fields.field(
+      "tableMode", \.tableMode,
+      "How the unit reads its root table; without a root table and capabilities it means nothing.")
     fields.field(
       "translationEnabled", \.translationEnabled,
       "Whether DMA was translated (global command, bit 31).")

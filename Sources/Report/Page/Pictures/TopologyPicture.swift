@@ -120,7 +120,7 @@ struct TopologyPicture {
     }
     if let unit {
       let words = [
-        "\(unit.tableMode.rawValue) tables",
+        unit.tableWords,
         "translation \(Self.word(unit.translationEnabled))",
         "interrupt remapping \(Self.word(unit.interruptRemappingEnabled))",
       ].joined(separator: ", ")

@@ -105,7 +105,7 @@ struct UnitsText {
   }
 
   private func headline(_ unit: Unit) -> String {
-    var parts = ["\(unit.tableMode.rawValue) tables"]
+    var parts = [unit.tableWords]
     parts.append("translation \(state(unit.translationEnabled))")
     parts.append("interrupt remapping \(state(unit.interruptRemappingEnabled))")
     if unit.ignored == true { parts.append("ignored by Linux") }
