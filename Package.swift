@@ -22,8 +22,8 @@ func room(
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-/// Rooms through which every byte of a dump or a report goes are optimized in debug builds too, where they
-/// would take most of the tests' time. Traps and assertions stay.
+/// Rooms through which every byte of a dump goes are optimized in debug builds too, where they would take
+/// most of the tests' time. Traps and assertions stay.
 let busy =
   strict + [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
 
@@ -110,7 +110,7 @@ let package = Package(
       [
         "Memory", "VTd", "RemappingState", "StateDiff", "Inheritance", "Carving", "Translation",
         "Owners", "Faults", "History", "Survey",
-      ], settings: busy),
+      ]),
     room(
       "Commands",
       [
