@@ -91,9 +91,11 @@ final class AllocatorReader {
 
   // MARK: Tree
 
+  /// - Returns: why nodes are missing, if any are; the log has it too.
+  @discardableResult
   private func readTree(
     of space: KernelObject, into allocator: inout LinuxIOVAAllocator
-  ) throws(KernelError) {
+  ) throws(KernelError) -> KernelError? {
     let layout = try image.requiredStructure("iova")
     guard let node = layout.members["node"]?.offset, let low = layout.members["pfn_lo"]?.offset,
       let high = layout.members["pfn_hi"]?.offset
@@ -101,7 +103,8 @@ final class AllocatorReader {
     let anchor = try space.has("anchor") ? try space.address(of: "anchor") : nil
     let tree = image.redBlackTree(at: try space.address(of: "rbroot"))
     let links = log.take(tree, .allocatorTree)
-    allocator.lacksNodes = tree.problem != nil
+    var problem = tree.problem
+    allocator.lacksNodes = problem != nil
     guard layout.byteCount <= Page.size else {
       throw KernelError(
         at: space.address, .malformed("struct iova of \(layout.byteCount) bytes"))
@@ -115,7 +118,7 @@ final class AllocatorReader {
         bytes = try image.reader.bytes(at: start, count: layout.byteCount)
       } catch {
         log.note(error, .allocation)
-        allocator.lacksNodes = true
+        problem = problem ?? error
         continue
       }
       let range = LinuxIOVAAllocator.Node(
@@ -123,18 +126,19 @@ final class AllocatorReader {
         high: (try? bytes.littleEndian(at: high)) ?? 0)
       // The last byte of the address space is the last that a range can have.
       guard range.low <= range.high, range.high <= UInt64.max / allocator.granule else {
-        log.note(
-          KernelError(
-            at: start,
-            .malformed(
-              "IOVA node \(range.low.hexadecimal) to \(range.high.hexadecimal) is no range")),
-          .allocation)
-        allocator.lacksNodes = true
+        let error = KernelError(
+          at: start,
+          .malformed(
+            "IOVA node \(range.low.hexadecimal) to \(range.high.hexadecimal) is no range"))
+        log.note(error, .allocation)
+        problem = problem ?? error
         continue
       }
       allocator.nodes.append(range)
     }
     allocator.nodes.sort { $0.low < $1.low }
+    allocator.lacksNodes = problem != nil
+    return problem
   }
 
   // MARK: Caches
@@ -297,7 +301,9 @@ final class AllocatorReader {
         at: space.address, .malformed("IOVA granule \(granule.hexadecimal) is no power of two"))
     }
     var allocator = LinuxIOVAAllocator(granule: granule, owner: .driver)
-    try readTree(of: space, into: &allocator)
+    if let problem = try readTree(of: space, into: &allocator) {
+      log.note(problem, .reservedTemplate)
+    }
     return allocator.nodes.map {
       $0.low &* allocator.granule...($0.high &* allocator.granule | (allocator.granule - 1))
     }
