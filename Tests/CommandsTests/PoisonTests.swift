@@ -190,9 +190,9 @@ struct PoisonTests {
     }
   }
 
-  @Test func `a long text in place of a name costs no more than its length`() throws {
+  @Test func `a mebibyte in place of a name costs no more than its length`() throws {
     let (report, count) = try Self.poisoned(
-      String(repeating: "\u{1b}x ", count: 1 << 16),
+      String(repeating: "\u{1b}x ", count: 1 << 18),
       only: ["/dump/panic", "/dump/release", "/findings/*/message"])
     #expect(count == 3)
     let clock = ContinuousClock()
