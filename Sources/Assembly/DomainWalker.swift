@@ -78,7 +78,7 @@ struct DomainWalker {
   private func split(
     _ walk: PageTableWalk
   ) -> (found: Gathered, statistics: WalkStatistics)? {
-    guard Workers.count > 1, memory.concurrentReader(pages: 0) != nil else { return nil }
+    guard Workers.count > 1, memory.isReadConcurrently else { return nil }
     return SplitWalk(walk, memory: memoryRanges, work: work)?.run()
   }
 

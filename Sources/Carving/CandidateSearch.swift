@@ -21,7 +21,7 @@ extension RootCarver {
   func candidates(
     in frames: some Sequence<Range<UInt64>>, progress: (UInt64) -> Void
   ) -> [RootCandidate] {
-    let threads = memory.concurrentReader(pages: 0) == nil ? 1 : Workers.count
+    let threads = memory.isReadConcurrently ? Workers.count : 1
     var candidates: [RootCandidate] = []
     var seen: UInt64 = 0
     var scan = PageScan(work, "the search for root tables")

@@ -35,11 +35,14 @@ public protocol PhysicalMemory: AnyObject, Sendable {
   /// No answer changes by it, and nothing is paid for before it is asked for.
   func willRead(_ frames: [UInt64])
 
+  /// Whether there are readers for several threads: not where somebody remembers in which order pages are
+  /// read.
+  var isReadConcurrently: Bool { get }
+
   /// The same pages, for several threads that read at once.
   ///
   /// - Parameter pages: how many different ones will be read at most.
-  /// - Returns: `nil` where somebody remembers in which order pages are read, or where the run may not pay
-  ///   for as many.
+  /// - Returns: `nil` unless `isReadConcurrently`, or where the run may not pay for as many pages.
   func concurrentReader(pages: Int) -> ConcurrentReader?
 
   /// Says that pages were looked through and will hardly be asked for again, so that none of them needs
@@ -85,12 +88,13 @@ extension PhysicalMemory {
   public func part(_ frame: UInt64) -> PagePart? { nil }
 
   public var isFreeToRead: Bool { false }
+  public var isReadConcurrently: Bool { isFreeToRead }
   public var readsAhead: Bool { false }
   public func willRead(_ frames: [UInt64]) {}
   public func relax(_ frames: Range<UInt64>) {}
 
   public func concurrentReader(pages: Int) -> ConcurrentReader? {
-    isFreeToRead ? ConcurrentReader(self) {} : nil
+    isReadConcurrently ? ConcurrentReader(self) {} : nil
   }
 
   /// The page with number `frame` if it is whole, or else the part of it that covers `range`, offsets

@@ -63,6 +63,7 @@ struct ReadAheadTests {
       let dump = try DumpFile.open(bytes)
       let work = WorkBudget(WorkLimits(pages: 1000))
       dump.charge(work)
+      #expect(dump.memory.isReadConcurrently)
       #expect(dump.memory.concurrentReader(pages: 1001) == nil)
       let reader = try #require(dump.memory.concurrentReader(pages: 1000))
       let memory = reader.memory

@@ -103,7 +103,7 @@ public final class SyntheticMemory: PhysicalMemory {
     return ranges?.contains { $0.contains(frame) } ?? false ? gaps : .notInDump
   }
 
-  public func concurrentReader(pages: Int) -> ConcurrentReader? { ConcurrentReader(self) {} }
+  public var isReadConcurrently: Bool { true }
 
   public var memoryFrames: [Range<UInt64>] {
     ranges

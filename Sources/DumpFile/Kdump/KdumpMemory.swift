@@ -149,6 +149,8 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
     ahead.prepare(pages) { try? Self.decompress($0) }
   }
 
+  var isReadConcurrently: Bool { true }
+
   func concurrentReader(pages: Int) -> ConcurrentReader? {
     let work = work.withLock { $0 }
     guard work.map({ $0.left(.pages) >= pages }) ?? true else { return nil }

@@ -82,7 +82,7 @@ public struct PageScan: ~Copyable {
     in frames: some Sequence<Range<UInt64>>, of memory: any PhysicalMemory,
     _ body: @escaping @Sendable (any PhysicalMemory, UInt64) -> R?
   ) -> R? {
-    guard Workers.count > 1, memory.concurrentReader(pages: 0) != nil else {
+    guard Workers.count > 1, memory.isReadConcurrently else {
       return first(in: frames, of: memory) { body(memory, $0) }
     }
     var pieces: [Range<UInt64>] = []
