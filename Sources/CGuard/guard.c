@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, MAPPINGS = 1024, PATH = 4096 };
@@ -36,10 +37,13 @@ static int mapping_of(uintptr_t address) {
 }
 
 static void on_bus_error(int signal_number, siginfo_t *information, void *context) {
-  (void)context;
   uintptr_t address = (uintptr_t)information->si_addr;
   int number = mapping_of(address);
-  if (number >= 0 && is_probing) siglongjmp(probe, 1);
+  if (number >= 0 && is_probing) {
+    // What is blocked while a handler runs would stay so behind a jump.
+    pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask, NULL);
+    siglongjmp(probe, 1);
+  }
   if (number >= 0) {
     void *page = (void *)(address & ~(uintptr_t)(PAGE - 1));
     void *zeros = mmap(page, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -55,9 +59,7 @@ static void on_bus_error(int signal_number, siginfo_t *information, void *contex
 }
 
 static void install(void) {
-  struct sigaction action = {.sa_sigaction = on_bus_error};
-  // A probe leaves the handler by a jump, which does not restore the mask.
-  action.sa_flags = SA_SIGINFO | SA_NODEFER;
+  struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
   sigemptyset(&action.sa_mask);
   sigaction(SIGBUS, &action, NULL);
 }
