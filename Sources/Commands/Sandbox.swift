@@ -93,9 +93,11 @@ struct SandboxPaths: Hashable {
     }.map { folder + "/" + $0 }
   }
 
-  /// Where a file of that name comes to lie: beside it, and beside what it is a link to.
+  /// Where a file of that name comes to lie: beside it, and beside what it is a link to. Folders that are
+  /// missing are made in the nearest one that is there.
   private static func folders(of path: String) -> [String] {
     var folders = [parent(path)]
+    while !exists(folders[0]), folders[0] != "." { folders[0] = parent(folders[0]) }
     // A folder is itself what is written to; `realpath` needs the file to exist.
     if isFolder(path) { folders.append(path) }
     if let real = unsafe realpath(path, nil) {

@@ -64,7 +64,8 @@ struct SandboxTests {
     arguments: [
       (["--output", "DIR/r.json"], ["DIR"]), (["-o", "DIR/r.json"], ["DIR"]),
       (["--output=DIR/r.json"], ["DIR"]), (["-oDIR/r.json"], ["DIR"]), (["-o", "r.json"], ["."]),
-      (["--image", "/i.elf"], ["/"]),
+      (["--image", "/i.elf"], ["/"]), (["--output-directory", "DIR/a/b/"], ["DIR"]),
+      (["--output-directory=DIR/a"], ["DIR"]), (["--output-directory", "no/such/folder"], ["."]),
     ] as [([String], [String])])
   func `results may be written where the command line says`(
     _ arguments: [String], _ folders: [String]

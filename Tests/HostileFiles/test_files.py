@@ -267,6 +267,13 @@ class Files(unittest.TestCase):
     def test_an_input_is_never_written_over(self):
         self.assert_one_sentence(run("report", SAMPLE, "--output", SAMPLE))
 
+    def test_folders_that_are_not_there_yet(self):
+        folder = os.path.join(self.folder.name, "a", "b", "c")
+        for number in range(2):
+            result = run("capture", SAMPLE, "--output-directory", folder)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(len(os.listdir(folder)), 5)
+
     def test_what_has_no_size(self):
         for name in ("/dev/null", "/dev/zero", "/dev/tty"):
             result = run("report", name)
