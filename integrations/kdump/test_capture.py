@@ -64,7 +64,7 @@ class Capture(unittest.TestCase):
         """dump_fs /sysroot, remounted where it is read-only."""
         ran, said = self.run_script(["/dev/vda1 /sysroot xfs ro,relatime 0 0"], "path /var/crash\n")
         self.assertEqual(ran[0], "mount -o remount,rw /sysroot")
-        self.assertIn(self.saved("/sysroot/var/crash"), ran[1])
+        self.assertIn(self.saved("/sysroot/var/crash"), ran[-1])
         self.assertIn("saved in", said)
 
     def test_rhel_other_file_system(self):
@@ -94,6 +94,19 @@ class Capture(unittest.TestCase):
             self.folder(["host:/d /kdump/mnt nfs rw 0 0"], "KDUMP_SAVEDIR='nfs://host/d'\n"),
             self.saved("/kdump/mnt"))
 
+    def test_suse_sysroot(self):
+        """root=kdump rootflags=bind: the initramfs's own /kdump is at /sysroot, and what is mounted in it."""
+        bind = "rootfs /sysroot rootfs ro 0 0"
+        mounts = [bind, "/dev/nvme0n1 /kdump/mnt ext4 rw 0 0", "/dev/nvme0n1 /sysroot/mnt ext4 rw 0 0"]
+        for order in (mounts, [mounts[0], mounts[2], mounts[1]]):
+            ran, _ = self.run_script(order, "KDUMP_SAVEDIR='/var/crash'\n")
+            self.assertIn(self.saved("/kdump/mnt/var/crash"), ran[-1])
+            self.assertFalse([line for line in ran if line.startswith("mount")])
+        for memory in (bind, "none /sysroot ramfs rw 0 0", "tmpfs /sysroot tmpfs rw 0 0"):
+            ran, said = self.run_script([memory], "KDUMP_SAVEDIR='ssh://host/d'\n")
+            self.assertEqual(ran, [])
+            self.assertIn("nothing is saved", said)
+
     def test_suse_until_1_0(self):
         """Numbered places, and a configuration elsewhere."""
         self.assertEqual(self.folder(["/dev/vda2 /kdump/mnt0 btrfs rw 0 0"]), self.saved("/kdump/mnt0/var/crash"))
@@ -111,7 +124,7 @@ class Capture(unittest.TestCase):
 
     def test_bounds(self):
         ran, _ = self.run_script(initramfs=False, IOMMUSCOPE_MEMORY="32M", IOMMUSCOPE_SECONDS="9")
-        self.assertTrue(ran[0].endswith("--max-memory 32M --time-limit 9"))
+        self.assertTrue(ran[-1].endswith("--max-memory 32M --time-limit 9"))
 
     def test_failures(self):
         _, said = self.run_script(initramfs=False, status=2)
