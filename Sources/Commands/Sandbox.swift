@@ -41,7 +41,9 @@ struct SandboxPaths: Hashable {
   private(set) var writable: [String] = []
 
   /// Options whose value is a file or a folder that is written.
-  private static let outputs = ["--output", "-o", "--image", "--output-directory"]
+  private static let outputs = ["--output", "-o", "--image", outputFolder]
+  /// Its value is made, with the folders above it.
+  private static let outputFolder = "--output-directory"
 
   /// - Parameters:
   ///   - arguments: the whole command line; whatever of it is a file may be read.
@@ -61,7 +63,8 @@ struct SandboxPaths: Hashable {
     }
     // A kernel that was built on this machine lies in a folder that only a link names.
     readable += FolderWalk.names(in: "/lib/modules").map { "/lib/modules/\($0)/build/vmlinux" }
-    var isOutput = false
+    /// The word before.
+    var option = ""
     for argument in arguments {
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let value = parts.count == 2 ? String(parts[1]) : argument
@@ -75,12 +78,14 @@ struct SandboxPaths: Hashable {
         readable += Self.kernels(beside: path)
         readable += [InputPaths.companion(of: path)].compactMap(\.self)
       }
-      if isOutput || parts.count == 2 && Self.outputs.contains(String(parts[0])) {
-        writable += Self.folders(of: value)
+      if Self.outputs.contains(option) {
+        writable += Self.folders(of: argument, whichIsMade: option == Self.outputFolder)
+      } else if parts.count == 2, Self.outputs.contains(String(parts[0])) {
+        writable += Self.folders(of: value, whichIsMade: parts[0] == Self.outputFolder)
       } else if argument.hasPrefix("-o"), !argument.hasPrefix("--"), argument.count > 2 {
-        writable += Self.folders(of: String(argument.dropFirst(2)))
+        writable += Self.folders(of: String(argument.dropFirst(2)), whichIsMade: false)
       }
-      isOutput = Self.outputs.contains(argument)
+      option = argument
     }
   }
 
@@ -93,11 +98,12 @@ struct SandboxPaths: Hashable {
     }.map { folder + "/" + $0 }
   }
 
-  /// Where a file of that name comes to lie: beside it, and beside what it is a link to. Folders that are
-  /// missing are made in the nearest one that is there.
-  private static func folders(of path: String) -> [String] {
+  /// Where a file of that name comes to lie: beside it, and beside what it is a link to.
+  ///
+  /// - Parameter isMade: it is a folder, and those above it are made in the nearest one that is there.
+  private static func folders(of path: String, whichIsMade isMade: Bool) -> [String] {
     var folders = [parent(path)]
-    while !exists(folders[0]), folders[0] != "." { folders[0] = parent(folders[0]) }
+    while isMade, !exists(folders[0]), folders[0] != "." { folders[0] = parent(folders[0]) }
     // A folder is itself what is written to; `realpath` needs the file to exist.
     if isFolder(path) { folders.append(path) }
     if let real = unsafe realpath(path, nil) {

@@ -66,6 +66,8 @@ struct SandboxTests {
       (["--output=DIR/r.json"], ["DIR"]), (["-oDIR/r.json"], ["DIR"]), (["-o", "r.json"], ["."]),
       (["--image", "/i.elf"], ["/"]), (["--output-directory", "DIR/a/b/"], ["DIR"]),
       (["--output-directory=DIR/a"], ["DIR"]), (["--output-directory", "no/such/folder"], ["."]),
+      (["--output", "DIR/a/r.json"], ["DIR/a"]), (["--image=DIR/a/i.elf"], ["DIR/a"]),
+      (["--output", "DIR/a=b/r.json"], ["DIR/a=b"]),
     ] as [([String], [String])])
   func `results may be written where the command line says`(
     _ arguments: [String], _ folders: [String]
