@@ -69,10 +69,14 @@ class Capture(unittest.TestCase):
         self.assertIn("saved in", said)
 
     def test_rhel_other_file_system(self):
-        """mkdumprd mounts it at /kdumproot/ and its place in the first kernel, and takes that from `path`."""
+        """mkdumprd mounts it at /kdumproot/ and its place in the first kernel, and takes that from `path`: all of it
+        where /var/crash is the file system."""
         mounts = ["/dev/vda1 /sysroot xfs rw 0 0", "/dev/vdb /kdumproot/var/crash ext4 rw 0 0"]
-        self.assertEqual(
-            self.folder(mounts, "ext4 /dev/disk/by-uuid/1\npath /\n"), self.saved("/kdumproot/var/crash"))
+        for path in ("/", ""):
+            self.assertEqual(
+                self.folder(mounts, f"ext4 /dev/disk/by-uuid/1\npath {path}\n"), self.saved("/kdumproot/var/crash"))
+        squash = ["overlay / overlay rw 0 0", "/dev/loop0 /squash/root squashfs ro 0 0", mounts[1]]
+        self.assertEqual(self.folder(squash, "path \n"), self.saved("/kdumproot/var/crash"))
         self.assertEqual(
             self.folder(mounts, 'path "/a b" # comment\n', arguments=("/given",)), "/given")
         self.assertEqual(
