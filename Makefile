@@ -125,14 +125,16 @@ fuzz:
 # reference in a word with spare bits, as enumerations keep it, and calls tables leaked that live as long as the process.
 SANITIZERS ?= address thread
 SANITIZE_address = -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
-# A lock that has to wait does so in a library that the thread sanitizer does not see.
+# A lock that has to wait does so in a library that the thread sanitizer does not see. The test of the sandbox
+# forks, and its child starts a thread.
 PRELOAD_thread = .build/libmutex.so
 sanitize: $(addprefix sanitize-,$(SANITIZERS))
 sanitize-thread: .build/libmutex.so
 .build/libmutex.so: Tests/ThreadSanitizer/mutex.c
 	@mkdir -p $(@D) && $(CLANG) -O1 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
 sanitize-%:
-	@LD_PRELOAD=$(abspath $(PRELOAD_$*)) ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test -c release --disable-xctest --sanitize=$* $(SANITIZE_$*) --scratch-path .build-$* \
+	@LD_PRELOAD=$(abspath $(PRELOAD_$*)) ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=die_after_fork=0 \
+	  $(SWIFT) test -c release --disable-xctest --sanitize=$* $(SANITIZE_$*) --scratch-path .build-$* \
 	  && rm -rf .build-$*
 
 # A Python package of integrations/$(1), in a venv of its own: format, lint, types, tests.
