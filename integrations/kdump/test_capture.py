@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_capture.py: where iommuscope-kdump-capture saves, by what the initramfs of each system mounts and configures.
 
-The files are those that RHEL's kdump-utils and SUSE's kdump write; PATH holds no more than date, mount and mkdir.
+The files are those that RHEL's kdump-utils and SUSE's kdump write; PATH holds no more than date and mount.
 """
 
 import os
@@ -17,7 +17,7 @@ STAMP = "2026-01-02-03:04:05"
 
 class Capture(unittest.TestCase):
     def run_script(self, mounts=(), conf=None, initramfs=True, arguments=(), status=0, **environment):
-        """The command lines of the program, of mount and of mkdir, and what was said."""
+        """The command lines of the program, and of mount, and what was said."""
         with tempfile.TemporaryDirectory() as name:
             root = pathlib.Path(name)
             for folder in ("etc", "proc", "bin"):
@@ -32,7 +32,6 @@ class Capture(unittest.TestCase):
             for program, text in {
                 "iommuscope": f'echo "iommuscope $*" >> {root}/ran; exit {status}',
                 "mount": f'echo "mount $*" >> {root}/ran',
-                "mkdir": f'echo "mkdir $*" >> {root}/ran',
                 "date": f"echo {STAMP}",
             }.items():
                 (root / "bin" / program).write_text(f"#!/bin/sh\n{text}\n")
@@ -113,12 +112,11 @@ class Capture(unittest.TestCase):
             self.assertIn("nothing is saved", said)
 
     def test_missing_folder(self):
-        """The program makes its own folder alone."""
-        ran, _ = self.run_script(["/dev/vdb /kdump/mnt/srv ext4 rw 0 0"], "KDUMP_SAVEDIR='/srv/no dumps'\n")
-        self.assertEqual(ran[0], "mkdir -p /kdump/mnt/srv/no dumps")
-        for there in (tempfile.gettempdir() + "/x", "/x", "x"):
-            ran, _ = self.run_script(arguments=(there,))
-            self.assertEqual(len(ran), 1)
+        """The program makes its folder, and those that it is in: no other program is needed for that."""
+        ran, said = self.run_script(["/dev/vdb /kdump/mnt/srv ext4 rw 0 0"], "KDUMP_SAVEDIR='/srv/no dumps'\n")
+        self.assertEqual(len(ran), 1)
+        self.assertIn(f" --output-directory /kdump/mnt/srv/no dumps/iommuscope-{STAMP} ", ran[0])
+        self.assertNotIn("not found", said)
 
     def test_suse_until_1_0(self):
         """Numbered places, and a configuration elsewhere."""
