@@ -7,9 +7,12 @@ internal import RemappingState
 extension LinuxIOMMU {
   /// Reads everything that the kernel held about its remapping units.
   ///
+  /// - Parameter hostAddressWidth: bits, where somebody read them before from a log that is left out.
   /// - Throws: where not even the list of units can be read; whatever else cannot be read becomes
   ///   one of `problems`.
-  public init(reading image: KernelImage) throws(KernelError) {
+  public init(
+    reading image: KernelImage, hostAddressWidth known: Int? = nil
+  ) throws(KernelError) {
     let log = ProblemLog()
     let tree = PCITree(image, log)
     var names = DeviceNames(image, log)
@@ -41,7 +44,7 @@ extension LinuxIOMMU {
       names)
     memoryMap = MemoryMapReader(image: image, log: log).regions()
     interruptSources = InterruptSourceReader(image: image).sources()
-    hostAddressWidth = HostAddressWidth(image: image, log: log).bits()
+    hostAddressWidth = HostAddressWidth(image: image, log: log, known: known).bits()
     handovers = HandoverReader(image: image, log: log).handovers()
     problems = log.problems
   }

@@ -24,7 +24,8 @@ extension Session {
     begin(.structures)
     progress.progress("reading the kernel's structures")
     do {
-      return KernelEvidence(image, try LinuxIOMMU(reading: image))
+      return KernelEvidence(
+        image, try LinuxIOMMU(reading: image, hostAddressWidth: dump.extract?.hostAddressWidth))
     } catch {
       throw SessionError(request.name, .units(error, missing: dump.obstacles))
     }

@@ -6,6 +6,7 @@ public import Evidence
 internal import Files
 internal import Inputs
 internal import KernelImage
+internal import LinuxIOMMU
 public import Memory
 internal import RemappingState
 
@@ -128,8 +129,10 @@ public struct Session {
     do {
       let writer = ExtractWriter(
         dump, frames: (recorder?.record ?? []).lazy.map(\.frame),
-        symbols: kernel.image.symbols.addresses, purposes: recorder?.firstPurposes ?? [:],
-        redaction: redaction)
+        symbols: kernel.image.symbols.addresses,
+        facts: redaction == nil
+          ? [:] : ExtractNote.facts(hostAddressWidth: kernel.structures.hostAddressWidth),
+        purposes: recorder?.firstPurposes ?? [:], redaction: redaction)
       let size = try writer.write(to: path, compressed: compressed)
       return (writer.manifest, writer.redacted, size)
     } catch {

@@ -86,6 +86,12 @@ struct RedactTests {
     let json = SampleTests.run(["report", path("first"), "--format", "json"]).output
     #expect(json.contains("\"panic\": null"))
     #expect(json.contains("\"commandLine\": null"))
+    // The width of host addresses came from the log, too, and is not private: the note keeps it.
+    let whole = SampleTests.run(["report", path("original"), "--format", "json"]).output
+    let width = try #require(
+      whole.split(separator: "\n").first { $0.contains("\"hostAddressWidth\": ") })
+    #expect(json.contains(width))
+    #expect(!json.contains("host address width"))
     for key in ["\"contexts\": [", "\"domains\": ["] { #expect(json.contains(key)) }
     func tables(_ path: String) -> String {
       SampleTests.run(["tables", path, "--format", "ndjson"]).output.split(separator: "\n")

@@ -66,6 +66,16 @@ public struct ExtractNote: Hashable, Sendable {
   /// Whatever else the writer wants to keep; keys without spaces.
   public var facts: [String: String] = [:]
 
+  private static let hostAddressWidth = "host-address-width"
+
+  /// What the log tells that every walk needs, for an extract without the log's text.
+  public static func facts(hostAddressWidth bits: Int?) -> [String: String] {
+    bits.map { [hostAddressWidth: String($0)] } ?? [:]
+  }
+
+  /// Bits of host physical addresses, where the writer kept them.
+  public var hostAddressWidth: Int? { facts[Self.hostAddressWidth].flatMap { Int($0) } }
+
   init() {}
 
   /// The note's text; equal notes give equal bytes.

@@ -8,6 +8,8 @@ internal import RemappingState
 struct HostAddressWidth {
   let image: KernelImage
   let log: ProblemLog
+  /// What is told before anything is read.
+  var known: Int?
 
   /// The width that a unit holds pointers against, in bits; `nil` if nothing tells.
   ///
@@ -17,7 +19,9 @@ struct HostAddressWidth {
   ///
   /// Source: drivers/iommu/intel/dmar.c, `parse_dmar_table`; arch/x86/kernel/cpu/common.c,
   /// `get_cpu_address_sizes`.
-  func bits() -> Int? { (logged() ?? processor()).flatMap { Self.isPlausible($0) ? $0 : nil } }
+  func bits() -> Int? {
+    (known ?? logged() ?? processor()).flatMap { Self.isPlausible($0) ? $0 : nil }
+  }
 
   /// x86 has had 36 bits since the first of its units, and page tables hold 52.
   private static func isPlausible(_ bits: Int) -> Bool { (32...64).contains(bits) }
