@@ -10,7 +10,7 @@ public enum OutputFolder {
     for piece in path.split(separator: "/", omittingEmptySubsequences: false) {
       part += piece
       // The path is a terminated string for the length of the call.
-      if !part.isEmpty, unsafe mkdir(part, 0o755) != 0, errno != EEXIST, errno != EROFS {
+      if !part.isEmpty, unsafe mkdir(part, 0o755) != 0, errno != EEXIST {
         throw .system(path, .write)
       }
       part += "/"
