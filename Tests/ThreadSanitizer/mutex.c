@@ -19,12 +19,17 @@
 __attribute__((weak)) void __tsan_acquire(void *address);
 __attribute__((weak)) void __tsan_release(void *address);
 
+// As Swift spells them.
+#define LOCK_SLOW "$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF"
+#define TRY_LOCK_SLOW "$s15Synchronization12_MutexHandleV12_tryLockSlowSbyF"
+#define UNLOCK_SLOW "$s15Synchronization12_MutexHandleV11_unlockSlowyyF"
+
 // _MutexHandle._lockSlow(_: UInt32)
-SWIFT void lock_slow(uint32_t own, SELF void *handle) __asm__("$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF");
+SWIFT void lock_slow(uint32_t own, SELF void *handle) __asm__(LOCK_SLOW);
 // _MutexHandle._tryLockSlow() -> Bool
-SWIFT _Bool try_lock_slow(SELF void *handle) __asm__("$s15Synchronization12_MutexHandleV12_tryLockSlowSbyF");
+SWIFT _Bool try_lock_slow(SELF void *handle) __asm__(TRY_LOCK_SLOW);
 // _MutexHandle._unlockSlow()
-SWIFT void unlock_slow(SELF void *handle) __asm__("$s15Synchronization12_MutexHandleV11_unlockSlowyyF");
+SWIFT void unlock_slow(SELF void *handle) __asm__(UNLOCK_SLOW);
 
 // The library's own function of that name; without it, nothing that follows would be true.
 static void *next(const char *name) {
@@ -34,13 +39,13 @@ static void *next(const char *name) {
 }
 
 SWIFT void lock_slow(uint32_t own, SELF void *handle) {
-  SWIFT void (*real)(uint32_t, SELF void *) = next("$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF");
+  SWIFT void (*real)(uint32_t, SELF void *) = next(LOCK_SLOW);
   real(own, handle);
   if (__tsan_acquire) __tsan_acquire(handle);
 }
 
 SWIFT _Bool try_lock_slow(SELF void *handle) {
-  SWIFT _Bool (*real)(SELF void *) = next("$s15Synchronization12_MutexHandleV12_tryLockSlowSbyF");
+  SWIFT _Bool (*real)(SELF void *) = next(TRY_LOCK_SLOW);
   _Bool isTaken = real(handle);
   if (isTaken && __tsan_acquire) __tsan_acquire(handle);
   return isTaken;
@@ -48,6 +53,6 @@ SWIFT _Bool try_lock_slow(SELF void *handle) {
 
 SWIFT void unlock_slow(SELF void *handle) {
   if (__tsan_release) __tsan_release(handle);
-  SWIFT void (*real)(SELF void *) = next("$s15Synchronization12_MutexHandleV11_unlockSlowyyF");
+  SWIFT void (*real)(SELF void *) = next(UNLOCK_SLOW);
   real(handle);
 }
