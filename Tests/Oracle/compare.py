@@ -174,6 +174,8 @@ def compare_console(result, report, lines):
         regions[int(group)] = (members, found)
     # Kernels before 4.20 have no such file; they attach devices when a driver first maps something, and list no floppy's region.
     has_types = not groups or any(row["type"] for row in groups.values())
+    # Those before 4.11 do not list the regions either; since then every group has the range of the MSIs.
+    has_regions = has_types or any(found for _, found in regions.values())
     unplugged = set()
     for device in groups:
         if not any(row["device"] == device for row in report["devices"]) and not any(row["device"] == device for row in report["contexts"]):
@@ -219,6 +221,9 @@ def compare_console(result, report, lines):
         if row["type"] == "dma" and groups.get(device, {}).get("type") == "dma-fq":
             row["type"] = "dma (console: dma-fq)"
     result.pair("groups", ours, {device: row for device, row in groups.items() if device not in unplugged}, "group of")
+    if not has_regions:
+        result.explain("the kernel lists no reserved regions: those of the report are not compared with the console")
+        regions = {}
     for group, (members, found) in sorted(regions.items()):
         members = [device for device in members if device not in unplugged or result.incomplete]
         if not members:

@@ -207,6 +207,19 @@ class Compare(unittest.TestCase):
             compare.compare_console(result, self.report, lines)
             self.assertEqual(len(result.unexplained), wrong, (driver, kind, result.unexplained))
 
+    def test_kernels_that_list_no_regions(self):
+        """Before 4.11 there is no such file for any group; a kernel with types has it, and an empty one is a difference."""
+        msi = {"kind": "msi", "base": "0xfee00000", "end": "0xfeefffff", "devices": ["0000:00:02.0"]}
+        other = "LAB: group 1 type= devs=0000:00:03.0  resv=0x00000000fee00000 0x00000000feefffff msi;"
+        for kind, more, wrong in (("", [], 0), ("DMA", [], 1), ("", [other], 1)):
+            self.report["units"][0]["domainIDs"] = {"used": [7]}
+            self.report["domains"][0]["type"] = kind.lower() or None
+            self.report["reservedRegions"] = [msi]
+            self.report["devices"] = self.report["devices"][:1]
+            result = compare.Result(10, False)
+            compare.compare_console(result, self.report, [f"LAB: group 0 type={kind} devs=0000:00:02.0  resv=", *more])
+            self.assertEqual(sum("msi 0xfee00000-0xfeefffff only in the report" in text for text in result.unexplained), wrong, (kind, more))
+
     def test_console_of_the_first_kernel_only(self):
         with tempfile.NamedTemporaryFile("w", suffix=".log") as file:
             file.write("LAB: boot A\nLAB: group 0 type=DMA devs=0000:00:02.0  resv=\nLAB: boot B\nLAB: group 9 type=DMA devs=x  resv=\n")
