@@ -189,9 +189,11 @@ public struct UnitExplainer {
       device = function(UInt16(truncatingIfNeeded: detail))
     }
     // What is in front of the head was fetched already; that is what waits for an answer.
-    let waiting = [UnitMessage.DescriptorPlace.prior, .head].compactMap {
-      record.descriptors[$0].map { InvalidationDescriptor(words: $0) }
-    }.first { $0.type == .deviceTLB || $0.type == .pasidDeviceTLB }
+    let places: [UnitMessage.DescriptorPlace] = [.prior, .head]
+    let descriptors = places.compactMap { record.descriptors[$0] }.map {
+      InvalidationDescriptor(words: $0)
+    }
+    let waiting = descriptors.first { $0.type == .deviceTLB || $0.type == .pasidDeviceTLB }
     device = device ?? waiting?.sourceID.map { function($0) }
     result.device = device
     result.iova = waiting?.address

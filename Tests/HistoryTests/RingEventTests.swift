@@ -205,7 +205,8 @@ struct RingEventTests {
     #expect(ring.problems == [])
     #expect(ring.events.map(\.text) == Self.samples.map(\.text))
     #expect(ring.events.map(\.name) == Self.formats.map(\.name))
-    #expect(ring.events.map(\.time) == (1...7).map { 1_000_000 + 10 * UInt64($0) })
+    let times: [UInt64] = (1...7).map { 1_000_000 + 10 * $0 }
+    #expect(ring.events.map(\.time) == times)
     #expect(ring.events.allSatisfy { $0.process == 77 && $0.cpu == 0 && $0.system == "iommu" })
     #expect(ring.events[0].iova == 0x1000)
     #expect(ring.events[0].physical == 0x8000)

@@ -94,9 +94,10 @@ public struct BTFBuilder: Sendable {
     let header: UInt32 = kindLayouts.isEmpty ? 24 : 32
     var result: [UInt8] = [0x9f, 0xeb, 1, 0]
     let layouts: [UInt8] = kindLayouts.flatMap { [$0.once, $0.each, 0, 0] as [UInt8] }
-    let words: [UInt32] =
-      [header, 0, UInt32(types.count), UInt32(types.count + layouts.count), UInt32(strings.count)]
-      + (kindLayouts.isEmpty ? [] : [UInt32(types.count), UInt32(layouts.count)])
+    var words = [
+      header, 0, UInt32(types.count), UInt32(types.count + layouts.count), UInt32(strings.count),
+    ]
+    if !kindLayouts.isEmpty { words += [UInt32(types.count), UInt32(layouts.count)] }
     for word in words { result += Self.bytes(word) }
     return result + types + layouts + strings
   }

@@ -19,7 +19,8 @@ struct WorkersTests {
   @Test(arguments: [-1, 0, 1, 1 << 16, 1 << 16 + 7, 1_000_003])
   func rangesMakeUpAllNumbers(_ count: Int) {
     let ranges = Workers.ranges(of: count)
-    #expect(ranges.flatMap { Array($0) } == Array(0..<max(0, count)))
+    let numbers: [Int] = ranges.flatMap(\.self)
+    #expect(numbers == Array(0..<max(0, count)))
     #expect(Workers.mapRanges(count) { $0.reduce(0, +) } == ranges.map { $0.reduce(0, +) })
   }
 }

@@ -55,15 +55,19 @@ struct PageSetTests {
 
   /// Where bits would be larger than ranges, or cannot tell them, there is no such set.
   @Test func refusesWhatBitsDoNotSuit() {
-    let few = (0..<100).map { UInt64($0) << 13...UInt64($0) << 13 | 0xfff }
-    #expect(pages(few) == nil)
-    let scattered = (0..<5000).map { UInt64($0) << 30...UInt64($0) << 30 | 0xfff }
+    func ranges(
+      _ count: UInt64, every step: UInt64, size: UInt64 = 0x1000
+    ) -> [ClosedRange<UInt64>] {
+      (0..<count).map { number in number * step...number * step + size - 1 }
+    }
+    #expect(pages(ranges(100, every: 0x2000)) == nil)
+    let scattered = ranges(5000, every: 1 << 30)
     #expect(pages(scattered) == nil)
-    let wide = (0..<5000).map { UInt64($0) << 12...UInt64($0) << 12 | 0xfff } + [~0xfff ... .max]
+    let wide = ranges(5000, every: 0x1000) + [~0xfff ... .max]
     #expect(pages(wide) == nil)
     // 5000 times the same GiB.
     #expect(pages(Array(repeating: 0...0x3fff_ffff, count: 5000)) == nil)
-    let unaligned = (0..<5000).map { UInt64($0) << 12...UInt64($0) << 12 | 0x7ff }
+    let unaligned = ranges(5000, every: 0x1000, size: 0x800)
     #expect(pages(unaligned) == nil)
   }
 }

@@ -61,11 +61,10 @@ struct NestedWalkTests {
     #expect(
       trace.ending == .mapped(PhysicalAddress(0x77_7123), pageSize: 4096, access: .all))
     // Three second-stage entries for each first-stage one, and three for the page.
-    #expect(trace.steps.map(\.stage).filter { $0 == .second }.count == 15)
-    #expect(
-      trace.steps.filter { $0.stage == .first }.map(\.entry.rawValue) == [
-        0x4_1000, 0x4_2000, 0x4_3000, 0x4_4000,
-      ])
+    let first = trace.steps.filter { $0.stage == .first }
+    let second = trace.steps.filter { $0.stage == .second }
+    #expect(second.count == 15)
+    #expect(first.map(\.entry.rawValue) == [0x4_1000, 0x4_2000, 0x4_3000, 0x4_4000])
   }
 
   @Test func aLargePageIsSplitWhereTheSecondStageChanges() {

@@ -250,7 +250,7 @@ struct RequestTests {
       access: .all)
     let cut = bounds.pieces(of: target, hasPASID: false)
     #expect(cut.map(\.obstacle) == [nil, .interruptTarget, nil])
-    #expect(cut.map(\.run.length).reduce(0, +) == 1 << 30)
+    #expect(cut.reduce(into: 0 as UInt64) { $0 += $1.run.length } == 1 << 30)
     #expect(cut.allSatisfy { $0.obstacle?.description.isEmpty != true })
     let negative = MappedRun(
       iova: IOVirtualAddress(0xffff_ffff_ffff_f000), length: 0x1000, physical: PhysicalAddress(0),
