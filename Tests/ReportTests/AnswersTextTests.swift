@@ -15,10 +15,17 @@ struct AnswersTextTests {
   private func summary(
     notJudged: [UnjudgedRule] = [], _ change: (inout RemappingState) -> Void = { _ in }
   ) throws -> String {
+    try text([.summary], notJudged: notJudged, change)
+  }
+
+  private func text(
+    _ sections: Set<ReportSection>, notJudged: [UnjudgedRule] = [],
+    _ change: (inout RemappingState) -> Void
+  ) throws -> String {
     var state = RemappingState.sample
     change(&state)
     let sink = MemorySink()
-    try TextReport(sections: [.summary]).write(
+    try TextReport(sections: sections).write(
       ReportDocument(state: state, findings: [], notJudged: notJudged), to: sink)
     return sink.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
   }
@@ -52,6 +59,36 @@ struct AnswersTextTests {
 
   @Test func nothingIsSaidWhereNothingTells() throws {
     #expect(try !summary().contains("it holds"))
+  }
+
+  /// No message is found in a log that was read, and only there.
+  @Test func aPanicThatNobodyLookedForIsNotMissing() throws {
+    func summary(_ faults: FaultSummary?) throws -> String {
+      try self.summary {
+        $0.dump.panic = nil
+        $0.faults = faults
+      }
+    }
+    #expect(try summary(FaultSummary()).contains("panic no panic message found crash"))
+    #expect(try summary(nil).contains("panic not known: no kernel log was read crash"))
+    #expect(
+      try summary(FaultSummary(problem: "page 0x1000 is not in the dump")).contains(
+        "panic no panic message in what could be read of the log crash"))
+  }
+
+  /// What a root table alone does not tell is no number.
+  @Test func aUnitThatIsOnlyARootTableHasNoCapabilities() throws {
+    let text = try text([.units]) {
+      $0.units = [
+        Unit(
+          name: "carved0", segment: 0, registerBase: PhysicalAddress(0), capability: 0,
+          extendedCapability: 0, tableMode: .legacy,
+          domainIDs: DomainIDs(supported: 0, used: nil))
+      ]
+    }
+    #expect(text.contains("base not known"))
+    #expect(text.contains("capabilities not known"))
+    #expect(text.contains("domain-ids not known"))
   }
 
   @Test func faultsOfTheLogAreCounted() throws {

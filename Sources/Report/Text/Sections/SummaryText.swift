@@ -19,7 +19,7 @@ struct SummaryText {
     if let buildID = dump.buildID { kernel += ", build id \(buildID)" }
     if let offset = dump.kaslrOffset { kernel += ", moved by \(offset)" }
     try page.field("kernel", kernel)
-    try page.field("panic", dump.panic ?? "no panic message found")
+    try page.field("panic", dump.panic ?? noPanic)
     try page.field("crash time", dump.crashTime.map(Quantity.time) ?? "unknown")
     try page.field("types from", types(dump.typesFrom))
     if let startUp = state.startUp { try write(startUp, to: page) }
@@ -77,6 +77,13 @@ struct SummaryText {
             : "of " + page.list(users.map { "\($0.device) (domain-id \($0.domainID))" })))
     }
     try page.cut(handover.domains.count, "domains", indent: 2)
+  }
+
+  /// Why there is no panic message: a log that nobody read is not one without it.
+  private var noPanic: String {
+    guard let faults = state.faults else { return "not known: no kernel log was read" }
+    return faults.problem == nil
+      ? "no panic message found" : "no panic message in what could be read of the log"
   }
 
   /// What of the machine's memory is in the file; `nil` where nothing tells.

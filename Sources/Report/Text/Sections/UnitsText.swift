@@ -66,10 +66,14 @@ struct UnitsText {
     func field(_ label: String, _ value: String) throws(OutputError) {
       try page.field(label, value, indent: 4)
     }
-    try field("registers", "segment \(unit.segment), base \(unit.registerBase)")
+    // A root that was found by its shape, or given, tells nothing of its unit.
+    let base = unit.registerBase.rawValue == 0 ? "not known" : "\(unit.registerBase)"
+    try field("registers", "segment \(unit.segment), base \(base)")
+    let isKnown = unit.capability.rawValue != 0 || unit.extendedCapability.rawValue != 0
     try field(
-      "capabilities", "CAP \(unit.capability), ECAP \(unit.extendedCapability)")
-    if unit.capability.rawValue != 0 || unit.extendedCapability.rawValue != 0 {
+      "capabilities",
+      isKnown ? "CAP \(unit.capability), ECAP \(unit.extendedCapability)" : "not known")
+    if isKnown {
       for group in CapabilityWords(unit).groups {
         try field("  " + group.label, group.words.joined(separator: ", "))
       }
@@ -129,7 +133,10 @@ struct UnitsText {
   }
 
   private func domainIDs(_ ids: DomainIDs, _ page: TextPage) -> String {
-    guard let used = ids.used else { return "\(ids.supported) supported, used ones unreadable" }
+    guard let used = ids.used else {
+      return ids.supported == 0
+        ? "not known" : "\(ids.supported) supported, used ones unreadable"
+    }
     return "\(used.count) of \(ids.supported) used: \(page.list(Quantity.ranges(used)))"
   }
 }
