@@ -203,8 +203,12 @@ install: $(STATIC)
 	install -D -m 755 $(STATIC) $(DESTDIR)$(PREFIX)/bin/iommuscope
 	@$(MAKE) --no-print-directory install-data PROGRAM=$(STATIC)
 
-# Manual pages and completions; PROGRAM prints the completions.
+# Manual pages, completions, and what a crash kernel needs; PROGRAM prints the completions.
+KDUMP = $(DESTDIR)$(PREFIX)/share/iommuscope/kdump
 install-data:
+	install -D -m 755 -t $(KDUMP) integrations/kdump/iommuscope-kdump-capture
+	install -D -m 755 -t $(KDUMP)/99iommuscope integrations/kdump/99iommuscope/module-setup.sh
+	install -D -m 644 -t $(KDUMP) integrations/kdump/README.md integrations/kdump/kdump-tools-iommuscope.conf
 	for page in man/*.[157]; do \
 	  install -D -m 644 $$page \
 	    $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DumpFile
-internal import Evidence
 internal import Faults
 internal import KernelImage
 internal import Memory
@@ -11,9 +10,9 @@ internal import RemappingState
 enum KernelAccount {
   /// Adds the account to a state.
   ///
-  /// Nothing is added where no kernel is known, and so it stays unknown.
-  static func add(to state: inout RemappingState, from kernel: KernelEvidence?) {
-    guard let image = kernel?.image else { return }
+  /// Nothing is added where no log is known, and so it stays unknown.
+  static func add(to state: inout RemappingState, from log: KernelImage?) {
+    guard let image = log else { return }
     var messages: [LogMessage] = []
     var problem: String?
     do {

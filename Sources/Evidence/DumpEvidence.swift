@@ -17,6 +17,9 @@ public struct DumpEvidence {
   public var memory: any PhysicalMemory
   /// `nil` where the kernel's structures were not, or could not be, read.
   public var kernel: KernelEvidence?
+  /// What the kernel's log is read with, which is more often there than its structures; `nil` where
+  /// nobody looked for a kernel.
+  public var log: KernelImage?
   /// The run that pays for what is read.
   public let work: WorkBudget
   private var lazyIndex = LazyEvidenceIndex()
@@ -24,11 +27,12 @@ public struct DumpEvidence {
 
   public init(
     state: RemappingState, memory: any PhysicalMemory, kernel: KernelEvidence? = nil,
-    work: WorkBudget = WorkBudget()
+    log: KernelImage? = nil, work: WorkBudget = WorkBudget()
   ) {
     self.state = state
     self.memory = memory
     self.kernel = kernel
+    self.log = kernel?.image ?? log
     self.work = work
   }
 

@@ -5,8 +5,8 @@
 /// A structure or member that does not exist is an answer (`nil`), not an error: kernel variants
 /// are told apart by it.
 public protocol TypeSource: AnyObject {
-  /// Where the layouts come from.
-  var origin: TypeOrigin { get }
+  /// Where the layouts come from; `nil` for the few that VMCOREINFO notes.
+  var origin: TypeOrigin? { get }
 
   /// The complete definition of `struct name` or `union name`, or `nil`.
   ///

@@ -24,19 +24,20 @@ extension Session {
     below roots: [RootTable], asking names: Set<String>
   ) throws(SessionError) -> DumpEvidence {
     guard roots.isEmpty else { return evidence(below: roots) }
+    var log: KernelImage?
     do {
-      return evidence(from: try kernel(asking: names))
+      return evidence(from: try kernel(asking: names, log: &log))
     } catch {
       // Whoever names symbols or types wants to know that they do not fit.
       guard request.vmlinux == nil, request.symbols == nil else { throw error }
-      if let evidence = evidence(belowRegisters: error) { return evidence }
+      if let evidence = evidence(belowRegisters: error, log) { return evidence }
       let carved = carvedRoots()
       guard !carved.isEmpty else { throw error }
       var evidence = evidence(
         below: carved.map {
           RootTable(
             address: $0.address, mode: $0.mode == .legacy ? .legacy : .scalable, origin: .carved)
-        })
+        }, log)
       progress.warning(
         "the kernel's structures cannot be read (\(error)); "
           + "root tables were found by their shape instead")
@@ -50,10 +51,12 @@ extension Session {
 
   /// The state below the root tables that the units' own registers point to; `nil` where nobody gave
   /// registers, or none of them has a root table.
-  private func evidence(belowRegisters error: SessionError) -> DumpEvidence? {
+  private func evidence(
+    belowRegisters error: SessionError, _ log: KernelImage?
+  ) -> DumpEvidence? {
     let roots = request.registers.compactMap(\.givenRoot)
     guard !roots.isEmpty else { return nil }
-    var evidence = evidence(below: roots)
+    var evidence = evidence(below: roots, log)
     let words = "root tables were taken from the registers that were given"
     progress.warning("the kernel's structures cannot be read (\(error)); \(words) instead")
     evidence.state.observations.insert(
@@ -80,11 +83,13 @@ extension Session {
     return DumpEvidence(state: withObstacles(state), memory: memory, kernel: kernel, work: work)
   }
 
-  /// The state that root tables alone tell.
-  private func evidence(below roots: [RootTable]) -> DumpEvidence {
+  /// The state that root tables alone tell, and what the kernel's log says of its end.
+  private func evidence(below roots: [RootTable], _ log: KernelImage? = nil) -> DumpEvidence {
     progress.progress("walking the tables")
-    let state = RemappingState(symbollessSummary, memory: memory, roots: roots, work: work)
-    return DumpEvidence(state: withObstacles(state), memory: memory, work: work)
+    var summary = symbollessSummary
+    summary.panic = log?.panicMessage()
+    let state = RemappingState(summary, memory: memory, roots: roots, work: work)
+    return DumpEvidence(state: withObstacles(state), memory: memory, log: log, work: work)
   }
 
   /// What the file lacks comes first.
@@ -111,7 +116,7 @@ extension Session {
   private func summary(of image: KernelImage) -> DumpSummary {
     DumpSummary(
       file: request.name, format: dump.format.rawValue, release: image.info.release ?? dump.release,
-      buildID: image.info.buildID, typesFrom: image.types.origin.rawValue,
+      buildID: image.info.buildID, typesFrom: image.types.origin?.rawValue,
       kaslrOffset: image.info.kernelOffset.map { HexWord($0) }, panic: image.panicMessage(),
       crashTime: image.info.crashTime, contents: contents, dumpLevel: dump.dumpLevel)
   }

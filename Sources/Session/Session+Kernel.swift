@@ -18,7 +18,18 @@ extension Session {
   ///
   /// - Parameter names: every symbol that will be looked for in the image; the others are left out.
   public func kernel(asking names: Set<String>) throws(SessionError) -> KernelEvidence {
-    let image = try image(asking: names)
+    var log: KernelImage?
+    return try kernel(asking: names, log: &log)
+  }
+
+  /// The same.
+  ///
+  /// - Parameter log: becomes what the kernel's log can be read with, as far as the search came.
+  func kernel(
+    asking names: Set<String>, log: inout KernelImage?
+  ) throws(SessionError) -> KernelEvidence {
+    let image = try image(asking: names, log: &log)
+    log = image
     begin(.log)
     image.readLog()
     begin(.structures)
@@ -31,7 +42,9 @@ extension Session {
     }
   }
 
-  private func image(asking names: Set<String>) throws(SessionError) -> KernelImage {
+  private func image(
+    asking names: Set<String>, log: inout KernelImage?
+  ) throws(SessionError) -> KernelImage {
     var info = VMCoreInfo(vmcoreinfo)
     if let pageSize = info.pageSize, pageSize != UInt64(Page.size) {
       throw SessionError(request.name, .pageSize(pageSize))
@@ -46,6 +59,9 @@ extension Session {
     let reader = KernelReader(memory, space)
     var search = VMLinuxSearch(request, info: info, reader: reader, progress: progress)
     begin(.symbols)
+    // VMCOREINFO has the symbols of the log, too.
+    log = KernelImage(
+      noting: info, reader: reader, symbols: SymbolTable([:], origin: .kallsyms), work: work)
     let symbols = try symbols(names, info: &info, reader: reader, &search)
     if symbols.origin == .kallsyms { search.symbols = symbols }
     var remark: String?
@@ -54,6 +70,7 @@ extension Session {
     } catch {
       remark = "the direct map's base could not be read, the usual one is assumed: \(error)"
     }
+    log = KernelImage(noting: info, reader: reader, symbols: symbols, work: work)
     begin(.types)
     let types = try types(info: info, symbols: symbols, reader: reader, &search)
     if let remark { progress.warning(remark) }

@@ -8,7 +8,7 @@ public import KernelTypes
 /// `pci_dev *self`, `char name[13]`, `u64 pfns[]`, `u8 ignored:1`. `@ other` puts a member where
 /// another one starts, as a union does; `@ 40` puts it at an offset.
 public final class FixtureTypes: TypeSource {
-  public let origin = TypeOrigin.btf
+  public let origin: TypeOrigin? = .btf
   public var enumerators: [String: Int64] = [:]
   private var layouts: [String: StructLayout] = [:]
   private var alignments: [String: Int] = [:]

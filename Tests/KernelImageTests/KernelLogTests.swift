@@ -2,6 +2,7 @@
 
 import KernelFixtures
 import KernelImage
+import KernelTypes
 import Memory
 import Testing
 
@@ -37,6 +38,50 @@ struct KernelLogTests {
     #expect(seen.first?.sequence == 2)
     #expect(seen.first?.time == 2000)
     #expect(seen.first?.level == 2)
+  }
+
+  /// What VMCOREINFO notes of the ring is enough for all but the level of a message.
+  @Test func theNoteDescribesTheRing() throws {
+    _ = kernel.makeLog(messages(12), sizeBits: 8)
+    let image = kernel.image()
+    for (structure, members) in [
+      ("printk_ringbuffer", ["desc_ring", "text_data_ring"]),
+      ("prb_desc_ring", ["count_bits", "descs", "infos", "head_id"]),
+      ("prb_desc", ["state_var", "text_blk_lpos"]), ("prb_data_blk_lpos", ["begin", "next"]),
+      ("printk_info", ["seq", "ts_nsec", "text_len"]), ("prb_data_ring", ["size_bits", "data"]),
+    ] {
+      let layout = try image.requiredStructure(structure)
+      kernel.notes.append("SIZE(\(structure))=\(layout.byteCount)")
+      for member in members {
+        let offset = try #require(layout.members[member]).offset
+        kernel.notes.append("OFFSET(\(structure).\(member))=\(offset)")
+      }
+    }
+    func read(_ notes: [String]) throws -> [LogMessage] {
+      let noted = KernelImage(
+        noting: VMCoreInfo(Array(notes.joined(separator: "\n").utf8)), reader: image.reader,
+        symbols: image.symbols, work: WorkBudget())
+      var found: [LogMessage] = []
+      try noted.messages { found.append($0) }
+      return found
+    }
+    var expected: [LogMessage] = []
+    try image.messages { message in
+      var message = message
+      message.level = 4
+      expected.append(message)
+    }
+    #expect(expected.count > 6)
+    #expect(try read(kernel.notes) == expected)
+    // A note that lacks a line makes an error, one that lies at most other messages.
+    for line in kernel.notes {
+      for lie in ["-1", "4095", "x", "99999999999"] {
+        _ = try? read(kernel.notes.map { $0 == line ? "\(line.prefix { $0 != "=" })=\(lie)" : $0 })
+      }
+    }
+    for line in kernel.notes {
+      #expect(throws: KernelError.self, "\(line)") { try read(kernel.notes.filter { $0 != line }) }
+    }
   }
 
   /// Every length makes the ring's end fall somewhere else in a block.

@@ -24,15 +24,13 @@ enum DumpJudge {
     do {
       let request = try input.request(files)
       let session = try Session(request, progress: progress)
-      guard let kernel = try? session.kernel(asking: VerbNeeds.symbols) else {
-        let evidence = try session.evidence(below: [], asking: VerbNeeds.symbols)
-        return SurveyedDump(
-          file: name, parts: parts, state: evidence.state,
-          findings: Audit.findings(of: evidence.state), forecast: nil)
-      }
-      var evidence = session.evidence(from: kernel)
-      KernelAccount.add(to: &evidence.state, from: kernel)
+      var evidence = try session.evidence(below: [], asking: VerbNeeds.symbols)
+      KernelAccount.add(to: &evidence.state, from: evidence.log)
       let findings = Audit.findings(of: evidence.state)
+      guard let kernel = evidence.kernel else {
+        return SurveyedDump(
+          file: name, parts: parts, state: evidence.state, findings: findings, forecast: nil)
+      }
       var facts = MachineFacts(reading: kernel, memory: session.memory)
       let memory = facts.crashKernelMemory
       facts.takeCommandLine(

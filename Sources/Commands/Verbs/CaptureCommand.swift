@@ -66,17 +66,9 @@ struct CaptureCommand: Verb {
     let request = try input.request(dumps)
     let files = try CaptureFiles(outputDirectory, keeping: request.inputs, console)
     let session = try Session(request, recording: true, progress: console)
-    var kernel: KernelEvidence?
-    var evidence: DumpEvidence
-    do {
-      let found = try session.kernel(asking: VerbNeeds.symbols)
-      kernel = found
-      evidence = session.evidence(from: found)
-    } catch {
-      // The whole line again, which falls back on root tables that are found by their shape.
-      evidence = try session.evidence(below: [], asking: VerbNeeds.symbols)
-    }
-    KernelAccount.add(to: &evidence.state, from: evidence.kernel)
+    // Falls back on root tables that are found by their shape.
+    var evidence = try session.evidence(below: [], asking: VerbNeeds.symbols)
+    KernelAccount.add(to: &evidence.state, from: evidence.log)
     evidence.state.cuts = evidence.cuts
     if registers {
       evidence.state.registers = RegisterFile.live(evidence.state.units, warn: console.warning)
@@ -92,7 +84,7 @@ struct CaptureCommand: Verb {
     }
     files.write("faults.txt") { try Self.writeFaults(evidence, to: $0) }
     files.write("report.json") { try report.writeJSON(to: $0) }
-    if let kernel {
+    if let kernel = evidence.kernel {
       files.write("inherit.json") {
         try Self.forecast(state, findings, kernel, session).writeJSON(to: $0)
       }
@@ -113,10 +105,10 @@ struct CaptureCommand: Verb {
   }
 
   private static func writeFaults(_ evidence: DumpEvidence, to sink: any ByteSink) throws {
-    guard let kernel = evidence.kernel else {
-      throw CommandFailure("the kernel's log cannot be read without its structures")
+    let log = evidence.log.map { FaultLog(reading: $0) } ?? FaultLog()
+    if let problem = log.problem, log.messages == 0 {
+      throw CommandFailure("the kernel's log cannot be read: \(problem)")
     }
-    let log = FaultLog(reading: kernel.image)
     try FaultsText(limit: 100, color: false).write(
       FaultsDocument(
         explaining: log, isGiven: false, by: FaultExplainer(evidence), evidence), to: sink)

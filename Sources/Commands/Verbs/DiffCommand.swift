@@ -116,7 +116,7 @@ struct DiffCommand: DocumentVerb {
     }
     let evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
     var state = evidence.state
-    KernelAccount.add(to: &state, from: evidence.kernel)
+    KernelAccount.add(to: &state, from: evidence.log)
     return StateDiff.Side(state, findings: Audit.findings(of: state))
   }
 }

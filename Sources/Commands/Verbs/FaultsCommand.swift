@@ -126,23 +126,15 @@ struct FaultsCommand: DocumentVerb {
   private func dumpLog(
     _ evidence: DumpEvidence, _ request: DumpRequest, _ console: Console
   ) throws -> FaultLog {
-    guard let kernel = evidence.kernel else {
-      if evidence.state.registers != nil {
-        console.warning(
-          "the kernel's log cannot be read without its structures; only the registers are explained"
-        )
-        return FaultLog()
-      }
-      throw CommandFailure(
-        "\(request.name): the kernel's log cannot be read without its structures; give the line "
-          + "with --line")
-    }
     console.progress("reading the kernel's log")
-    let log = FaultLog(reading: kernel.image)
-    if let problem = log.problem, log.messages == 0 {
-      throw CommandFailure("\(request.name): the kernel's log cannot be read: \(problem)")
+    let log = evidence.log.map { FaultLog(reading: $0) } ?? FaultLog()
+    guard let problem = log.problem, log.messages == 0 else { return log }
+    let sentence = "the kernel's log cannot be read: \(problem)"
+    if evidence.kernel == nil, evidence.state.registers != nil {
+      console.warning("\(sentence); only the registers are explained")
+      return FaultLog()
     }
-    return log
+    throw CommandFailure("\(request.name): \(sentence); give the line with --line")
   }
 }
 

@@ -59,7 +59,7 @@ struct ReportCommand: DocumentVerb {
     }
     let request = try registers.added(to: input.request(dumps, in: environment))
     var evidence = try environment.evidence.evidence(of: request, below: [], progress: console)
-    KernelAccount.add(to: &evidence.state, from: evidence.kernel)
+    KernelAccount.add(to: &evidence.state, from: evidence.log)
     evidence.state.cuts = evidence.cuts
     var state = evidence.state
     var document = ReportDocument(

@@ -113,9 +113,11 @@ private struct LogRecordBuffer {
       level: try level(at: place), text: String(decoding: text, as: UTF8.self))
   }
 
-  /// VMCOREINFO does not describe the level, so without types it is the kernel's default, 4.
+  /// VMCOREINFO does not describe the level.
   private func level(at place: UInt32) throws(KernelError) -> Int {
-    guard let layout = form.layout, layout.has("level") else { return 4 }
+    guard let layout = form.layout, layout.has("level") else {
+      return LogMessage.usualLevel
+    }
     let record = KernelObject(image, layout, at: address(place, 0))
     return Int(truncatingIfNeeded: try record.unsigned("level"))
   }

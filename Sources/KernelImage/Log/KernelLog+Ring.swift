@@ -36,7 +36,8 @@ extension KernelImage {
     let textLength = try place(of: "text_len", in: infoLayout)
     let sequence = try place(of: "seq", in: infoLayout)
     let time = try place(of: "ts_nsec", in: infoLayout)
-    let level = try place(of: "level", in: infoLayout)
+    // VMCOREINFO, where there is nothing better, does not tell its place.
+    let level = infoLayout.has("level") ? try place(of: "level", in: infoLayout) : nil
     let idMask = (UInt64(1) << 62) - 1
     let textSize = UInt64(1) << sizeBits
     var unreadable: KernelError?
@@ -77,7 +78,9 @@ extension KernelImage {
       }
       let message = LogMessage(
         sequence: try info.unsigned(sequence), time: try info.unsigned(time),
-        level: Int(truncatingIfNeeded: try info.unsigned(level)),
+        level: try level.map { (place) throws(KernelError) in
+          Int(truncatingIfNeeded: try info.unsigned(place))
+        } ?? LogMessage.usualLevel,
         text: String(decoding: bytes, as: UTF8.self))
       guard body(message) else { return }
     }

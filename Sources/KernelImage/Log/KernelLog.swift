@@ -11,6 +11,9 @@ public struct LogMessage: Hashable, Sendable {
   /// 0 (emergency) … 7 (debug).
   public var level: Int
   public var text: String
+
+  /// The level of messages that name none, by default; `MESSAGE_LOGLEVEL_DEFAULT`.
+  static let usualLevel = 4
 }
 
 /// A kernel's log as far as it could be read.

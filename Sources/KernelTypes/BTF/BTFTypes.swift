@@ -19,7 +19,7 @@ public final class BTFTypes: TypeSource {
     graph = try BTFGraph(bytes)
   }
 
-  public var origin: TypeOrigin { .btf }
+  public var origin: TypeOrigin? { .btf }
 
   /// Number of types, with the implied type 0 (`void`).
   public var typeCount: Int { graph.offsets.count }

@@ -38,7 +38,7 @@ public final class DWARFTypes: TypeSource {
     wanted = sources
   }
 
-  public var origin: TypeOrigin { .dwarf }
+  public var origin: TypeOrigin? { .dwarf }
 
   public func structure(named name: String) throws(TypeError) -> StructLayout? {
     if let known = firsts[name] { return known }
