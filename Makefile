@@ -5,9 +5,9 @@ SWIFT ?= swift
 CLANG ?= clang
 PREFIX ?= /usr/local
 DESTDIR ?=
-# What apt installs on Debian 12: two libraries to build with, three that are loaded when a dump
+# What apt installs on Debian 12: two libraries to build with, some that are loaded when a dump
 # needs them, and what `make check` uses (names of PCI devices in the tour among it).
-PACKAGES = libelf-dev libdw-dev zlib1g-dev liblzo2-2 libsnappy1v5 libzstd1 libdeflate0 \
+PACKAGES = libelf-dev libdw-dev zlib1g-dev liblzo2-2 libsnappy1v5 libzstd1 libdeflate0 libdebuginfod1 \
   python3-jsonschema man-db binutils pci.ids
 
 RELEASE = .build/release/iommuscope

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,12 +74,43 @@ static void fail(const char *reason) {
   tell(&message, -1);
 }
 
+// Where the stopped download was written to: a file beside the one that it would have become.
+static char stopped_download[PATH_MAX];
+
+// Finds it among the open files, before the library closes and removes it.
+static void note_download(void) {
+  if (stopped_download[0] != '\0') return;
+  for (int descriptor = 3; descriptor < 256; descriptor++) {
+    char link[32];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, stopped_download, sizeof stopped_download - 1);
+    stopped_download[length > 0 ? length : 0] = '\0';
+    if (strstr(stopped_download, "/debuginfo.") != NULL) return;
+  }
+  stopped_download[0] = '\0';
+}
+
+// A download that was stopped counts as one that no server has: the library keeps an empty file in its place,
+// and for ten minutes would not ask again. Source: debuginfod/debuginfod-client.c, debuginfod_query_server.
+static void forget_miss(void) {
+  char *suffix = strrchr(stopped_download, '.');
+  if (suffix == NULL) return;
+  *suffix = '\0';
+  struct stat status;
+  if (lstat(stopped_download, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0)
+    unlink(stopped_download);
+  stopped_download[0] = '\0';
+}
+
 // Called while a download goes on; anything but 0 stops it.
 static int on_progress(void *client, long done, long whole) {
   (void)client;
   struct pollfd gone = {.fd = own_socket, .events = POLLIN};
   // Nobody asks while an answer is on its way, so that whatever can be read is the end.
-  if (is_stopped || (poll(&gone, 1, 0) > 0 && gone.revents != 0)) return 1;
+  if (is_stopped || (poll(&gone, 1, 0) > 0 && gone.revents != 0)) {
+    note_download();
+    return 1;
+  }
   struct debuginfod_message message = {
       .kind = DEBUGINFOD_PROGRESS, .done = done, .whole = whole, .descriptor = -1};
   tell(&message, -1);
@@ -109,6 +141,7 @@ static void fetch(const char *build_id) {
   char *path = NULL;
   // A length of 0 says that the id is text.
   int result = find(client, (const unsigned char *)build_id, 0, &path);
+  if (result < 0) forget_miss();
   if (result >= 0) {
     struct debuginfod_message message = {.kind = DEBUGINFOD_FOUND, .descriptor = -1};
     snprintf(message.text, sizeof message.text, "%s", path != NULL ? path : "debuginfod");

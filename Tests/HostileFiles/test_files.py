@@ -6,7 +6,10 @@ Files that change, lie or block, and outputs that end: what the whole program do
 ends in one sentence and the right status, with no half file left.
 """
 
+import ctypes
 import fcntl
+import glob
+import http.server
 import os
 import re
 import shutil
@@ -273,6 +276,59 @@ class Files(unittest.TestCase):
             result = run("capture", SAMPLE, "--output-directory", folder)
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual(len(os.listdir(folder)), 5)
+
+    def test_a_download_that_is_stopped(self):
+        """Nothing stays in the cache, neither a part of the file nor that no server has it: the next run asks again."""
+        try:
+            ctypes.CDLL("libdebuginfod.so.1")
+        except OSError:
+            self.skipTest("libdebuginfod1 is not installed")
+        with open(SAMPLE, "rb") as file:
+            data = file.read()
+        with open(self.path, "wb") as file:
+            file.write(data.replace(b"\x9f\xeb\x01\x00\x18\x00\x00\x00", bytes(8)))
+        asked = []
+
+        class Slow(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                asked.append(self.path)
+                self.send_response(200)
+                self.send_header("Content-Length", str(1 << 30))
+                self.end_headers()
+                try:
+                    while True:
+                        self.wfile.write(bytes(1 << 16))
+                        time.sleep(0.05)
+                except OSError:
+                    pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            cache = os.path.join(self.folder.name, "cache")
+            environment = {
+                **os.environ,
+                "DEBUGINFOD_URLS": f"http://127.0.0.1:{server.server_port}",
+                "DEBUGINFOD_CACHE_PATH": cache,
+            }
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before = len(asked)
+                with subprocess.Popen(
+                    [PROGRAM, "report", self.path], env=environment, stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                ) as process:
+                    deadline = time.monotonic() + 30
+                    while time.monotonic() < deadline and not glob.glob(cache + "/*/debuginfo.*"):
+                        time.sleep(0.01)
+                    time.sleep(0.3)
+                    process.send_signal(number)
+                    process.wait(timeout=30)
+                self.assertEqual(process.returncode, -number)
+                self.assertGreater(len(asked), before, "a server is asked again")
+                self.assertEqual(glob.glob(cache + "/*/*"), [])
+            server.shutdown()
 
     def test_what_has_no_size(self):
         for name in ("/dev/null", "/dev/zero", "/dev/tty"):

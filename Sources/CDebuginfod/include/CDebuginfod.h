@@ -8,7 +8,7 @@
 //
 // The other process is made before anything is read and before other threads exist. It ends with this
 // one. A download that is not finished leaves nothing: libdebuginfod is told to stop, and removes what
-// there is of it.
+// there is of it; that it then takes the file for one that no server has, is undone.
 
 enum debuginfod_kind {
   // Nothing came in the time given.
