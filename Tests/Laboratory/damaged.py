@@ -56,7 +56,11 @@ print(get_dmesg(prog).decode(errors="replace"))
 
 
 def fleet():
-    path = os.path.join(HERE, "../../scripts/mutate-fleet")
+    """The module scripts/mutate-fleet, which finds its own beside itself."""
+    scripts = os.path.join(HERE, "../../scripts")
+    if scripts not in sys.path:
+        sys.path.append(scripts)
+    path = os.path.join(scripts, "mutate-fleet")
     loader = importlib.machinery.SourceFileLoader("mutate_fleet", path)
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("mutate_fleet", loader))
     loader.exec_module(module)

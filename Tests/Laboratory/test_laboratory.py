@@ -23,6 +23,7 @@ import debugfs      # noqa: E402
 import guest        # noqa: E402
 import matrix       # noqa: E402
 import past         # noqa: E402
+import damaged      # noqa: E402
 import support      # noqa: E402
 import takeover     # noqa: E402
 import torn         # noqa: E402
@@ -545,6 +546,13 @@ class Debugfs(unittest.TestCase):
         self.assertEqual(len(list(debugfs.differences(ours["a"], [" Base: 0x2000\tHead: 12\tTail: 12", "x"]))), 1)
         self.assertEqual(len(list(debugfs.differences(["y"], ["y", "z"]))), 1)
         self.assertFalse(debugfs.same("a?b", "axb"))
+
+
+
+class Damage(unittest.TestCase):
+    def test_the_ways_of_damage_are_those_of_the_fleet(self):
+        fleet = damaged.fleet()
+        self.assertEqual((fleet.PAGE, len(fleet.VERBS)), (4096, 7))
 
 
 if __name__ == "__main__":
