@@ -23,4 +23,15 @@ struct LiveRegisterTests {
       #expect(warning.hasPrefix("\(unit.name): its registers cannot be read: /dev/mem"))
     }
   }
+
+  /// A unit that is only a root table in memory has no place; what lies at 0 are no registers.
+  @Test func `no registers are read where nothing tells their place`() {
+    let unit = Unit(
+      name: "carved0", segment: 0, registerBase: 0, capability: 0, extendedCapability: 0,
+      tableMode: .legacy)
+    var warnings: [String] = []
+    #expect(RegisterFile.live([unit]) { warnings.append($0) }.isEmpty)
+    #expect(
+      warnings == ["carved0: its registers cannot be read: nothing tells where they are"])
+  }
 }

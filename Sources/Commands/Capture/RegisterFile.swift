@@ -59,8 +59,13 @@ enum RegisterFile {
   static func live(_ units: [Unit], warn: (String) -> Void) -> [UnitRegisters] {
     var result: [UnitRegisters] = []
     for unit in units {
+      let base = unit.registerBase.rawValue
+      // Of a root table that was found by its shape, nobody knows the unit; at 0 the BIOS has its vectors.
+      guard base != 0 else {
+        warn("\(unit.name): its registers cannot be read: nothing tells where they are")
+        continue
+      }
       do {
-        let base = unit.registerBase.rawValue
         var words = try DeviceMemory.words(at: base, count: 64)
         let capability = Capability(words[RegisterOffset.capability] ?? 0)
         let first = UInt64(capability.faultRecordOffset)
