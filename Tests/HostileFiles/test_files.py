@@ -318,13 +318,18 @@ class Files(unittest.TestCase):
                 with subprocess.Popen(
                     [PROGRAM, "report", self.path], env=environment, stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    # What starts in the background of a script ignores SIGINT.
+                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                 ) as process:
-                    deadline = time.monotonic() + 30
-                    while time.monotonic() < deadline and not glob.glob(cache + "/*/debuginfo.*"):
-                        time.sleep(0.01)
-                    time.sleep(0.3)
-                    process.send_signal(number)
-                    process.wait(timeout=30)
+                    try:
+                        deadline = time.monotonic() + 30
+                        while time.monotonic() < deadline and not glob.glob(cache + "/*/debuginfo.*"):
+                            time.sleep(0.01)
+                        time.sleep(0.3)
+                        process.send_signal(number)
+                        process.wait(timeout=30)
+                    finally:
+                        process.kill()
                 self.assertEqual(process.returncode, -number)
                 self.assertGreater(len(asked), before, "a server is asked again")
                 self.assertEqual(glob.glob(cache + "/*/*"), [])
