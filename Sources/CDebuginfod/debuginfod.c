@@ -141,13 +141,13 @@ static void fetch(const char *build_id) {
   char *path = NULL;
   // A length of 0 says that the id is text.
   int result = find(client, (const unsigned char *)build_id, 0, &path);
-  if (result < 0) forget_miss();
   if (result >= 0) {
     struct debuginfod_message message = {.kind = DEBUGINFOD_FOUND, .descriptor = -1};
     snprintf(message.text, sizeof message.text, "%s", path != NULL ? path : "debuginfod");
     tell(&message, result);
     close(result);
   } else {
+    forget_miss();
     fail(result == -ENOENT ? "no server of DEBUGINFOD_URLS has it" : strerror(-result));
   }
   free(path);

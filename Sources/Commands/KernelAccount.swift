@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DumpFile
+internal import Evidence
 internal import Faults
 internal import KernelImage
 internal import Memory
@@ -42,6 +43,22 @@ enum KernelAccount {
       if lines.count == 64 { break }
     }
     return lines
+  }
+}
+
+extension DumpEvidence {
+  /// What the kernel's log tells of its units.
+  ///
+  /// - Throws: where there is no log, or nothing of it can be read: that is not a log without a message.
+  func faultLog() throws(CommandFailure) -> FaultLog {
+    guard let log else {
+      throw CommandFailure("the kernel's log cannot be read: no kernel is found in the dump")
+    }
+    let read = FaultLog(reading: log)
+    if let problem = read.problem, read.messages == 0 {
+      throw CommandFailure("the kernel's log cannot be read: \(problem)")
+    }
+    return read
   }
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Evidence
 import Foundation
 import MemoryFixtures
+import RemappingState
+import StateFixtures
 import Testing
 
 @testable import Commands
@@ -49,6 +52,12 @@ struct LogWithoutTypesTests {
       #expect(run.status == .done, "\(run.errors)")
       #expect(run.output == SampleTests.run(["faults", whole]).output)
     }
+  }
+
+  /// Root tables alone, without a kernel: no log was read, and none is called empty.
+  @Test func `a log that nobody found is an error`() {
+    let evidence = DumpEvidence(state: .sample, memory: SyntheticMemory([:]))
+    #expect(throws: CommandFailure.self) { try evidence.faultLog() }
   }
 
   @Test func `a capture writes what needs no structures`() throws {

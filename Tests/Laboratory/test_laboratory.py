@@ -19,11 +19,11 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "Oracle")]
 import addresses    # noqa: E402
 import allocator    # noqa: E402
 import compare      # noqa: E402
+import damaged      # noqa: E402
 import debugfs      # noqa: E402
 import guest        # noqa: E402
 import matrix       # noqa: E402
 import past         # noqa: E402
-import damaged      # noqa: E402
 import support      # noqa: E402
 import takeover     # noqa: E402
 import torn         # noqa: E402
@@ -546,7 +546,6 @@ class Debugfs(unittest.TestCase):
         self.assertEqual(len(list(debugfs.differences(ours["a"], [" Base: 0x2000\tHead: 12\tTail: 12", "x"]))), 1)
         self.assertEqual(len(list(debugfs.differences(["y"], ["y", "z"]))), 1)
         self.assertFalse(debugfs.same("a?b", "axb"))
-
 
 
 class Damage(unittest.TestCase):

@@ -105,10 +105,7 @@ struct CaptureCommand: Verb {
   }
 
   private static func writeFaults(_ evidence: DumpEvidence, to sink: any ByteSink) throws {
-    let log = evidence.log.map { FaultLog(reading: $0) } ?? FaultLog()
-    if let problem = log.problem, log.messages == 0 {
-      throw CommandFailure("the kernel's log cannot be read: \(problem)")
-    }
+    let log = try evidence.faultLog()
     try FaultsText(limit: 100, color: false).write(
       FaultsDocument(
         explaining: log, isGiven: false, by: FaultExplainer(evidence), evidence), to: sink)

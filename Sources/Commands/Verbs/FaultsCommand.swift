@@ -127,14 +127,15 @@ struct FaultsCommand: DocumentVerb {
     _ evidence: DumpEvidence, _ request: DumpRequest, _ console: Console
   ) throws -> FaultLog {
     console.progress("reading the kernel's log")
-    let log = evidence.log.map { FaultLog(reading: $0) } ?? FaultLog()
-    guard let problem = log.problem, log.messages == 0 else { return log }
-    let sentence = "the kernel's log cannot be read: \(problem)"
-    if evidence.kernel == nil, evidence.state.registers != nil {
-      console.warning("\(sentence); only the registers are explained")
-      return FaultLog()
+    do {
+      return try evidence.faultLog()
+    } catch {
+      if evidence.kernel == nil, evidence.state.registers != nil {
+        console.warning("\(error); only the registers are explained")
+        return FaultLog()
+      }
+      throw CommandFailure("\(request.name): \(error); give the line with --line")
     }
-    throw CommandFailure("\(request.name): \(sentence); give the line with --line")
   }
 }
 
