@@ -64,7 +64,7 @@ extension TableReader.Place {
 extension UnitCapabilities {
   /// What the unit can do; where that is unknown, everything.
   init(_ unit: Unit) {
-    guard unit.capability.rawValue != 0 || unit.extendedCapability.rawValue != 0 else {
+    guard unit.isHardwareKnown else {
       self = .permissive
       return
     }

@@ -111,11 +111,6 @@ public struct KernelEvidence {
 }
 
 extension Unit {
-  /// Whether CAP and ECAP are known; they are not for roots that were carved or given.
-  public var isHardwareKnown: Bool {
-    capability.rawValue != 0 || extendedCapability.rawValue != 0
-  }
-
   /// What the unit can do; where that is unknown, everything, so that only bits count as reserved
   /// that no unit allows.
   public var yardstick: UnitCapabilities {

@@ -16,7 +16,7 @@ extension WalkedSpaces {
     _ reading: TranslationTablesReading
   ) {
     // What counts as reserved is not known for a unit of which nothing is.
-    guard unit.capability.rawValue != 0 || unit.extendedCapability.rawValue != 0 else { return }
+    guard unit.isHardwareKnown else { return }
     var spaces: [DomainKey: Set<AddressSpace>] = [:]
     for path in reading.paths {
       guard let space = path.addressSpace else { continue }

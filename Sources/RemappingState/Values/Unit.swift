@@ -84,6 +84,13 @@ public struct Unit: Hashable, Sendable {
   }
 }
 
+extension Unit {
+  /// Whether CAP and ECAP are known; they are not for roots that were carved or given.
+  public var isHardwareKnown: Bool {
+    capability.rawValue != 0 || extendedCapability.rawValue != 0
+  }
+}
+
 /// Where the root pointer comes from; no dump holds the RTADDR register.
 public enum RootOrigin: String, Hashable, Sendable, CaseIterable {
   case kernel
@@ -169,7 +176,7 @@ extension Unit {
   ///
   /// A unit that can do nothing at all is one whose registers' copies could not be read.
   public var isModeKnown: Bool {
-    rootTable != nil || capability.rawValue != 0 || extendedCapability.rawValue != 0
+    rootTable != nil || isHardwareKnown
   }
 
   /// What its root table leads to, for readers.

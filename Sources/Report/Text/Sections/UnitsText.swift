@@ -69,11 +69,11 @@ struct UnitsText {
     // A root that was found by its shape, or given, tells nothing of its unit.
     let base = unit.registerBase.rawValue == 0 ? "not known" : "\(unit.registerBase)"
     try field("registers", "segment \(unit.segment), base \(base)")
-    let isKnown = unit.capability.rawValue != 0 || unit.extendedCapability.rawValue != 0
     try field(
       "capabilities",
-      isKnown ? "CAP \(unit.capability), ECAP \(unit.extendedCapability)" : "not known")
-    if isKnown {
+      unit.isHardwareKnown
+        ? "CAP \(unit.capability), ECAP \(unit.extendedCapability)" : "not known")
+    if unit.isHardwareKnown {
       for group in CapabilityWords(unit).groups {
         try field("  " + group.label, group.words.joined(separator: ", "))
       }
