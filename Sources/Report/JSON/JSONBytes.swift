@@ -141,7 +141,7 @@ struct JSONBytes: ~Copyable {
 
   /// Eight digits as bytes, the highest first in memory.
   @inline(__always)
-  private static func digits(_ value: UInt32) -> UInt64 {
+  static func digits(_ value: UInt32) -> UInt64 {
     var nibbles = UInt64(value)
     nibbles = (nibbles << 16 | nibbles) & 0x0000_ffff_0000_ffff
     nibbles = (nibbles << 8 | nibbles) & 0x00ff_00ff_00ff_00ff
@@ -169,6 +169,24 @@ struct JSONBytes: ~Copyable {
       rest /= 10
     }
     count += size
+  }
+
+  /// Appends a flat row.
+  ///
+  /// - Parameter indent: blanks before each line of the row but its first.
+  /// - Returns: the columns that the row takes on one line; `nil`, and nothing appended, where it
+  ///   is larger than such rows are.
+  @inline(__always)
+  mutating func append(
+    rowAt indent: Int, isSpread: Bool, _ members: (inout RowLine) -> Void
+  ) -> Int? {
+    reserve(RowLine.capacity)
+    // `reserve` made room for the line's capacity from here on.
+    var line = unsafe RowLine(at: base + count, indent: indent, isSpread: isSpread)
+    members(&line)
+    guard let size = line.finish() else { return nil }
+    count += size
+    return line.width
   }
 
   /// A copy of the bytes from `start` on.

@@ -11,15 +11,15 @@
 ///
 /// As lines, everything is written without white space and without the lists that become lines.
 final class JSONWriter {
-  private static let lineWidth = 100
+  static let lineWidth = 100
 
   // The state is only touched by this type's own methods, which run one after the other and call
   // nothing that could come back here, so no two accesses overlap and none needs to be tracked.
   @safe @exclusivity(unchecked) var output: JSONBytes
   /// The containers that are already broken.
-  @safe @exclusivity(unchecked) private var frames: [Frame] = []
+  @safe @exclusivity(unchecked) var frames: [Frame] = []
   /// Where the current line begins; left of the bytes if they have gone to the sink.
-  @safe @exclusivity(unchecked) private var lineStart = 0
+  @safe @exclusivity(unchecked) var lineStart = 0
   /// The tokens of the container that is not decided yet, its opening bracket first.
   @safe @exclusivity(unchecked) private var tokens: [Token] = []
   /// Where its text begins.
@@ -27,10 +27,10 @@ final class JSONWriter {
   /// Columns that it takes on one line.
   @safe @exclusivity(unchecked) private var pendingWidth = 0
   /// Containers that it has opened and not closed, itself included.
-  @safe @exclusivity(unchecked) private var pendingDepth = 0
+  @safe @exclusivity(unchecked) var pendingDepth = 0
   @safe @exclusivity(unchecked) private var needsComma = false
 
-  private struct Frame {
+  struct Frame {
     var isObject: Bool
     var count = 0
     /// Whether the last item was a scalar, so that the next one may share its line.
@@ -382,7 +382,7 @@ final class JSONWriter {
     frames[last].lastIsScalar = true
   }
 
-  private func newLine() {
+  func newLine() {
     output.append(UInt8(ascii: "\n"))
     lineStart = output.count
     output.append(spaces: 2 * frames.count)
@@ -390,7 +390,7 @@ final class JSONWriter {
 
   /// Hands a full chunk to the sink, up to what is not decided yet.
   @inline(__always)
-  private func makeRoom() {
+  func makeRoom() {
     guard output.isFull else { return }
     let from = pendingDepth > 0 ? pendingStart : output.count
     output.flush(keepingFrom: from)

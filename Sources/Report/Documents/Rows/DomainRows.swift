@@ -60,7 +60,7 @@ extension Mapping: DocumentRow {
   }
 }
 
-extension Run: LongRow {
+extension Run: FlatRow {
   static var rowName: String { "run" }
   static var rowMeaning: String {
     "Leaves that are contiguous in I/O virtual and in physical address, with the same access."
@@ -82,6 +82,14 @@ extension Run: LongRow {
     fields.field("length", \.length, "Bytes.")
     fields.field("physical", \.physical, "Host physical address of the first byte.")
     fields.field("access", \.access, "What a device may do, over all levels of the path.")
+  }
+
+  @inline(__always)
+  func writeMembers(to line: inout RowLine) {
+    line.member("iova", iova)
+    line.member("length", length)
+    line.member("physical", physical)
+    line.member("access", access)
   }
 }
 
@@ -141,7 +149,7 @@ extension IOVASpace: DocumentRow {
   }
 }
 
-extension IOVARange: LongRow {
+extension IOVARange: FlatRow {
   static var rowName: String { "iovaRange" }
   static var rowMeaning: String { "A node of the allocator." }
   static var blank: IOVARange? {
@@ -152,6 +160,13 @@ extension IOVARange: LongRow {
     fields.field("start", \.start, "First byte.")
     fields.field("end", \.end, "Last byte, inclusive.")
     fields.field("state", \.state, "What the kernel holds the range for; the first that applies.")
+  }
+
+  @inline(__always)
+  func writeMembers(to line: inout RowLine) {
+    line.member("start", start)
+    line.member("end", end)
+    line.member("state", state)
   }
 }
 
@@ -168,7 +183,7 @@ extension IOVARange.State: DocumentChoice {
   }
 }
 
-extension AddressRange: LongRow {
+extension AddressRange: FlatRow {
   static var rowName: String { "addressRange" }
   static var rowMeaning: String { "A range of I/O virtual addresses." }
   static var blank: AddressRange? {
@@ -180,5 +195,11 @@ extension AddressRange: LongRow {
   ) where Fields.Row == AddressRange {
     fields.field("start", \.start, "First byte.")
     fields.field("end", \.end, "Last byte, inclusive.")
+  }
+
+  @inline(__always)
+  func writeMembers(to line: inout RowLine) {
+    line.member("start", start)
+    line.member("end", end)
   }
 }
