@@ -62,7 +62,7 @@ coverage:
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
-	  Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources
+	  Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Benchmarks/Package.swift Benchmarks/Functions
 
 # Whatever `man` has to say about a page is an error.
 man-lint:
@@ -189,10 +189,11 @@ record-counts: build
 	@scripts/install-packages valgrind
 	@scripts/instruction-counts --record $(RELEASE)
 
-# Times and memory beside peers, into Benchmarks/RESULTS.md.
+# Times and memory beside peers, into Benchmarks/RESULTS.md, and the parts of a run, into Benchmarks/FUNCTIONS.md.
 bench: build
 	@scripts/install-packages gcc libc6-dev
 	@Benchmarks/bench $(RELEASE)
+	@Benchmarks/functions
 
 # How time and memory grow with tables, devices and memory, into Benchmarks/SCALE.md; takes minutes.
 scale: build

@@ -45,6 +45,13 @@ let package = Package(
     .executable(name: "iommuscope", targets: ["iommuscope"]),
     // For the package in Fuzz.
     .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
+    // For the package in Benchmarks.
+    .library(
+      name: "Rooms",
+      targets: [
+        "Memory", "KernelImage", "LinuxIOMMU", "RemappingState", "Audit", "StateDiff", "TableCopy",
+        "Evidence", "Session", "Owners", "Faults", "History", "Inheritance", "Report",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.1"),
