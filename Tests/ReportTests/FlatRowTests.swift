@@ -10,14 +10,6 @@ import Testing
 
 /// Flat rows have the layout of every other row.
 struct FlatRowTests {
-  private func text(_ body: (JSONWriter) -> Void) throws -> String {
-    let sink = MemorySink()
-    let writer = JSONWriter(sink)
-    body(writer)
-    try writer.finish()
-    return sink.text
-  }
-
   /// A list of rows below `depth` objects, each row decided by itself.
   private func slowly<Row: FlatRow>(_ rows: [Row], depth: Int) throws -> String {
     try nested(depth) { writer in
@@ -32,7 +24,7 @@ struct FlatRowTests {
   }
 
   private func nested(_ depth: Int, _ list: (JSONWriter) -> Void) throws -> String {
-    try text { writer in
+    try writtenJSON { writer in
       for _ in 0..<depth {
         writer.openObject()
         writer.key("inner")

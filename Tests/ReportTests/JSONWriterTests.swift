@@ -128,15 +128,16 @@ private struct Layout {
   }
 }
 
-struct JSONWriterTests {
-  private func text(_ body: (JSONWriter) -> Void) throws -> String {
-    let sink = MemorySink()
-    let writer = JSONWriter(sink)
-    body(writer)
-    try writer.finish()
-    return sink.text
-  }
+/// What is written as a whole document.
+func writtenJSON(_ body: (JSONWriter) -> Void) throws -> String {
+  let sink = MemorySink()
+  let writer = JSONWriter(sink)
+  body(writer)
+  try writer.finish()
+  return sink.text
+}
 
+struct JSONWriterTests {
   @Test(arguments: [
     ("plain", #""plain""#),
     ("quote \" and \\", #""quote \" and \\""#),
@@ -150,7 +151,7 @@ struct JSONWriterTests {
     (String(decoding: [0x61, 0xff, 0xed, 0xa0, 0x80] as [UInt8], as: UTF8.self), "\"a����\""),
   ])
   func escapesWhatATerminalOrAParserWouldObey(_ value: String, _ expected: String) throws {
-    #expect(try text { $0.string(value) } == expected + "\n")
+    #expect(try writtenJSON { $0.string(value) } == expected + "\n")
     // And reads it back.
     #expect(try JSONReader(Array(expected.utf8)).string() == value)
   }
@@ -161,10 +162,10 @@ struct JSONWriterTests {
       9_999_999_999_999_999_999, 10_000_000_000_000_000_000, .max,
     ] as [UInt64])
   func writesNumbersAndWords(_ value: UInt64) throws {
-    #expect(try text { $0.integer(value) } == "\(value)\n")
-    #expect(try text { $0.hexadecimal(value) } == "\"0x\(String(value, radix: 16))\"\n")
+    #expect(try writtenJSON { $0.integer(value) } == "\(value)\n")
+    #expect(try writtenJSON { $0.hexadecimal(value) } == "\"0x\(String(value, radix: 16))\"\n")
     let signed = Int64(bitPattern: value)
-    #expect(try text { $0.integer(signed) } == "\(signed)\n")
+    #expect(try writtenJSON { $0.integer(signed) } == "\(signed)\n")
     #expect(try JSONReader(Array("\(value)".utf8)).integer(UInt64.self) == value)
     #expect(try JSONReader(Array("\(signed)".utf8)).integer(Int64.self) == signed)
   }
@@ -173,7 +174,7 @@ struct JSONWriterTests {
     for shift in 0..<64 as Range<UInt64> {
       let bit: UInt64 = 1 << shift
       for value: UInt64 in [bit, bit &- 1, 0x9f0a_5b6c_7d8e_1234 >> shift] {
-        #expect(try text { $0.hexadecimal(value) } == "\"0x\(String(value, radix: 16))\"\n")
+        #expect(try writtenJSON { $0.hexadecimal(value) } == "\"0x\(String(value, radix: 16))\"\n")
       }
     }
   }
@@ -201,7 +202,7 @@ struct JSONWriterTests {
       }
     }
     let value = Tree.object([("a", tree(0)), ("b", tree(1)), ("c", .array([tree(2), tree(1)]))])
-    #expect(try text { value.write(to: $0) } == Layout(value).text + "\n", "seed \(seed)")
+    #expect(try writtenJSON { value.write(to: $0) } == Layout(value).text + "\n", "seed \(seed)")
   }
 
   /// Chunks that go to the sink in the middle of a line leave no trace.
@@ -231,7 +232,7 @@ struct JSONWriterTests {
     var lines = String(decoding: sink.bytes, as: UTF8.self).split(separator: "\n")[...]
     #expect(lines.popFirst() == "[" && lines.popLast() == "]")
     for part in stride(from: 0, to: rows.count, by: 100) {
-      let alone = try text { Tree.array(Array(rows[part..<(part + 100)])).write(to: $0) }
+      let alone = try writtenJSON { Tree.array(Array(rows[part..<(part + 100)])).write(to: $0) }
       for line in alone.split(separator: "\n").dropFirst().dropLast() {
         let whole = lines.popFirst()
         #expect(whole == line || whole.map(String.init) == line + ",")
