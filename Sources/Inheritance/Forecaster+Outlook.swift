@@ -158,14 +158,15 @@ extension Forecaster {
     let identical = pairs.filter {
       rests && $0.facts.attaches && !$0.forecast.attaches && $0.facts.situation != .untranslated
     }
-    let assumed = identical.filter { $0.isWriter && keepsStaleContext($0) }
+    func isDoubtful(_ pair: DeviceOutlook) -> Bool { pair.isWriter && keepsStaleContext(pair) }
+    let assumed = identical.filter(isDoubtful)
     add(
       .passThroughAssumed, .note, assumed,
       "passed through at the panic. The crash kernel's command line is not known and taken to ask for "
         + "that again; without iommu=pt there it is doubtful, because the unit may go on passing "
         + "requests through and the driver times out")
     add(
-      .identityAssumed, .note, assumed.isEmpty ? identical : [],
+      .identityAssumed, .note, identical.filter { !isDoubtful($0) },
       "the crashed kernel gave their drivers the identity. The crash kernel's command line is not "
         + "known and taken to ask for that again; without iommu=pt there, they are given translated "
         + "domains from T3 on")

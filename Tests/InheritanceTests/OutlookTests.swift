@@ -105,8 +105,15 @@ struct OutlookTests {
     var machine = Self.machine()
     machine.facts.traits = CrashKernelTraits(variant: .v2a)
     machine.facts.defaultsToIdentity = true
-    let assumed = Self.outlook(machine).concerns.first { $0.kind == .passThroughAssumed }
+    let concerns = Self.outlook(machine).concerns
+    let assumed = concerns.first { $0.kind == .passThroughAssumed }
     #expect(assumed?.weight == .note)
+    #expect(assumed?.devices == ["0000:00:04.0"])
+    // Those of which no time-out is to be feared rest on the same word.
+    #expect(
+      concerns.first { $0.kind == .identityAssumed }?.devices == [
+        "0000:00:01.0", "0000:00:02.0", "0000:00:05.0", "0000:01:00.0",
+      ])
     // A command line that is known needs no assumption.
     #expect(
       !Self.outlook(machine, "iommu=pt").concerns.contains { $0.kind == .passThroughAssumed })
