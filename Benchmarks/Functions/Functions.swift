@@ -21,7 +21,7 @@ import TableCopy
 /// Run in the repository's folder, where the samples are.
 let benchmarks: @Sendable () -> Void = {
   Benchmark.defaultConfiguration = .init(
-    metrics: [.wallClock], warmupIterations: 3, maxDuration: .seconds(3),
+    metrics: [.wallClock, .throughput], warmupIterations: 3, maxDuration: .seconds(3),
     maxIterations: 200)
 
   // MARK: A sample, from its file to its documents
@@ -66,7 +66,7 @@ let benchmarks: @Sendable () -> Void = {
   // MARK: Many runs, a thousand in each step
 
   let many = Benchmark.Configuration(
-    metrics: [.wallClock], warmupIterations: 2, scalingFactor: .kilo,
+    metrics: [.wallClock, .throughput], warmupIterations: 2, scalingFactor: .kilo,
     maxDuration: .seconds(3), maxIterations: 50)
 
   Benchmark("write a run as JSON", configuration: many) { benchmark in
