@@ -21,6 +21,13 @@ import sys
 import time
 
 
+def machine():
+    """What figures belong to: processors and kernel."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return f"{os.cpu_count()} processors ({names[0] if names else 'unknown'}), Linux {os.uname().release}"
+
+
 def run(command):
     """Runs a command and returns wall seconds, CPU seconds, peak KiB and the exit status."""
     start = time.monotonic()

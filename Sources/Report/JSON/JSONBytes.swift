@@ -120,28 +120,33 @@ struct JSONBytes: ~Copyable {
   /// `"0x…"` with as many digits as the value has.
   @inline(__always)
   mutating func append(hexadecimal value: UInt64) {
+    reserve(0)
+    // What the word takes is less than the slack that is always there.
+    count += unsafe Self.store(hexadecimal: value, at: base + count)
+  }
+
+  /// Writes `"0x…"` where 3 bytes, two whole words for the digits and a quotation mark have room.
+  ///
+  /// - Returns: the bytes of it.
+  @inline(__always)
+  static func store(hexadecimal value: UInt64, at place: UnsafeMutableRawPointer) -> Int {
     let digits = max(1, (67 - value.leadingZeroBitCount) / 4)
     let aligned = value &<< UInt64(64 - 4 * digits)
-    // 3 bytes before the digits, two whole words for them, and a quotation mark are less than the
-    // slack that is always there.
-    reserve(0)
-    unsafe base.storeBytes(
-      of: UInt32(littleEndian: 0x0078_3022), toByteOffset: count, as: UInt32.self)
-    unsafe base.storeBytes(
-      of: Self.digits(UInt32(truncatingIfNeeded: aligned >> 32)), toByteOffset: count + 3,
-      as: UInt64.self)
+    // All stores lie in what the caller made room for.
+    unsafe place.storeBytes(of: UInt32(littleEndian: 0x0078_3022), as: UInt32.self)
+    unsafe place.storeBytes(
+      of: Self.digits(UInt32(truncatingIfNeeded: aligned >> 32)), toByteOffset: 3, as: UInt64.self)
     if digits > 8 {
-      unsafe base.storeBytes(
-        of: Self.digits(UInt32(truncatingIfNeeded: aligned)), toByteOffset: count + 11,
-        as: UInt64.self)
+      unsafe place.storeBytes(
+        of: Self.digits(UInt32(truncatingIfNeeded: aligned)), toByteOffset: 11, as: UInt64.self)
     }
-    unsafe base.storeBytes(of: UInt8(ascii: "\""), toByteOffset: count + 3 + digits, as: UInt8.self)
-    count += digits + 4
+    unsafe place.storeBytes(of: UInt8(ascii: "\""), toByteOffset: 3 + digits, as: UInt8.self)
+    return digits + 4
   }
 
   /// Eight digits as bytes, the highest first in memory.
   @inline(__always)
-  static func digits(_ value: UInt32) -> UInt64 {
+  private static func digits(_ value: UInt32) -> UInt64 {
     var nibbles = UInt64(value)
     nibbles = (nibbles << 16 | nibbles) & 0x0000_ffff_0000_ffff
     nibbles = (nibbles << 8 | nibbles) & 0x00ff_00ff_00ff_00ff

@@ -26,19 +26,11 @@ extension JSONWriter {
   fileprivate func flatRows<Row: FlatRow>(_ rows: ArraySlice<Row>) {
     let indent = 2 * frames.count
     let isBroken = style == .document && pendingDepth == 0 && frames.last?.isObject == false
-    guard isBroken, indent <= RowLine.deepest else {
-      for row in rows where !hasFailed { row.write(to: self) }
-      return
-    }
+    let isFlat = isBroken && indent <= RowLine.deepest
     var isSpread = false
     for row in rows {
       if hasFailed { return }
-      makeRoom()
-      let end = output.count
-      output.append(UInt8(ascii: ","))
-      newLine()
-      if append(row, at: indent, &isSpread) { continue }
-      output.truncate(to: end)
+      if isFlat, append(row, at: indent, &isSpread) { continue }
       row.write(to: self)
     }
   }
@@ -47,15 +39,21 @@ extension JSONWriter {
   /// - Returns: `false`, and nothing appended, for a row that is too long.
   @inline(__always)
   private func append(_ row: some FlatRow, at indent: Int, _ isSpread: inout Bool) -> Bool {
+    makeRoom()
+    let end = output.count
+    output.append(UInt8(ascii: ","))
+    newLine()
     let start = output.count
-    while true {
-      let width = output.append(rowAt: indent, isSpread: isSpread) { row.writeMembers(to: &$0) }
-      guard let width else { return false }
+    while let width = output.append(
+      rowAt: indent, isSpread: isSpread, { row.writeMembers(to: &$0) })
+    {
       // As for every container, two columns are left; the width does not depend on the form, so
       // that the second one is right.
       if (indent + width + 2 >= Self.lineWidth) == isSpread { return true }
       output.truncate(to: start)
       isSpread.toggle()
     }
+    output.truncate(to: end)
+    return false
   }
 }

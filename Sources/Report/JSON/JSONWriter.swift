@@ -19,7 +19,7 @@ final class JSONWriter {
   /// The containers that are already broken.
   @safe @exclusivity(unchecked) var frames: [Frame] = []
   /// Where the current line begins; left of the bytes if they have gone to the sink.
-  @safe @exclusivity(unchecked) var lineStart = 0
+  @safe @exclusivity(unchecked) private var lineStart = 0
   /// The tokens of the container that is not decided yet, its opening bracket first.
   @safe @exclusivity(unchecked) private var tokens: [Token] = []
   /// Where its text begins.

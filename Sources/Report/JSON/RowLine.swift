@@ -55,14 +55,8 @@ struct RowLine: ~Copyable {
   @inline(__always)
   mutating func member(_ key: StaticString, _ value: some DocumentWord) {
     guard begin(key) else { return }
-    let value = value.rawValue
-    let digits = max(1, (67 - value.leadingZeroBitCount) / 4)
-    let aligned = value &<< UInt64(64 - 4 * digits)
-    put("\"0x")
-    put(JSONBytes.digits(UInt32(truncatingIfNeeded: aligned >> 32)), at: place)
-    if digits > 8 { put(JSONBytes.digits(UInt32(truncatingIfNeeded: aligned)), at: place + 8) }
-    place += digits
-    put("\"")
+    // `begin` saw to it that a member's bytes fit, of which these are a part.
+    place += unsafe JSONBytes.store(hexadecimal: value.rawValue, at: start + place)
     separate()
   }
 
@@ -142,12 +136,6 @@ struct RowLine: ~Copyable {
     // As above; the text is a constant of the program.
     unsafe (start + place).copyMemory(from: text.utf8Start, byteCount: text.utf8CodeUnitCount)
     place += text.utf8CodeUnitCount
-  }
-
-  @inline(__always)
-  private func put(_ digits: UInt64, at place: Int) {
-    // As above.
-    unsafe start.storeBytes(of: digits, toByteOffset: place, as: UInt64.self)
   }
 
   @inline(__always)
