@@ -58,7 +58,7 @@ struct DomainWalker {
       let key = Key(space, unit)
       guard seen.insert(key).inserted else { return nil }
       return (
-        key, PageTableWalk(memory: memory, space: space, unit: unit.map { UnitCapabilities($0) })
+        key, PageTableWalk(memory: memory, space: space, unit: unit?.yardstick)
       )
     }
   }
@@ -100,7 +100,7 @@ struct DomainWalker {
     let found: Gathered
     let statistics: WalkStatistics
     let tableWalk = PageTableWalk(
-      memory: memory, space: space, unit: unit.map { UnitCapabilities($0) }, work: work)
+      memory: memory, space: space, unit: unit?.yardstick, work: work)
     if let walk = ahead.take(key, paying: work) {
       (found, statistics) = (walk.found, walk.statistics)
     } else if let walk = split(tableWalk) {

@@ -31,7 +31,7 @@ struct TableReader {
     guard let root = unit.rootTable else { return [] }
     let reading = TranslationTables(
       memory: memory, rootTable: root, mode: unit.tableMode,
-      capabilities: UnitCapabilities(unit), work: work
+      capabilities: unit.yardstick, work: work
     ).read()
     if let part = reading.exhausted {
       work.cut(part.work, "the reading of root, context and PASID tables", unit: unit.name)
@@ -58,20 +58,6 @@ struct TableReader {
 extension TableReader.Place {
   fileprivate init(_ context: Context) {
     self.init(unit: context.unit, device: context.device, pasid: context.pasid)
-  }
-}
-
-extension UnitCapabilities {
-  /// What the unit can do; where that is unknown, everything.
-  init(_ unit: Unit) {
-    guard unit.isHardwareKnown else {
-      self = .permissive
-      return
-    }
-    self.init(
-      capability: Capability(rawValue: unit.capability.rawValue),
-      extendedCapability: ExtendedCapability(rawValue: unit.extendedCapability.rawValue),
-      hostAddressWidth: unit.hostAddressWidth ?? UnitCapabilities.widestHostAddress)
   }
 }
 

@@ -12,8 +12,11 @@ enum KernelAccount {
   /// Adds the account to a state.
   ///
   /// Nothing is added where no log is known, and so it stays unknown.
-  static func add(to state: inout RemappingState, from log: KernelImage?) {
-    guard let image = log else { return }
+  ///
+  /// - Returns: what the log tells of the units; `nil` where no log is known.
+  @discardableResult
+  static func add(to state: inout RemappingState, from log: KernelImage?) -> FaultLog? {
+    guard let image = log else { return nil }
     var messages: [LogMessage] = []
     var problem: String?
     do {
@@ -21,9 +24,12 @@ enum KernelAccount {
     } catch {
       problem = error.description
     }
-    state.faults = FaultSummary(FaultLog(messages), problem: problem)
+    var faults = FaultLog(messages)
+    faults.problem = problem
+    state.faults = FaultSummary(faults)
     state.startUp = StartUp(
       commandLine: commandLine(image, messages), log: startUp(messages))
+    return faults
   }
 
   /// The kernel's own copy, or what the log says of it.
@@ -51,20 +57,26 @@ extension DumpEvidence {
   ///
   /// - Throws: where there is no log, or nothing of it can be read: that is not a log without a message.
   func faultLog() throws(CommandFailure) -> FaultLog {
-    guard let log else {
+    try log.map { FaultLog(reading: $0) }.readable()
+  }
+}
+
+extension FaultLog? {
+  /// The log, if there is one and anything of it could be read.
+  func readable() throws(CommandFailure) -> FaultLog {
+    guard let self else {
       throw CommandFailure("the kernel's log cannot be read: no kernel is found in the dump")
     }
-    let read = FaultLog(reading: log)
-    if let problem = read.problem, read.messages == 0 {
+    if let problem = self.problem, self.messages == 0 {
       throw CommandFailure("the kernel's log cannot be read: \(problem)")
     }
-    return read
+    return self
   }
 }
 
 extension FaultSummary {
   /// Counts what a log tells.
-  init(_ log: FaultLog, problem: String?) {
+  init(_ log: FaultLog) {
     var rows: [PCIFunction: Int] = [:]
     var devices: [DeviceFaults] = []
     var counts: [UnitTrouble.Kind: Int] = [:]
@@ -96,7 +108,7 @@ extension FaultSummary {
     }
     self.init(
       devices: devices, messages: kinds.map { UnitTrouble(kind: $0, count: counts[$0] ?? 0) },
-      suppressed: log.suppressed, problem: problem)
+      suppressed: log.suppressed, problem: log.problem)
   }
 }
 

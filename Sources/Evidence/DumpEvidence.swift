@@ -76,8 +76,7 @@ public struct DumpEvidence {
   public func walk(_ path: ContextPath, unit: Unit) -> PageTableWalk? {
     path.addressSpace.map {
       PageTableWalk(
-        memory: memory, space: $0, unit: unit.isHardwareKnown ? unit.yardstick : nil,
-        work: work)
+        memory: memory, space: $0, unit: unit.knownCapabilities, work: work)
     }
   }
 
@@ -107,18 +106,5 @@ public struct KernelEvidence {
   public init(_ image: KernelImage, _ structures: LinuxIOMMU) {
     self.image = image
     self.structures = structures
-  }
-}
-
-extension Unit {
-  /// What the unit can do; where that is unknown, everything, so that only bits count as reserved
-  /// that no unit allows.
-  public var yardstick: UnitCapabilities {
-    isHardwareKnown
-      ? UnitCapabilities(
-        capability: Capability(capability.rawValue),
-        extendedCapability: ExtendedCapability(extendedCapability.rawValue),
-        hostAddressWidth: hostAddressWidth ?? UnitCapabilities.widestHostAddress)
-      : .permissive
   }
 }

@@ -149,9 +149,7 @@ struct FaultFacts {
 
   /// How many bits of the address are translated, and by what they are bounded; `nil` if unknown.
   var width: (bits: Int, by: String)? {
-    let unitBits = unit.flatMap {
-      $0.isHardwareKnown ? Capability($0.capability.rawValue).maximumGuestAddressWidth : nil
-    }
+    let unitBits = unit?.knownCapabilities?.capability.maximumGuestAddressWidth
     guard let path = ending?.openPath, path.kind == .secondStage, let levels = path.levels,
       (1...6).contains(levels)
     else { return unitBits.map { ($0, "the unit translates (MGAW)") } }

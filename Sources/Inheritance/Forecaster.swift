@@ -259,9 +259,6 @@ extension TranslationTables {
     guard let root = unit.rootTable else { return nil }
     self.init(
       memory: memory, rootTable: root, mode: unit.tableMode,
-      capabilities: UnitCapabilities(
-        capability: Capability(unit.capability.rawValue),
-        extendedCapability: ExtendedCapability(unit.extendedCapability.rawValue),
-        hostAddressWidth: unit.hostAddressWidth ?? UnitCapabilities.widestHostAddress))
+      capabilities: unit.yardstick)
   }
 }

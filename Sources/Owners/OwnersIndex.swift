@@ -227,9 +227,7 @@ extension Reach.Route {
 extension RequestBounds {
   /// What bounds the addresses of requests that come through a context.
   init(_ context: Context, unit: Unit?) {
-    let width = unit.flatMap {
-      $0.isHardwareKnown ? Capability($0.capability.rawValue).maximumGuestAddressWidth : nil
-    }
+    let width = unit?.knownCapabilities?.capability.maximumGuestAddressWidth
     let isFirst = context.translation == .firstStage || context.translation == .nested
     self.init(
       stage: isFirst ? .first : .second,

@@ -152,8 +152,7 @@ public struct TableAtlas {
       guard isGuest else { continue }
       add(
         PageTableWalk(
-          memory: evidence.memory, space: host,
-          unit: unit.isHardwareKnown ? unit.yardstick : nil, work: evidence.work),
+          memory: evidence.memory, space: host, unit: unit.knownCapabilities, work: evidence.work),
         Space(
           stage: host.stage, top: host.root.table.pageBase, domainID: domainID, devices: [device]),
         unit: unit, pointedToBy: path.entry)
@@ -171,7 +170,7 @@ public struct TableAtlas {
       let walk = PageTableWalk(
         memory: evidence.memory,
         space: AddressSpace(stage: stage, root: StageRoot(table: table, levels: levels)),
-        unit: unit.flatMap { $0.isHardwareKnown ? $0.yardstick : nil }, work: evidence.work)
+        unit: unit?.knownCapabilities, work: evidence.work)
       add(
         walk,
         Space(stage: stage, top: table, domainID: domain.domainID, devices: domain.devices),

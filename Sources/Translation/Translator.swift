@@ -75,6 +75,6 @@ extension DumpEvidence {
   public func resolver(of unit: Unit) -> RequestResolver {
     RequestResolver(
       tables: tables(of: unit), isTranslating: unit.translationEnabled != false,
-      unit: unit.isHardwareKnown ? unit.yardstick : nil)
+      unit: unit.knownCapabilities)
   }
 }

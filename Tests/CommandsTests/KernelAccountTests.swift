@@ -11,7 +11,7 @@ import Testing
 /// What the summary of a report counts of a log.
 struct KernelAccountTests {
   private static func summary(_ text: String) -> FaultSummary {
-    FaultSummary(FaultLog(pasted: text), problem: nil)
+    FaultSummary(FaultLog(pasted: text))
   }
 
   @Test func `requests are counted by device and direction`() {

@@ -68,7 +68,7 @@ struct CaptureCommand: Verb {
     let session = try Session(request, recording: true, progress: console)
     // Falls back on root tables that are found by their shape.
     var evidence = try session.evidence(below: [], asking: VerbNeeds.symbols)
-    KernelAccount.add(to: &evidence.state, from: evidence.log)
+    let log = KernelAccount.add(to: &evidence.state, from: evidence.log)
     evidence.state.cuts = evidence.cuts
     if registers {
       evidence.state.registers = RegisterFile.live(evidence.state.units, warn: console.warning)
@@ -82,7 +82,7 @@ struct CaptureCommand: Verb {
       try TextReport(sections: [.summary, .units, .findings, .missing], limit: 20, color: false)
         .write(report, to: sink)
     }
-    files.write("faults.txt") { try Self.writeFaults(evidence, to: $0) }
+    files.write("faults.txt") { try Self.writeFaults(log.readable(), evidence, to: $0) }
     files.write("report.json") { try report.writeJSON(to: $0) }
     if let kernel = evidence.kernel {
       files.write("inherit.json") {
@@ -104,8 +104,9 @@ struct CaptureCommand: Verb {
     return files.isComplete ? .done : .failed
   }
 
-  private static func writeFaults(_ evidence: DumpEvidence, to sink: any ByteSink) throws {
-    let log = try evidence.faultLog()
+  private static func writeFaults(
+    _ log: FaultLog, _ evidence: DumpEvidence, to sink: any ByteSink
+  ) throws {
     try FaultsText(limit: 100, color: false).write(
       FaultsDocument(
         explaining: log, isGiven: false, by: FaultExplainer(evidence), evidence), to: sink)
