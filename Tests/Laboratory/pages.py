@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Take the pages of a dump away one by one and hold what is said without each against what the whole dump says.
 
-usage: pages.py IOMMUSCOPE EXTRACT [--first N] [--stride N] [--list]
+usage: pages.py IOMMUSCOPE EXTRACT [--vmlinux FILE] [--first N] [--stride N] [--list]
 
 EXTRACT is what `iommuscope extract` made of a dump: an ELF file of the pages that its report needs and no others. Beside the lies
 that torn.py looks for in reports, none of these may be told without the page:
@@ -114,11 +114,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
     parser.add_argument("extract")
+    parser.add_argument("--vmlinux", help="of a kernel whose dump has no types")
     parser.add_argument("--first", type=lambda text: int(text, 0), default=0, help="start at this physical address")
     parser.add_argument("--stride", type=int, default=1, help="take away every Nth page")
     parser.add_argument("--list", action="store_true", help="print what each page's absence changes")
     args = parser.parse_args()
-    tool, extract, out = Tool(args.binary, None), Extract(args.extract), collections.Counter()
+    tool, extract, out = Tool(args.binary, args.vmlinux), Extract(args.extract), collections.Counter()
     whole = {}
     for verb, more in (("report", []), ("inherit", ["--policy", "all"])):
         status, stdout, stderr = tool.run(verb, [args.extract, *more], "json")
