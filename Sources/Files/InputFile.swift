@@ -143,21 +143,35 @@ public final class InputFile: Sendable {
         path,
         .endsBefore(offset: range.lowerBound, expected: range.count, available: byteCount))
     }
-    if buffer.count != range.count { buffer = [UInt8](repeating: 0, count: range.count) }
-    var done = 0
-    while done < range.count {
-      // The buffer is valid for the call and `done` is inside it.
-      let count = unsafe buffer.withUnsafeMutableBytes {
-        unsafe pread(
-          descriptor, $0.baseAddress?.advanced(by: done), $0.count - done,
-          range.lowerBound + done)
+    var failure: FileError?
+    if buffer.count == range.count {
+      // The storage is valid for the call.
+      unsafe buffer.withUnsafeMutableBytes { failure = unsafe fill($0, from: range.lowerBound) }
+    } else {
+      // The storage needs no zeros: either all of it is read, or none of it is the buffer's.
+      unsafe buffer = [UInt8](unsafeUninitializedCapacity: range.count) { storage, count in
+        failure = unsafe fill(UnsafeMutableRawBufferPointer(storage), from: range.lowerBound)
+        count = failure == nil ? storage.count : 0
       }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Reads bytes of the file, from an offset on, until the storage is full.
+  ///
+  /// - Returns: what kept it from that.
+  private func fill(_ storage: UnsafeMutableRawBufferPointer, from offset: Int) -> FileError? {
+    var done = 0
+    while done < storage.count {
+      // `done` is inside the storage.
+      let count = unsafe pread(
+        descriptor, storage.baseAddress?.advanced(by: done), storage.count - done, offset + done)
       if count < 0, errno == EINTR { continue }
-      let offset = range.lowerBound + done
-      guard count >= 0 else { throw .system(path, .read(offset)) }
-      guard count > 0 else { throw FileError(path, .becameShorter(offset: offset)) }
+      guard count >= 0 else { return .system(path, .read(offset + done)) }
+      guard count > 0 else { return FileError(path, .becameShorter(offset: offset + done)) }
       done += count
     }
+    return nil
   }
 
   public static func exists(_ path: String) -> Bool {
