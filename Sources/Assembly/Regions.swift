@@ -81,5 +81,5 @@ struct Regions {
 
 extension LinuxDevice {
   /// Whether the remapping code knows the device at all.
-  var isRemapped: Bool { info != nil || group != nil || attachDeferred }
+  var isRemapped: Bool { info != nil || hasGroup || attachDeferred }
 }

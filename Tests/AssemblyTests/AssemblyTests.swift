@@ -51,7 +51,8 @@ struct AssemblyTests {
   ) -> LinuxDevice {
     LinuxDevice(
       name: DeviceName(name), kernelObject: KernelAddress(0xffff_0000_0001_0000),
-      classCode: classCode, driver: "test", group: 0, info: KernelAddress(0xffff_0000_0002_0000),
+      classCode: classCode, driver: "test", hasGroup: true, group: 0,
+      info: KernelAddress(0xffff_0000_0002_0000),
       iommu: KernelAddress(0xffff_0000_0000_1000), domain: domain.map { KernelAddress($0) },
       attachDeferred: false, pasidDomains: [:], aliases: aliases.compactMap { PCIFunction($0) },
       bridges: [])
@@ -87,6 +88,16 @@ struct AssemblyTests {
     _ kernel: LinuxIOMMU = kernel, _ memory: any PhysicalMemory = memory
   ) -> RemappingState {
     RemappingState(DumpSummary(file: "test", format: "elf"), memory: memory, kernel: kernel)
+  }
+
+  @Test func aDeviceWhoseGroupCannotBeReadHasARow() {
+    var kernel = Self.kernel
+    var device = Self.device("00:05.0", domain: nil)
+    (device.hasGroup, device.group, device.info, device.iommu) = (false, nil, nil, nil)
+    kernel.devices = [device]
+    #expect(Self.state(kernel).devices.isEmpty)
+    kernel.devices[0].hasGroup = true
+    #expect(Self.state(kernel).devices.map(\.device) == [DeviceName("00:05.0")])
   }
 
   @Test func aRootThatTheKernelLacksComesFromTheRegisters() {

@@ -55,6 +55,21 @@ struct DomainTests {
     #expect(Set(state.domains.map(\.type)) == [.identity, .blocked])
   }
 
+  /// A device that the remapping code put into a group is one that it knows, whatever can be read of it.
+  @Test(arguments: [KernelVariant.el7, .el8, .g5c])
+  func aGroupThatCannotBeReadIsOneAllTheSame(_ variant: KernelVariant) throws {
+    let (kernel, _, device) = kernel(variant)
+    #expect(try read(kernel).devices.map(\.hasGroup) == [false])
+    kernel.addGroup(3, [device.device])
+    #expect(try read(kernel).devices.map(\.hasGroup) == [true])
+    // The kernel's half of the address space, in which nothing is.
+    device.device["iommu_group"] = 0xffff_8f00_0000_0000
+    let state = try read(kernel)
+    #expect(state.devices.map(\.hasGroup) == [true])
+    #expect(state.devices.map(\.group) == [nil])
+    #expect(state.problems.map(\.structure) == [.group])
+  }
+
   @Test func namesOfStaticDomainsMayRepeat() throws {
     let (kernel, _, device) = kernel(.g5c)
     let other = kernel.kernel.make("iommu_domain")

@@ -103,6 +103,7 @@ final class DeviceReader {
   private func readGroup(
     of object: KernelObject, into device: inout LinuxDevice
   ) throws(KernelError) {
+    device.hasGroup = try object.pointer("iommu_group").rawValue != 0
     guard let group = try object.target("iommu_group", as: "iommu_group") else { return }
     device.group = Int(truncatingIfNeeded: try group.signed("id"))
     for (path, key) in [

@@ -12,6 +12,8 @@ public struct LinuxDevice: Hashable, Sendable {
   public var vendorID: UInt16?
   public var deviceID: UInt16?
   public var driver: String?
+  /// Whether it is in an IOMMU group, which may not be readable.
+  public var hasGroup = false
   /// IOMMU group number.
   public var group: Int?
   /// The group's default domain and the one in force (`struct iommu_domain`).
