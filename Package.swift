@@ -14,7 +14,7 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
   // Generic types are made with the conformances that the compiler knows, where the runtime would look
-  // through all of the program's and its libraries' for them: a seventh of a report's instructions.
+  // through all of the program's and its libraries' for them: a tenth of a small report's instructions.
   .unsafeFlags(
     ["-Xfrontend", "-disable-concrete-type-metadata-mangled-name-accessors"],
     .when(configuration: .release)),
