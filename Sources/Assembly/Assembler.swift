@@ -142,7 +142,7 @@ struct Assembler {
 
   private mutating func unit(from unit: LinuxUnit) -> Unit {
     let isRemapping = unit.kernelObject != nil
-    return Unit(
+    var made = Unit(
       name: unit.name, segment: unit.segment, registerBase: unit.registerBase,
       capability: HexWord(unit.capability), extendedCapability: HexWord(unit.extendedCapability),
       tableMode: unit.tableMode,
@@ -161,17 +161,18 @@ struct Assembler {
           PCIFunction(
             segment: unit.segment, bus: UInt8($0 >> 8), devfn: UInt8(truncatingIfNeeded: $0)))
       },
-      interruptRemapping: unit.interruptRemapping.map { interruptRemapping($0, of: unit) },
       invalidationQueue: unit.invalidationQueue.map {
         InvalidationQueue(
           base: $0.base, entries: $0.count, descriptorSize: $0.descriptorSize,
           freeHead: $0.freeHead, freeTail: $0.freeTail, pending: $0.pending.count)
       }, hostAddressWidth: kernel.hostAddressWidth)
+    made.interruptRemapping = unit.interruptRemapping.map { interruptRemapping($0, of: made) }
+    return made
   }
 
   /// Reads an interrupt-remapping table as the hardware would.
   private mutating func interruptRemapping(
-    _ table: LinuxInterruptRemapping, of unit: LinuxUnit
+    _ table: LinuxInterruptRemapping, of unit: Unit
   ) -> InterruptRemapping {
     var sources: Set<UInt16>?
     // With a gap in the tree of devices, nobody can be said not to exist.
@@ -187,12 +188,7 @@ struct Assembler {
       }
     }
     var reader = InterruptTableReader(
-      memory, sources: sources,
-      unit: UnitCapabilities(
-        capability: Capability(rawValue: unit.capability),
-        extendedCapability: ExtendedCapability(rawValue: unit.extendedCapability),
-        hostAddressWidth: kernel.hostAddressWidth ?? UnitCapabilities.widestHostAddress),
-      name: unit.name)
+      memory, sources: sources, unit: unit.yardstick, name: unit.name)
     let result = reader.read(table)
     observations += reader.observations
     return result

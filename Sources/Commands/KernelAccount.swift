@@ -17,15 +17,8 @@ enum KernelAccount {
   @discardableResult
   static func add(to state: inout RemappingState, from log: KernelImage?) -> FaultLog? {
     guard let image = log else { return nil }
-    var messages: [LogMessage] = []
-    var problem: String?
-    do {
-      try image.messages { messages.append($0) }
-    } catch {
-      problem = error.description
-    }
-    var faults = FaultLog(messages)
-    faults.problem = problem
+    let (messages, problem) = image.readableMessages()
+    let faults = FaultLog(messages, problem: problem)
     state.faults = FaultSummary(faults)
     state.startUp = StartUp(
       commandLine: commandLine(image, messages), log: startUp(messages))

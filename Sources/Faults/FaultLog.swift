@@ -44,12 +44,15 @@ public struct FaultLog: Sendable {
   /// Reads the messages of a log, which come in ascending order.
   ///
   /// Faults are alike if device, kind, PASID, page or index, and reason agree.
-  public init(_ messages: [LogMessage]) {
+  ///
+  /// - Parameter problem: what kept the rest of the log from being read.
+  public init(_ messages: [LogMessage], problem: String? = nil) {
     let text = LogText(messages)
     self.init(text)
     self.messages = messages.count
     begin = messages.first?.time
     end = messages.last?.time
+    self.problem = problem
   }
 
   /// Reads a text that someone pasted: any number of lines, whatever stands around the messages.
@@ -59,15 +62,8 @@ public struct FaultLog: Sendable {
 
   /// Reads the log of a dump.
   public init(reading image: KernelImage) {
-    var messages: [LogMessage] = []
-    var problem: String?
-    do {
-      try image.messages { messages.append($0) }
-    } catch {
-      problem = error.description
-    }
-    self.init(messages)
-    self.problem = problem
+    let (messages, problem) = image.readableMessages()
+    self.init(messages, problem: problem)
   }
 
   private init(_ text: LogText) {

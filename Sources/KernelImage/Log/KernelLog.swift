@@ -79,4 +79,11 @@ extension KernelImage {
     for message in log.messages.reversed() { body(message) }
     if let failure = log.failure { throw failure }
   }
+
+  /// What can be read of the kernel log, from its oldest message on, and what kept the rest from
+  /// being read; `nil` where all of it was.
+  public func readableMessages() -> (messages: [LogMessage], problem: String?) {
+    let log = log
+    return (log.messages.reversed(), log.failure?.description)
+  }
 }
