@@ -3,6 +3,7 @@
 """Damage a real kdump file in many ways and ask iommuscope and its peers the same of each.
 
 usage: damaged.py IOMMUSCOPE DUMP VMLINUX [--count N] [--seed N] [--tools iommuscope,drgn,makedumpfile,crash] [--python PYTHON]
+                  [--memory] [--verbs N] [--jobs N]
 
 Half of the N files have fields of headers, bitmaps, page descriptors and packed pages overwritten, as scripts/mutate-fleet does it,
 half are cut short. Each tool reads each of them in a process of its own:
@@ -15,6 +16,12 @@ half are cut short. Each tool reads each of them in a process of its own:
 A run ends by a signal, by a hang (more than 60 s of processor time), by a refusal (a status that is not 0), or with an answer. An
 answer is the sound file's (`same`), another one with words about it on either output (`said`), or another one without a word
 (`silent`). For iommuscope another answer is one that torn.py calls a lie, or one that lacks rows; its words are those of the document.
+
+crash takes seconds to start with a vmlinux, drgn one. With --memory both are asked for physical memory alone, and so for thousands of
+files: the words of the tables that the sound file's report names, by `rd -p` in a minimal session of crash whose vmlinux has the few
+symbols that crash itself names, and by Program.read() in a process of drgn that is forked for each file. makedumpfile then gives the
+log of each file, and filters every tenth. --verbs draws so many verbs of iommuscope besides `report`, which must end by themselves
+with status 0, 1 or 2 and within the fleet's limits; what does not is printed as `verb: …`.
 """
 import argparse
 import collections
@@ -22,6 +29,7 @@ import hashlib
 import importlib.machinery
 import importlib.util
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -53,6 +61,40 @@ for device in for_each_pci_dev(prog):
     print(pci_name(device), hex(device.vendor), hex(device.device))
 print(get_dmesg(prog).decode(errors="replace"))
 """
+# Reads a path a line and answers with a line of JSON: status, hash of the words, what was said.
+DRGN_MEMORY = """
+import hashlib, json, os, resource, sys, drgn
+pages = [int(word, 16) for word in sys.argv[1].split(",")]
+for path in sys.stdin:
+    out, into = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
+        resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
+        said, words, failures = [], b"", 0
+        try:
+            prog = drgn.Program()
+            prog.set_core_dump(path.rstrip("\\n"))
+        except Exception as error:
+            os.write(into, json.dumps(["", str(error)]).encode())
+            os._exit(1)
+        for page in pages:
+            try:
+                words += prog.read(page, 4096, physical=True)
+            except Exception as error:
+                said.append(f"{page:#x}: {type(error).__name__}")
+                words += b"?"
+        os.write(into, json.dumps([hashlib.sha256(words).hexdigest(), " ".join(said)]).encode())
+        os._exit(1 if len(said) == len(pages) else 0)
+    os.close(into)
+    with os.fdopen(out, "rb") as answer:
+        answer = answer.read()
+    _, status = os.waitpid(pid, 0)
+    code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    print(json.dumps([code] + (json.loads(answer) if answer else ["", ""])), flush=True)
+""".replace("SECONDS", str(SECONDS))
+NAMELIST = "struct task_struct { int pid; } task;\n"
+DEBUG = (".debug_info", ".debug_abbrev", ".debug_line", ".debug_str", ".debug_aranges")
 
 
 def fleet():
@@ -118,17 +160,39 @@ class Tool:
             sys.exit(f"damaged: {type(self).__name__} cannot read the sound file ({status}): {self.words[-400:]}")
 
 
+def tables(report, limit=24):
+    """Physical addresses of remapping tables that a report names: pages that a reader must give whole."""
+    named = [unit["rootTable"] for unit in report["units"]] + [row["entry"] for row in report["contexts"]]
+    named += [row["table"] for row in report["domains"]]
+    return sorted({int(address, 16) & ~0xFFF for address in named if address})[:limit]
+
+
 class Drgn(Tool):
     def ask(self, path):
         status, out, errors = run([self.args.python, "-c", DRGN, path, self.args.vmlinux])
         return status, hashlib.sha256(out).hexdigest(), errors.decode(errors="replace")
 
 
+class DrgnMemory(Tool):
+    def __init__(self, args, folder):
+        super().__init__(args, folder)
+        self.server = subprocess.Popen(
+            [args.python, "-c", DRGN_MEMORY, ",".join(map(hex, args.pages))], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True)
+
+    def ask(self, path):
+        self.server.stdin.write(path + "\n")
+        self.server.stdin.flush()
+        status, answer, said = json.loads(self.server.stdout.readline())
+        return ("hang" if status in (-signal.SIGXCPU, -signal.SIGKILL) else status), answer, said
+
+
 class Makedumpfile(Tool):
     def ask(self, path):
         target, log = os.path.join(self.folder, "filtered"), os.path.join(self.folder, "dmesg")
         answers, said = [], ""
-        for arguments, result in ((["-c", "-d", "31"], target), (["--dump-dmesg"], log)):
+        filters = [] if self.args.memory and self.args.number % 10 else [(["-c", "-d", "31"], target)]
+        for arguments, result in (*filters, (["--dump-dmesg"], log)):
             if os.path.exists(result):
                 os.unlink(result)
             status, _, errors = run(["makedumpfile", *arguments, path, result])
@@ -152,9 +216,11 @@ class Makedumpfile(Tool):
             return ended
         if status != 0:
             return "refused"
-        if answers == self.sound:
+        # The log is the last of them.
+        sound = self.sound[-len(answers):]
+        if answers == sound:
             return "same"
-        wrong = any(mine is not None and mine != other for mine, other in zip(answers, self.sound))
+        wrong = any(mine is not None and mine != other for mine, other in zip(answers, sound))
         return "refused" if not wrong else "said" if said != self.words else "silent"
 
 
@@ -169,6 +235,45 @@ class Crash(Tool):
                 if re.match(r"\s*(WARNING|crash|log|list|sys): ", line, re.I)]
         answer = "\n".join(line for line in text.splitlines() if path not in line and "DUMPFILE" not in line)
         return status, hashlib.sha256(answer.encode()).hexdigest(), "\n".join(said)
+
+
+class CrashMemory(Tool):
+    def __init__(self, args, folder):
+        super().__init__(args, folder)
+        self.commands = os.path.join(folder, "commands")
+        with open(self.commands, "w") as file:
+            file.write("".join(f"rd -p {page:#x} 512\n" for page in args.pages) + "quit\n")
+        self.namelist = namelist(args.vmlinux, folder)
+
+    def ask(self, path):
+        status, out, errors = run(["crash", "-s", "--minimal", "--no_scroll", "-i", self.commands, self.namelist, path])
+        lines = out.decode(errors="replace").splitlines() + errors.decode(errors="replace").splitlines()
+        words = [line for line in lines if re.match(r" *[0-9a-f]+:  ", line)]
+        said = [line for line in lines if re.match(r"\s*(WARNING|crash|rd): ", line, re.I)]
+        return (status if words or status else 1), hashlib.sha256("\n".join(words).encode()).hexdigest(), "\n".join(said)
+
+
+def namelist(vmlinux, folder):
+    """A vmlinux with the symbols that crash itself names and one type, so that crash starts in hundredths of a second."""
+    def call(*arguments):
+        return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+
+    file = {name: os.path.join(folder, name) for name in ("type.c", "type", "keep", "bare", "namelist")}
+    with open(file["type.c"], "w") as source:
+        source.write(NAMELIST)
+    call("gcc", "-gdwarf-4", "-nostdlib", "-Wl,-e,0", "-o", file["type"], file["type.c"])
+    known = {line.split()[-1] for line in call("nm", vmlinux).splitlines()}
+    spoken = set(call("strings", "-n", "4", os.path.realpath(shutil.which("crash"))).split())
+    with open(file["keep"], "w") as kept:
+        kept.write("\n".join(sorted(known & spoken | {"_text", "_stext", "_end"} & known)) + "\n")
+    call("objcopy", "--strip-all", f"--keep-symbols={file['keep']}", vmlinux, file["bare"])
+    added = []
+    for section in DEBUG:
+        data = os.path.join(folder, section)
+        call("objcopy", "-O", "binary", f"--only-section={section}", "--set-section-flags", f"{section}=alloc", file["type"], data)
+        added += ["--add-section", f"{section}={data}", "--set-section-flags", f"{section}=debug,readonly,contents"]
+    call("objcopy", *added, file["bare"], file["namelist"])
+    return file["namelist"]
 
 
 class Iommuscope(Tool):
@@ -196,6 +301,38 @@ class Iommuscope(Tool):
         return "said" if is_announced else "silent"
 
 
+def work(args, mutate, kinds, job, folder, results):
+    """Every `jobs`th file, from `job` on: a line for each; the counts go to `results`."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    os.mkdir(folder)
+    counts = {}
+    with open(args.dump, "rb") as file:
+        dump = mutate.Dump("dump", os.path.join(folder, "dump"), file.read())
+    dump.headers = min(dump.size, 0x40000)
+    tools = {name: kinds[name](args, folder) for name in args.tools.split(",")}
+    endings = mutate.Fleet(args.iommuscope)
+    dump.symbols = None
+    args.number = 0
+    for tool in tools.values():
+        tool.learn(dump.path)
+    try:
+        for args.number in range(job, args.count, args.jobs):
+            rng = random.Random(f"{args.seed} {args.number}")
+            kind = "truncated" if args.number % 2 else "mutated"
+            what = mutate.cut(dump, rng) if args.number % 2 else mutate.plain(dump, rng)
+            found = {name: tool.judge(dump.path) for name, tool in tools.items()}
+            verbs = rng.sample(mutate.VERBS[1:], args.verbs)
+            faults = [f"verb: {fault}" for verb in verbs if (fault := endings.run(verb, dump, args.dump))]
+            dump.restore()
+            endings.forms.setdefault(os.path.basename(args.dump), [0, 0])[args.number % 2] += 1
+            for name, outcome in found.items():
+                counts.setdefault((name, kind), collections.Counter())[outcome] += 1
+            print(f"{args.number} {what}: " + ", ".join([f"{name} {outcome}" for name, outcome in found.items()] + faults),
+                  flush=True)
+    finally:
+        results.put((counts, endings.figures()))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("iommuscope")
@@ -205,32 +342,39 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tools", default="iommuscope,drgn,makedumpfile,crash")
     parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--verbs", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
     args = parser.parse_args()
+    # Each tool runs in a folder of its own.
+    args.iommuscope, args.dump, args.vmlinux = map(os.path.abspath, (args.iommuscope, args.dump, args.vmlinux))
     mutate = fleet()
     memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     kinds = {"iommuscope": Iommuscope, "drgn": Drgn, "makedumpfile": Makedumpfile, "crash": Crash}
-    counts = {}
+    if args.memory:
+        kinds |= {"drgn": DrgnMemory, "crash": CrashMemory}
+        _, report, _ = Iommuscope(args, None).ask(args.dump)
+        args.pages = tables(json.loads(report))
+    results = multiprocessing.Queue()
     with tempfile.TemporaryDirectory(dir=memory, prefix="damaged-") as folder:
-        with open(args.dump, "rb") as file:
-            dump = mutate.Dump("dump", os.path.join(folder, "dump"), file.read())
-        dump.headers = min(dump.size, 0x40000)
-        tools = {name: kinds[name](args, folder) for name in args.tools.split(",")}
-        for tool in tools.values():
-            tool.learn(dump.path)
-        try:
-            for number in range(args.count):
-                rng = random.Random(f"{args.seed} {number}")
-                kind = "truncated" if number % 2 else "mutated"
-                what = mutate.cut(dump, rng) if number % 2 else mutate.plain(dump, rng)
-                found = {name: tool.judge(dump.path) for name, tool in tools.items()}
-                dump.restore()
-                for name, outcome in found.items():
-                    counts.setdefault((name, kind), collections.Counter())[outcome] += 1
-                print(f"{number} {what}: " + ", ".join(f"{name} {outcome}" for name, outcome in found.items()), flush=True)
-        finally:
-            for (name, kind), outcomes in sorted(counts.items()):
-                print(f"{name} {kind}: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+        workers = [multiprocessing.Process(target=work, args=(args, mutate, kinds, job, os.path.join(folder, str(job)), results))
+                   for job in range(args.jobs)]
+        for worker in workers:
+            worker.start()
+        # Ends the workers, whose figures are printed still.
+        signal.signal(signal.SIGTERM, lambda *_: [worker.terminate() for worker in workers])
+        counts, endings = {}, mutate.Fleet(args.iommuscope)
+        for _ in workers:
+            part, figures = results.get()
+            endings.add(figures)
+            for key, outcomes in part.items():
+                counts.setdefault(key, collections.Counter()).update(outcomes)
+        for worker in workers:
+            worker.join()
+    for (name, kind), outcomes in sorted(counts.items()):
+        print(f"{name} {kind}: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+    if args.verbs:
+        print(endings.summary())
 
 
 if __name__ == "__main__":

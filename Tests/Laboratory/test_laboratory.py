@@ -4,6 +4,7 @@
 
 usage: python3 Tests/Laboratory/test_laboratory.py
 """
+import argparse
 import io
 import json
 import os
@@ -552,6 +553,20 @@ class Damage(unittest.TestCase):
     def test_the_ways_of_damage_are_those_of_the_fleet(self):
         fleet = damaged.fleet()
         self.assertEqual((fleet.PAGE, len(fleet.VERBS)), (4096, 7))
+
+    def test_the_pages_that_peers_are_asked_for_are_those_of_tables(self):
+        report = {"units": [{"rootTable": "0x2000"}, {"rootTable": None}],
+                  "contexts": [{"entry": "0x3010"}, {"entry": "0x3020"}], "domains": [{"table": "0x1000"}, {"table": None}]}
+        self.assertEqual(damaged.tables(report), [0x1000, 0x2000, 0x3000])
+        self.assertEqual(damaged.tables(report, limit=1), [0x1000])
+
+    def test_what_the_log_alone_says_is_held_against_the_log(self):
+        peer = damaged.Makedumpfile(argparse.Namespace(), None)
+        peer.sound, peer.words = ("filtered", "log"), ""
+        for answer, outcome in (((0, ("log",), ""), "same"), ((0, ("other",), ""), "silent"), ((0, ("other",), "error"), "said"),
+                                ((1, (None,), ""), "refused"), ((0, (None, "log"), ""), "refused"), ((-11, None, ""), "signal 11")):
+            peer.ask = lambda path, answer=answer: answer
+            self.assertEqual(peer.judge("dump"), outcome)
 
 
 if __name__ == "__main__":
