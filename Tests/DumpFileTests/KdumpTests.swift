@@ -189,8 +189,10 @@ import Testing
     for count in [0, 1, 4095, 4097, 100_000] {
       let stream = try #require(codec.compress([UInt8](repeating: 7, count: count)))
       let image = MemoryImage(memory: [0..<1], pages: [0: page(1)])
+      var builder = KdumpBuilder(image, codec: codec)
+      builder.sharesZeroPage = false
       var writer = ByteWriter()
-      writer.append(KdumpBuilder(image, codec: codec).build())
+      writer.append(builder.build())
       writer.store(UInt32(stream.count), at: 4 * 4096 + 8)
       writer.store(stream, at: 4 * 4096 + 24)
       let dump = try DumpFile.open(writer.bytes)
@@ -200,6 +202,50 @@ import Testing
       }
       #expect(what.contains("\(codec) stream"))
     }
+  }
+
+  @Test("a page of zeros that others share is damaged", arguments: [Compressor.none, .zlib])
+  func damagedZeros(_ codec: Compressor) throws {
+    let image = MemoryImage(memory: [0..<4], pages: [0: page(1), 3: page(2)])
+    var writer = ByteWriter()
+    writer.append(KdumpBuilder(image, codec: codec).build())
+    // Behind header, sub header, two bitmaps and four descriptors.
+    let zeros = 4 * 4096 + 4 * 24
+    let sound = try DumpFile.open(writer.bytes)
+    #expect(Observation(sound.memory, 1) == .bytes(page(0)))
+    writer.store(UInt8(1), at: zeros + 77)
+    let dump = try DumpFile.open(writer.bytes)
+    for frame in [1, 2] as [UInt64] {
+      let found = Observation(dump.memory, frame).absence
+      #expect(Self.isCorrupt("share is not zero")(found), "\(String(describing: found))")
+    }
+    #expect(Observation(dump.memory, 0) == .bytes(page(1)))
+    #expect(Observation(dump.memory, 3) == .bytes(page(2)))
+  }
+
+  @Test("a writer that shares no page may put any page first", arguments: [1, 2] as [UInt64])
+  func firstPage(_ count: UInt64) throws {
+    let image = MemoryImage(memory: [0..<count], pages: [0: page(1), 1: page(1)])
+    var builder = KdumpBuilder(image, codec: .none)
+    builder.sharesZeroPage = false
+    let dump = try DumpFile.open(builder.build())
+    for frame in 0..<count { #expect(Observation(dump.memory, frame) == .bytes(page(1))) }
+  }
+
+  @Test("each part of a split dump has a page of zeros of its own")
+  func damagedZerosOfAPart() throws {
+    let image = MemoryImage(memory: [0..<8], pages: [0: page(1), 7: page(2)])
+    var parts = KdumpBuilder(image, codec: .zlib).buildSplit(2)
+    parts[1][4 * 4096 + 4 * 24 + 4095] = 9
+    let dump = try DumpFile.open(
+      contents: parts.enumerated().map { (name: "part \($0.offset)", bytes: $0.element) })
+    for frame in 1..<4 as Range<UInt64> {
+      #expect(Observation(dump.memory, frame) == .bytes(page(0)))
+    }
+    for frame in 4..<7 as Range<UInt64> {
+      #expect(Self.isCorrupt("share is not zero")(Observation(dump.memory, frame).absence))
+    }
+    #expect(Observation(dump.memory, 7) == .bytes(page(2)))
   }
 
   @Test("a bitmap of 2³² blocks that the file does not have")

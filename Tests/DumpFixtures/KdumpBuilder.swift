@@ -13,7 +13,7 @@ public struct KdumpBuilder: Sendable {
   public var release = "6.1.0-56-amd64"
   public var machine = "x86_64"
   public var timestamp: UInt64 = 1_795_417_719
-  /// Stores all pages of zeros once, as makedumpfile does.
+  /// Stores all pages of zeros once, as they are and in front of the others, as makedumpfile and QEMU do.
   public var sharesZeroPage = true
   /// Writes the bit that says that space ran out.
   public var isIncomplete = false
@@ -99,12 +99,13 @@ public struct KdumpBuilder: Sendable {
     }
     let descriptors = file.count
     file.grow(to: descriptors + 24 * frames.count)
-    var zeroPage: (offset: Int, size: Int, flag: UInt32)?
+    let zeroPage = (offset: file.count, size: 4096, flag: UInt32(0))
+    if sharesZeroPage { file.append([UInt8](repeating: 0, count: 4096)) }
     for (index, frame) in frames.enumerated() {
       guard index < descriptorLimit else { break }
       let isZero = image.pages[frame] == nil
       var stored: (offset: Int, size: Int, flag: UInt32)
-      if isZero, sharesZeroPage, let zeroPage {
+      if isZero, sharesZeroPage {
         stored = zeroPage
       } else {
         let bytes = image.bytes(frame)
@@ -117,7 +118,6 @@ public struct KdumpBuilder: Sendable {
         }
         stored = (file.count, data.count, flag)
         file.append(data)
-        if isZero { zeroPage = stored }
       }
       let place = descriptors + 24 * index
       file.store(UInt64(stored.offset), at: place)

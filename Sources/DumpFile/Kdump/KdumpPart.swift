@@ -28,7 +28,10 @@ struct KdumpPart: Sendable {
   private let counts: [UInt64]
   /// The rank of the first frame of this file, whose descriptor comes first.
   private let firstRank: UInt64
+  /// Where the page descriptors start, how many they are, and where the page data start behind them.
   private let descriptors: UInt64
+  private let total: UInt64
+  private let dataStart: UInt64
 
   init(_ bytes: DumpBytes, _ header: KdumpHeader) {
     self.bytes = bytes
@@ -46,6 +49,8 @@ struct KdumpPart: Sendable {
     let split = header.splitFrames ?? 0..<limit
     frames = min(split.lowerBound, limit)..<min(split.upperBound, limit)
     firstRank = dumped.rank(frames.lowerBound, counts)
+    total = dumped.rank(frames.upperBound, counts) &- firstRank
+    dataStart = descriptors &+ total &* Self.descriptorSize
   }
 
   /// Where one page's bytes are and how they are stored.
@@ -93,6 +98,29 @@ struct KdumpPart: Sendable {
     return .success(Descriptor(offset: offset, size: size, flags: flags))
   }
 
+  /// Whether a page is stored as it is in front of all page data, where the writers of the format put
+  /// the page that all pages of zeros share.
+  ///
+  /// Source: makedumpfile, `makedumpfile.c`, `write_kdump_pages_cyclic`; QEMU, `dump/dump.c`,
+  /// `write_dump_pages` (`pd_zero` in both).
+  func isFirst(_ descriptor: Descriptor) -> Bool {
+    descriptor.flags == 0 && descriptor.offset == dataStart
+  }
+
+  /// Whether more than one descriptor has that page. The first 1,048,576 are asked: a dump that keeps
+  /// pages of zeros has several among so many.
+  var sharesFirst: Bool {
+    var count = 0
+    for index in 0..<min(total, 1 << 20) {
+      guard
+        let offset: UInt64 = try? bytes.littleEndian(at: descriptors &+ index * Self.descriptorSize)
+      else { return false }
+      if offset == dataStart { count += 1 }
+      if count == 2 { return true }
+    }
+    return false
+  }
+
   /// An absence that can stand in a `Result`.
   struct Unreadable: Error, Hashable, Sendable {
     var absence: Absence
@@ -114,18 +142,15 @@ struct KdumpPart: Sendable {
     }
     // A dump is written front to back, so the last descriptors tell whether its end is missing;
     // several are asked, because the last page may be the shared page of zeros.
-    let total = dumped.rank(frames.upperBound, counts) &- firstRank
-    let end = descriptors.addingReportingOverflow(
-      total.multipliedReportingOverflow(by: Self.descriptorSize).partialValue
-    ).partialValue
-    if total > 0, bytes.missing(at: end &- Self.descriptorSize, length: Self.descriptorSize) != nil
+    if total > 0,
+      bytes.missing(at: dataStart &- Self.descriptorSize, length: Self.descriptorSize) != nil
     {
       result.append(
         "the file ends inside its table of \(total) page descriptors; many pages are missing")
     } else {
       var dataEnd: UInt64 = 0
       for index in 1...1024 as ClosedRange<UInt64> where index <= total {
-        let place = end &- index * Self.descriptorSize
+        let place = dataStart &- index * Self.descriptorSize
         guard let offset: UInt64 = try? bytes.littleEndian(at: place),
           let size: UInt32 = try? bytes.littleEndian(at: place &+ 8), size <= Self.sizeLimit
         else { break }
