@@ -163,16 +163,17 @@ def same_build(text):
     return re.sub(r"#\d* ", "# ", text)
 
 
-def banner(path):
-    """The version line in a vmlinux, as /proc/version prints it but for the count of builds, or None."""
+def banners(path):
+    """The version lines in a vmlinux, one as /proc/version prints it but for the count of builds; some hold an unfinished one too."""
+    found = set()
     with open(path, "rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         at = -1
         while (at := data.find(b"Linux version ", at + 1)) >= 0:
             text = data[at:at + 512].split(b"\n")[0].split(b"\0")[0]
             if b"%" not in text and b"(" in text:          # not the format string of /proc/version
-                return same_build(text.decode("utf-8", "replace"))
-    return None
+                found.add(same_build(text.decode("utf-8", "replace")))
+    return found
 
 
 def kernels(folder):
@@ -181,7 +182,5 @@ def kernels(folder):
     for name in sorted(os.listdir(folder)) if folder and os.path.isdir(folder) else []:
         path = os.path.join(folder, name, "vmlinux")
         if os.path.exists(path):
-            text = banner(path)
-            if text:
-                found[text] = path
+            found |= dict.fromkeys(banners(path), path)
     return found

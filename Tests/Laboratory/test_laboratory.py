@@ -350,7 +350,10 @@ LAB: crash /sys/class/iommu/dmar0/intel-iommu/domains_used = 7
         path = os.path.join(self.folder(), "vmlinux")
         with open(path, "wb") as file:
             file.write(b"x" * 5000 + b"Linux version %s (%s)\0 Linux version 6.1.0-1-amd64 (cc) #1 SMP\n\0")
-        self.assertEqual(guest.banner(path), "Linux version 6.1.0-1-amd64 (cc) # SMP")
+        self.assertEqual(guest.banners(path), {"Linux version 6.1.0-1-amd64 (cc) # SMP"})
+        with open(path, "ab") as file:
+            file.write(b"\0Linux version 6.1.0-1-amd64 (cc) #1 SMP Fri Nov 27\0")
+        self.assertEqual(guest.banners(path), {"Linux version 6.1.0-1-amd64 (cc) # SMP", "Linux version 6.1.0-1-amd64 (cc) # SMP Fri Nov 27"})
 
 
 class Whole(unittest.TestCase):
