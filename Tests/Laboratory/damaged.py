@@ -304,18 +304,16 @@ class Iommuscope(Tool):
 def work(args, mutate, kinds, job, folder, results):
     """Every `jobs`th file, from `job` on: a line for each; the counts go to `results`."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    os.mkdir(folder)
-    counts = {}
-    with open(args.dump, "rb") as file:
-        dump = mutate.Dump("dump", os.path.join(folder, "dump"), file.read())
-    dump.headers = min(dump.size, 0x40000)
-    tools = {name: kinds[name](args, folder) for name in args.tools.split(",")}
-    endings = mutate.Fleet(args.iommuscope)
-    dump.symbols = None
-    args.number = 0
-    for tool in tools.values():
-        tool.learn(dump.path)
+    counts, endings = {}, mutate.Fleet(args.iommuscope)
     try:
+        os.mkdir(folder)
+        with open(args.dump, "rb") as file:
+            dump = mutate.Dump("dump", os.path.join(folder, "dump"), file.read())
+        dump.headers = min(dump.size, 0x40000)
+        tools = {name: kinds[name](args, folder) for name in args.tools.split(",")}
+        args.number = 0
+        for tool in tools.values():
+            tool.learn(dump.path)
         for args.number in range(job, args.count, args.jobs):
             rng = random.Random(f"{args.seed} {args.number}")
             kind = "truncated" if args.number % 2 else "mutated"
@@ -375,6 +373,7 @@ def main():
         print(f"{name} {kind}: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
     if args.verbs:
         print(endings.summary())
+    sys.exit(any(worker.exitcode for worker in workers))
 
 
 if __name__ == "__main__":
