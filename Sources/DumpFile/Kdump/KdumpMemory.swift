@@ -15,7 +15,7 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
   private let work = Mutex<WorkBudget?>(nil)
   private let ahead = PagesAhead()
   /// Whether the first page of a part's data is the one that all pages of zeros share, once it matters.
-  private let sharesZeros = Mutex<[Int: Bool]>([:])
+  private let sharedZeros = Mutex<[Int: Bool]>([:])
 
   /// - Parameter parts: ascending and disjoint by their frames, at least one.
   init(_ parts: [KdumpPart]) {
@@ -93,18 +93,17 @@ final class KdumpMemory: PhysicalMemory, StoredRuns {
       let page = try bytes.page(at: descriptor.offset)
       // No codec and no checksum tells that a page that is stored as it is was damaged, but of one
       // page it is known what it held.
-      guard page.isZero || !isSharedZeros(descriptor, of: index) else {
+      guard !parts[index].isFirst(descriptor) || page.isZero || !sharesZeros(index) else {
         throw Codec.Failure.corrupt("the page that all pages of zeros share is not zero")
       }
       return .plain(page)
     }
   }
 
-  /// Whether all pages of zeros share that page; each part is asked once.
-  private func isSharedZeros(_ descriptor: KdumpPart.Descriptor, of index: Int) -> Bool {
-    guard parts[index].isFirst(descriptor) else { return false }
-    return sharesZeros.withLock { known in
-      if let known = known[index] { return known }
+  /// Whether all pages of zeros share the first page of a part's data; each part is asked once.
+  private func sharesZeros(_ index: Int) -> Bool {
+    sharedZeros.withLock { known in
+      if let isShared = known[index] { return isShared }
       let isShared = parts[index].sharesFirst
       known[index] = isShared
       return isShared
