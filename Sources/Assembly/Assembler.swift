@@ -73,21 +73,19 @@ struct Assembler {
       contexts: contexts, domains: domains,
       hidden: HiddenContexts(units: units, observations: kernelObservations + observations))
     let regions = reservedRegions(devices)
-    var state = RemappingState(
+    return RemappingState(
       dump: dump, units: units, contexts: contexts, domains: domains, devices: devices,
       reservedRegions: regions, translationCaches: translationCaches,
       observations: kernelObservations + observations + walker.observations,
       memoryMap: MemoryRegion.regions(kernel.memoryMap), handovers: handovers(units),
       cuts: work.cuts, registers: registers.isEmpty ? nil : registers)
-    state.sharedPages = sharedPages(state)
-    return state
   }
 
   /// Pages whose structures are asked whether several buffers share them.
   private static let sharedPageLimit = 1 << 16
 
   /// Memory that two groups may write, but for pages that are handed out in pieces.
-  private func sharedPages(_ state: RemappingState) -> SharedPages.Search {
+  func sharedPages(_ state: RemappingState) -> SharedPages.Search {
     var search = SharedPages.search(state)
     if !search.isComplete { work.cut(.entries, "the search for pages that domains share") }
     guard let pages else { return search }

@@ -76,11 +76,22 @@ public enum Audit {
 
   /// What the rules say: by severity, the worst first, then in the order of the rules.
   public static func findings(of state: RemappingState) -> [Finding] {
-    let mappings = MappingFacts(state)
-    let findings = rules.flatMap { $0.init().check(state, mappings) }
+    let findings = findings(rules, of: state)
     return Finding.Severity.allCases.flatMap { severity in
       findings.filter { $0.severity == severity }
     }
+  }
+
+  /// Those of them that are errors; rules that never give one are not asked.
+  public static func errors(of state: RemappingState) -> [Finding] {
+    findings(rules.filter { $0.severity == .error }, of: state).filter { $0.severity == .error }
+  }
+
+  private static func findings(
+    _ rules: [any AuditRule.Type], of state: RemappingState
+  ) -> [Finding] {
+    let mappings = MappingFacts(state)
+    return rules.flatMap { $0.init().check(state, mappings) }
   }
 
   /// The rules that could not be judged on a state, in their order, each with what is missing.

@@ -23,6 +23,9 @@ public struct DumpRequest: Sendable {
   public var registerFile: String?
   /// Bytes that a packed dump may unpack to; `nil` for the usual limit.
   public var unpackLimit: Int?
+  /// Whether memory that two groups may write is looked for. Only the rule `domain.shared-page` asks for it,
+  /// and in large tables the search takes longer than all other rules together.
+  public var findsSharedPages = true
   /// The run that pays for what is read.
   public var work: WorkBudget
 

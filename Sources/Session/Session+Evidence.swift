@@ -71,7 +71,8 @@ extension Session {
     progress.progress("walking the tables")
     var state = RemappingState(
       summary(of: kernel.image), memory: memory, kernel: kernel.structures,
-      registers: request.registers, pages: LinuxPages(kernel.image), work: work)
+      registers: request.registers, pages: LinuxPages(kernel.image),
+      findsSharedPages: request.findsSharedPages, work: work)
     if kernel.image.info.isFound {
       state.observations.insert(
         Observation(

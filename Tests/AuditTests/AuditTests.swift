@@ -512,6 +512,7 @@ struct AuditTests {
     let findings = Audit.findings(of: state)
     #expect(findings.map { "\($0.rule) \($0.severity)" } == fault.expected)
     if !fault.message.isEmpty { #expect(findings.first?.message == fault.message) }
+    #expect(Audit.errors(of: state) == findings.filter { $0.severity == .error })
   }
 
   @Test func aHealthyStateGivesNoFinding() {

@@ -29,10 +29,12 @@ struct MachineRun {
   var state: RemappingState { evidence.state }
 
   /// - Parameter bytes: the dump's, by default an ELF core.
-  init(_ machine: BuiltMachine, _ bytes: [UInt8]? = nil) throws {
+  init(_ machine: BuiltMachine, _ bytes: [UInt8]? = nil, findsSharedPages: Bool = true) throws {
     self.machine = machine
     let session = try withTestFile(bytes ?? machine.elf()) { path in
-      try Session(DumpRequest(files: [path]), progress: SilentProgress())
+      var request = DumpRequest(files: [path])
+      request.findsSharedPages = findsSharedPages
+      return try Session(request, progress: SilentProgress())
     }
     let kernel = try session.kernel(
       asking: LinuxIOMMU.symbols.union(MachineFacts.symbols).union(KernelImage.symbols))

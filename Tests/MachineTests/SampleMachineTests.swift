@@ -38,4 +38,14 @@ struct SampleMachineTests {
     #expect(run.state.contexts.count == Self.machine.truth.contexts.count)
     #expect(run.facts.knownRoads == [.liveUpdate])
   }
+
+  /// What one rule alone asks for is all that is left out for who does not ask the rule.
+  @Test func sharedPagesAreLookedForOnDemand() throws {
+    var asked = try MachineRun(Self.machine).state
+    let unasked = try MachineRun(Self.machine, findsSharedPages: false).state
+    #expect(asked.sharedPages != nil)
+    asked.sharedPages = nil
+    asked.dump = unasked.dump
+    #expect(asked == unasked)
+  }
 }

@@ -35,16 +35,19 @@ struct InputOptions: ParsableArguments {
 
   /// The request for what was named, with folders and kernels told apart.
   ///
-  /// - Parameter environment: has the servers that may be asked for debug information; none in a crash
-  ///   kernel, which has better things to do.
+  /// - Parameters:
+  ///   - environment: has the servers that may be asked for debug information; none in a crash
+  ///     kernel, which has better things to do.
+  ///   - judged: whether every rule of the audit is asked; what only rules want is left out otherwise.
   func request(
-    _ files: [String], in environment: Environment? = nil
+    _ files: [String], in environment: Environment? = nil, judged: Bool = true
   ) throws(SessionError) -> DumpRequest {
-    try DumpRequest(
+    var request = DumpRequest(
       files: files, vmlinux: vmlinux, symbols: symbols, types: types,
       debugFolders: debugDirectory, debugServer: environment?.debugServer,
-      unpackLimit: unpacking.maxUnpacked.bytes, work: bounds.work
-    ).located()
+      unpackLimit: unpacking.maxUnpacked.bytes, work: bounds.work)
+    request.findsSharedPages = judged
+    return try request.located()
   }
 }
 

@@ -47,7 +47,8 @@ struct HistoryCommand: DocumentVerb {
   @OptionGroup(title: "Messages") var messages: MessageOptions
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try registers.added(to: input.request(dumps, in: environment))
+    let request = try registers.added(
+      to: input.request(dumps, in: environment, judged: false))
     let evidence = try environment.evidence.evidence(
       of: request, below: [], progress: console)
     console.progress("reading the trace ring")

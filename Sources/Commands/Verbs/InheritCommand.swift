@@ -109,7 +109,8 @@ struct InheritCommand: DocumentVerb {
   }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try registers.added(to: input.request(dumps, in: environment))
+    let request = try registers.added(
+      to: input.request(dumps, in: environment, judged: false))
     let session = try Session(request, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
     let evidence = session.evidence(from: kernel)
@@ -124,7 +125,7 @@ struct InheritCommand: DocumentVerb {
     facts.takeCommandLine(from: session, running: second)
     let result = Forecaster(
       state, memory: session.memory, facts: facts, options: options,
-      errors: Audit.findings(of: state).devicesWithErrors,
+      errors: Audit.errors(of: state).devicesWithErrors,
       budget: CopyBudget(session.work)
     ).forecast(
       keepingTablesOf: image == nil ? nil : tablesPolicy,

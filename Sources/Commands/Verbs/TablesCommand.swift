@@ -96,7 +96,8 @@ struct TablesCommand: Verb {
   var isPaged: Bool { format != .json && format != .ndjson && destination.isPaged }
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
-    let request = try registers.added(to: input.request(dumps, in: environment))
+    let request = try registers.added(
+      to: input.request(dumps, in: environment, judged: false))
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()

@@ -42,28 +42,31 @@ public struct PageSet {
     chunkOfStretch = Array(repeating: -1, count: Int(highest >> shift - firstStretch) + 1)
     // Hostile runs may all be as wide as memory; a sort is not held up by their width.
     var steps = 64 * count
-    guard let chunks = assignChunks(to: runs, &steps),
+    var ends = Array(repeating: 0, count: chunkOfStretch.count >> (Self.windowShift - 15) + 1)
+    guard let chunks = assignChunks(to: runs, counting: &ends, &steps),
       // A range takes 16 bytes in a list.
       chunks * Self.wordsOfChunk <= 2 * count
     else { return nil }
     words = Array(repeating: 0, count: chunks * Self.wordsOfChunk)
     // Bits that are not at hand take longer than all the rest, so targets that are far apart are taken
     // window by window.
-    let windows = chunkOfStretch.count >> (Self.windowShift - 15) + 1
-    guard windows > 4 ? insertByWindow(runs, windows, &steps) : insert(runs, &steps) else {
-      return nil
-    }
+    guard ends.count > 4 ? insertByWindow(runs, counted: ends, &steps) : insert(runs, &steps)
+    else { return nil }
   }
 
   /// Gives a chunk to each stretch in which a page is.
   ///
-  /// - Returns: how many there are; `nil` where that takes too many steps.
-  private mutating func assignChunks(to runs: [Run], _ steps: inout Int) -> Int? {
+  /// - Parameter counts: of each window, how many short runs begin in it.
+  /// - Returns: how many chunks there are; `nil` where that takes too many steps.
+  private mutating func assignChunks(
+    to runs: [Run], counting counts: inout [Int], _ steps: inout Int
+  ) -> Int? {
     var chunks = 0
     for run in runs where Self.isWritable(run) {
       let pages = run.targets.pages
       var stretch = Int(truncatingIfNeeded: pages.lowerBound >> 15 - firstStretch)
       let last = Int(truncatingIfNeeded: pages.upperBound >> 15 - firstStretch)
+      if Self.isShort(pages) { counts[stretch >> (Self.windowShift - 15)] += 1 }
       steps -= last - stretch
       guard steps > 0 else { return nil }
       while stretch <= last {
@@ -90,42 +93,36 @@ public struct PageSet {
     return true
   }
 
-  /// The same for many windows.
+  /// The same window by window.
+  ///
+  /// - Parameter counts: of each window, how many short runs begin in it.
   private mutating func insertByWindow(
-    _ runs: [Run], _ windows: Int, _ steps: inout Int
+    _ runs: [Run], counted counts: [Int], _ steps: inout Int
   ) -> Bool {
     let (firstStretch, chunkOfStretch) = (firstStretch, chunkOfStretch)
     var words = words.mutableSpan
     let base = firstStretch << 15
+    var ends = counts
+    for window in 1..<ends.count { ends[window] += ends[window - 1] }
     // An entry is a page's number in its window, and in its upper bits the number of pages behind it.
-    let longest: UInt64 = 1 << (32 - Self.windowShift)
-    func window(_ pages: ClosedRange<UInt64>) -> Int {
-      Int(truncatingIfNeeded: (pages.lowerBound - base) >> Self.windowShift)
-    }
-    var ends = Array(repeating: 0, count: windows)
-    for run in runs where Self.isWritable(run) {
-      let pages = run.targets.pages
-      if pages.upperBound - pages.lowerBound < longest {
-        ends[window(pages)] += 1
-      } else {
-        guard Self.insert(pages, firstStretch, chunkOfStretch, into: &words, &steps) else {
-          return false
-        }
-      }
-    }
-    for window in 1..<windows { ends[window] += ends[window - 1] }
-    var entries: [UInt32] = Array(repeating: 0, count: ends[windows - 1])
+    var entries: [UInt32] = Array(repeating: 0, count: ends[ends.count - 1])
     var next = ends
     for run in runs where Self.isWritable(run) {
       let pages = run.targets.pages
-      let count = pages.upperBound - pages.lowerBound
-      guard count < longest else { continue }
-      let window = window(pages)
+      guard Self.isShort(pages) else {
+        guard Self.insert(pages, firstStretch, chunkOfStretch, into: &words, &steps) else {
+          return false
+        }
+        continue
+      }
+      let first = pages.lowerBound - base
+      let window = Int(truncatingIfNeeded: first >> Self.windowShift)
       next[window] -= 1
-      let page = (pages.lowerBound - base) & (1 << Self.windowShift - 1)
-      entries[next[window]] = UInt32(truncatingIfNeeded: count << Self.windowShift | page)
+      let count = pages.upperBound - pages.lowerBound
+      entries[next[window]] = UInt32(
+        truncatingIfNeeded: count << Self.windowShift | first & (1 << Self.windowShift - 1))
     }
-    for window in 0..<windows {
+    for window in ends.indices {
       let first = base + UInt64(window) << Self.windowShift
       for entry in entries[next[window]..<ends[window]] {
         let page = first + UInt64(entry & (1 << UInt32(Self.windowShift) - 1))
@@ -163,6 +160,12 @@ public struct PageSet {
   @inline(__always)
   private static func isWritable(_ run: Run) -> Bool {
     run.length.rawValue > 0 && run.access != .read
+  }
+
+  /// Whether an entry of a window can tell the pages.
+  @inline(__always)
+  private static func isShort(_ pages: ClosedRange<UInt64>) -> Bool {
+    pages.upperBound - pages.lowerBound < 1 << (32 - windowShift)
   }
 
   /// Bits from one to another, both inclusive and below 64.
