@@ -15,10 +15,3 @@ extension MachineFacts {
     commandLine = text.map { CrashCommandLine($0) }
   }
 }
-
-extension [Finding] {
-  /// Devices with an error; a policy that keeps their mappings is never safe.
-  var devicesWithErrors: Set<DeviceName> {
-    Set(lazy.filter { $0.severity == .error }.compactMap(\.device))
-  }
-}

@@ -234,7 +234,7 @@ extension SurveyedDump {
 
   /// By name; devices without a driver last.
   private static func drivers(_ state: RemappingState, _ findings: [Finding]) -> [DriverUse] {
-    let faulty = Set(findings.filter { $0.severity == .error }.compactMap(\.device))
+    let faulty = findings.devicesWithErrors
     let byObject = Dictionary(
       grouping: state.domains.indices.filter { state.domains[$0].kernelObject != nil }
     ) { state.domains[$0].kernelObject }

@@ -38,15 +38,15 @@ struct InputOptions: ParsableArguments {
   /// - Parameters:
   ///   - environment: has the servers that may be asked for debug information; none in a crash
   ///     kernel, which has better things to do.
-  ///   - judged: whether every rule of the audit is asked; what only rules want is left out otherwise.
+  ///   - findsSharedPages: whether the rule that asks for them is asked.
   func request(
-    _ files: [String], in environment: Environment? = nil, judged: Bool = true
+    _ files: [String], in environment: Environment? = nil, findsSharedPages: Bool = true
   ) throws(SessionError) -> DumpRequest {
     var request = DumpRequest(
       files: files, vmlinux: vmlinux, symbols: symbols, types: types,
       debugFolders: debugDirectory, debugServer: environment?.debugServer,
       unpackLimit: unpacking.maxUnpacked.bytes, work: bounds.work)
-    request.findsSharedPages = judged
+    request.findsSharedPages = findsSharedPages
     return try request.located()
   }
 }

@@ -80,7 +80,7 @@ struct FaultsCommand: DocumentVerb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = try registers.added(
-      to: input.request(dumps, in: environment, judged: false))
+      to: input.request(dumps, in: environment, findsSharedPages: false))
     // Read first: a missing file should not cost the time of a dump.
     let given = isGiven ? try givenLog(in: environment) : nil
     let evidence = try environment.evidence.evidence(

@@ -48,7 +48,7 @@ struct HistoryCommand: DocumentVerb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = try registers.added(
-      to: input.request(dumps, in: environment, judged: false))
+      to: input.request(dumps, in: environment, findsSharedPages: false))
     let evidence = try environment.evidence.evidence(
       of: request, below: [], progress: console)
     console.progress("reading the trace ring")

@@ -110,7 +110,7 @@ struct InheritCommand: DocumentVerb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = try registers.added(
-      to: input.request(dumps, in: environment, judged: false))
+      to: input.request(dumps, in: environment, findsSharedPages: false))
     let session = try Session(request, progress: console)
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
     let evidence = session.evidence(from: kernel)

@@ -54,7 +54,7 @@ struct OwnersCommand: DocumentVerb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = try registers.added(
-      to: input.request([dump] + operands.files(), in: environment, judged: false))
+      to: input.request([dump] + operands.files(), in: environment, findsSharedPages: false))
     // Read first: a missing file should not cost the time of a dump.
     let ranges = operands.values() + (try files.ranges())
     let evidence = try environment.evidence.evidence(

@@ -97,7 +97,7 @@ struct TablesCommand: Verb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = try registers.added(
-      to: input.request(dumps, in: environment, judged: false))
+      to: input.request(dumps, in: environment, findsSharedPages: false))
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()

@@ -51,7 +51,7 @@ struct TranslateCommand: DocumentVerb {
 
   func run(in environment: Environment, console: Console) throws -> Outcome {
     let request = try registers.added(
-      to: input.request([dump] + operands.files(), in: environment, judged: false))
+      to: input.request([dump] + operands.files(), in: environment, findsSharedPages: false))
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()

@@ -34,6 +34,13 @@ public struct Finding: Hashable, Sendable {
   }
 }
 
+extension [Finding] {
+  /// Devices with an error; a policy that keeps their mappings is never safe.
+  public var devicesWithErrors: Set<DeviceName> {
+    Set(lazy.filter { $0.severity == .error }.compactMap(\.device))
+  }
+}
+
 /// Where a finding's bytes are.
 public struct Evidence: Hashable, Sendable {
   /// `context entry`, `struct dmar_domain`, `leaf`, …

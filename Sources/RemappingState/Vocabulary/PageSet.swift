@@ -42,15 +42,15 @@ public struct PageSet {
     chunkOfStretch = Array(repeating: -1, count: Int(highest >> shift - firstStretch) + 1)
     // Hostile runs may all be as wide as memory; a sort is not held up by their width.
     var steps = 64 * count
-    var ends = Array(repeating: 0, count: chunkOfStretch.count >> (Self.windowShift - 15) + 1)
-    guard let chunks = assignChunks(to: runs, counting: &ends, &steps),
+    var counts = Array(repeating: 0, count: chunkOfStretch.count >> (Self.windowShift - 15) + 1)
+    guard let chunks = assignChunks(to: runs, counting: &counts, &steps),
       // A range takes 16 bytes in a list.
       chunks * Self.wordsOfChunk <= 2 * count
     else { return nil }
     words = Array(repeating: 0, count: chunks * Self.wordsOfChunk)
     // Bits that are not at hand take longer than all the rest, so targets that are far apart are taken
     // window by window.
-    guard ends.count > 4 ? insertByWindow(runs, counted: ends, &steps) : insert(runs, &steps)
+    guard counts.count > 4 ? insertByWindow(runs, counted: counts, &steps) : insert(runs, &steps)
     else { return nil }
   }
 
