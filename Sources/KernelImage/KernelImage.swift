@@ -45,7 +45,7 @@ public final class KernelImage {
     "__start_notes", "__stop_notes",
     "__start_BTF", "__stop_BTF", "_text", "_etext", "_end", "crashk_res", "crashk_low_res",
     "iomem_resource", "cma_areas", "cma_area_count", "vmemmap_base", "mem_section", "max_pfn",
-    "saved_command_line",
+    "saved_command_line", "vmcoreinfo_note",
   ]
 
   /// The address of a symbol that the kernel may not have.

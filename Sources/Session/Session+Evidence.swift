@@ -81,7 +81,8 @@ extension Session {
             "it has no VMCOREINFO; the kernel's own image told where it lies, and nothing tells "
             + "the time of the crash"), at: 0)
     }
-    return DumpEvidence(state: withObstacles(state), memory: memory, kernel: kernel, work: work)
+    return DumpEvidence(
+      state: withObstacles(state, kernel.image.info), memory: memory, kernel: kernel, work: work)
   }
 
   /// The state that root tables alone tell, and what the kernel's log says of its end.
@@ -90,15 +91,20 @@ extension Session {
     var summary = symbollessSummary
     summary.panic = log?.panicMessage()
     let state = RemappingState(summary, memory: memory, roots: roots, work: work)
-    return DumpEvidence(state: withObstacles(state), memory: memory, log: log, work: work)
+    return DumpEvidence(
+      state: withObstacles(state, log?.info ?? VMCoreInfo(dump.vmcoreinfo ?? [])), memory: memory,
+      log: log, work: work)
   }
 
-  /// What the file lacks comes first.
-  private func withObstacles(_ state: RemappingState) -> RemappingState {
+  /// What the file lacks comes first, then what is wrong with its account of the kernel.
+  private func withObstacles(_ state: RemappingState, _ info: VMCoreInfo) -> RemappingState {
+    var obstacles = dump.obstacles + info.obstacles
+    if let header = dump.release, let note = info.release, header != note {
+      obstacles.append("VMCOREINFO names the release \(note), the file's own header \(header)")
+    }
     var state = state
     state.observations =
-      dump.obstacles.map { Observation(.unreadable, structure: .dump, detail: $0) }
-      + state.observations
+      obstacles.map { Observation(.unreadable, structure: .dump, detail: $0) } + state.observations
     return state
   }
 

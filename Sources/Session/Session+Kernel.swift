@@ -70,6 +70,7 @@ extension Session {
     } catch {
       remark = "the direct map's base could not be read, the usual one is assumed: \(error)"
     }
+    info = reader.checked(info, symbols)
     log = KernelImage(noting: info, reader: reader, symbols: symbols, work: work)
     begin(.types)
     let types = try types(info: info, symbols: symbols, reader: reader, &search)

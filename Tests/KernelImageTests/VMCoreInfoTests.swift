@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KernelFixtures
 import KernelImage
 import Memory
+import MemoryFixtures
 import Testing
 
 struct VMCoreInfoTests {
@@ -64,6 +66,104 @@ struct VMCoreInfoTests {
     #expect(info.symbol("a") == nil)
     #expect(info.crashTime == nil)
     #expect(info.pageSize == nil)
+  }
+}
+
+/// Damage to the text: what a kernel would not write, and what its own copy contradicts.
+struct VMCoreInfoSoundnessTests {
+  private static let lines = [
+    "OSRELEASE=6.1.0-56-amd64", "BUILD-ID=eb4f", "PAGESIZE=4096", "SYMBOL(_stext)=ffffffff81200000",
+    "OFFSET(page.flags)=0", "NUMBER(phys_base)=-299892736", "NUMBER(sme_mask)=0x8000000000000000",
+    "CONFIG_X86_PAE=y", "KERNELOFFSET=200000", "CRASHTIME=1795768439",
+  ]
+
+  private func info(_ lines: [String]) -> VMCoreInfo {
+    VMCoreInfo(Array(lines.map { $0 + "\n" }.joined().utf8) + [0, 0])
+  }
+
+  @Test func `a kernel's text is sound`() {
+    #expect(info(Self.lines).obstacles == [])
+    #expect(VMCoreInfo([]).obstacles == [])
+    #expect(VMCoreInfo([0, 0, 0, 0]).obstacles == [])
+  }
+
+  @Test(
+    arguments: [
+      "BUILD-ID", "=eb4f", "BUILD-ID=", "PAGESIZE=4k", "CRASHTIME=17957\u{0}8439", "A=\u{7f}",
+      "CRASHTIME=", "KERNELOFFSET=2000g0", "SYMBOL(_stext)=0xffffffff81200000", "OFFSET(a.b)=x",
+      "SIZE(page)=", "LENGTH(a)=-", "NUMBER(a)=1 ", "BUILD\u{1b}ID=eb4f", "BUILD-ID=eb\u{e9}f",
+    ])
+  func `a line that no kernel writes is told`(_ line: String) {
+    let obstacles = info(Self.lines + [line]).obstacles
+    #expect(obstacles.count == 1)
+    #expect(obstacles.first?.hasPrefix("VMCOREINFO is damaged: ") == true)
+    let two = info(Self.lines + [line, line]).obstacles
+    #expect(two.first?.hasSuffix(", nor are 1 more") == true)
+  }
+
+  @Test(arguments: ["OSREL5ASE=6.1.0", "OSRELEASE="])
+  func `a release that is not there is told`(_ line: String) {
+    let damaged = info([line] + Self.lines.dropFirst())
+    #expect(damaged.release == nil)
+    #expect(damaged.obstacles.contains { $0.contains("does not name the kernel's release") })
+  }
+
+  /// What a dump's text becomes beside the copy.
+  private func checked(
+    _ lines: [String], own: [String]? = Self.lines, _ form: SyntheticKernel.OwnNote = .pointer,
+    damage: (SyntheticKernel, KernelAddress) -> Void = { _, _ in }
+  ) -> VMCoreInfo {
+    let kernel = SyntheticKernel()
+    if let own {
+      let note = kernel.makeOwnNote(form)
+      kernel.writeOwnNote(own, at: note)
+      damage(kernel, note)
+    }
+    let image = kernel.image()
+    return image.reader.checked(info(lines), image.symbols)
+  }
+
+  @Test(arguments: SyntheticKernel.OwnNote.allCases)
+  func `the copy agrees`(_ form: SyntheticKernel.OwnNote) {
+    #expect(checked(Self.lines, form) == info(Self.lines))
+  }
+
+  @Test(arguments: SyntheticKernel.OwnNote.allCases)
+  func `where both have a line the dump's stands`(_ form: SyntheticKernel.OwnNote) {
+    let info = checked(["OSRELEASE=5.1.0-56-amd64"] + Self.lines.dropFirst(), form)
+    #expect(info.release == "5.1.0-56-amd64")
+    #expect(info.obstacles.count == 1)
+    #expect(
+      info.obstacles.first?.hasSuffix(
+        "says: it has OSRELEASE=5.1.0-56-amd64, the copy 6.1.0-56-amd64") == true)
+  }
+
+  @Test func `a lost line is taken from the copy`() {
+    let info = checked(["OSREL5ASE=6.1.0-56-amd64"] + Self.lines.dropFirst().dropLast())
+    #expect(info.release == "6.1.0-56-amd64")
+    #expect(info.crashTime == 1_795_768_439)
+    let told = info.obstacles.last ?? ""
+    #expect(told.contains("it lacks CRASHTIME, which is taken from the copy: 1795768439"))
+    #expect(told.contains("it has OSREL5ASE=6.1.0-56-amd64, which the copy lacks"))
+    #expect(told.contains("it lacks OSRELEASE, which is taken from the copy: 6.1.0-56-amd64"))
+  }
+
+  @Test func `many differences are counted`() {
+    let own = (0..<9).map { "SYMBOL(s\($0))=1" }
+    #expect(
+      checked(Self.lines, own: Self.lines + own).obstacles.last?.hasSuffix("and 5 more") == true)
+  }
+
+  /// Nothing is known of a text whose copy is not there or is none.
+  @Test func `no copy says nothing`() {
+    let text = ["OSRELEASE=5.1.0-56-amd64"] + Self.lines.dropFirst()
+    #expect(checked(text, own: nil) == info(text))
+    #expect(checked(text) { $0.setAbsence(.excluded, at: $1) } == info(text))
+    #expect(checked(text) { $0.write([UInt8](repeating: 7, count: 4), at: $1) } == info(text))
+    #expect(
+      checked(text) {
+        $0.write(UInt32.max, at: KernelAddress($1.rawValue + 4))
+      } == info(text))
   }
 }
 

@@ -49,9 +49,11 @@ extension BuiltMachine {
       "OSRELEASE=\(plan.release)", "BUILD-ID=6d616368696e65", "PAGESIZE=4096",
       "NUMBER(phys_base)=\(kernel.space.physBase)", "CRASHTIME=1795417719",
     ]
+    let note = kernel.makeOwnNote()
     let list = kernel.symbols.sorted { $0.key < $1.key }.flatMap { name, addresses in
       addresses.map { (name: name, address: $0) }
     }
     kernel.makeKallsyms(list, rule: .absolutePerCPU)
+    kernel.writeOwnNote(at: note)
   }
 }
