@@ -4,9 +4,14 @@ internal import Memory
 
 extension VMCoreInfo {
   /// Characters of a line that a sentence quotes.
-  static let quoteLimit = 60
+  private static let quoteLimit = 60
   /// Lines that are told one by one.
   private static let differenceLimit = 4
+
+  /// A line as a sentence quotes it.
+  static func quote(_ line: String) -> String {
+    line.count > quoteLimit ? line.prefix(quoteLimit) + "…" : line
+  }
 
   /// Whether a kernel writes such a line: printable ASCII, with a value of the key's kind.
   ///
@@ -43,12 +48,13 @@ extension VMCoreInfo {
     for key in Set(values.keys).union(own.values.keys).sorted() {
       switch (values[key], own.values[key]) {
       case (let mine?, let theirs?) where mine != theirs:
-        sentences.append("it has \(key)=\(mine), the copy \(theirs)")
+        sentences.append("it has \(Self.quote("\(key)=\(mine)")), the copy \(Self.quote(theirs))")
       case (nil, let theirs?):
         info.values[key] = theirs
-        sentences.append("it lacks \(key), which is taken from the copy: \(theirs)")
+        sentences.append(
+          "it lacks \(Self.quote(key)), which is taken from the copy: \(Self.quote(theirs))")
       case (let mine?, nil):
-        sentences.append("it has \(key)=\(mine), which the copy lacks")
+        sentences.append("it has \(Self.quote("\(key)=\(mine)")), which the copy lacks")
       default: break
       }
     }

@@ -22,10 +22,11 @@ public struct VMCoreInfo: Hashable, Sendable {
     values = [:]
     // The note is padded with zero bytes.
     let text = bytes[..<((bytes.lastIndex { $0 != 0 } ?? -1) + 1)]
-    var malformed: [String] = []
+    var malformed: (first: String, count: Int)?
     for line in text.split(separator: UInt8(ascii: "\n")) {
       if !Self.isSound(line) {
-        malformed.append(String(decoding: line.prefix(Self.quoteLimit), as: UTF8.self))
+        let first = malformed?.first ?? String(decoding: line, as: UTF8.self)
+        malformed = (first, (malformed?.count ?? 0) + 1)
       }
       guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
       let key = String(decoding: line[..<equals], as: UTF8.self)
@@ -33,10 +34,11 @@ public struct VMCoreInfo: Hashable, Sendable {
       if let end = value.firstIndex(of: 0) { value = value[..<end] }
       if values[key] == nil { values[key] = String(decoding: value, as: UTF8.self) }
     }
-    if let first = malformed.first {
+    if let malformed {
       let others = malformed.count > 1 ? ", nor are \(malformed.count - 1) more" : ""
       obstacles.append(
-        "VMCOREINFO is damaged: \"\(first)\" is no line that a kernel writes\(others)")
+        "VMCOREINFO is damaged: \"\(Self.quote(malformed.first))\" is no line that a kernel writes"
+          + others)
     }
     if release == nil, !text.isEmpty {
       obstacles.append("VMCOREINFO does not name the kernel's release, as every kernel's does")

@@ -154,6 +154,13 @@ struct VMCoreInfoSoundnessTests {
       checked(Self.lines, own: Self.lines + own).obstacles.last?.hasSuffix("and 5 more") == true)
   }
 
+  @Test func `a long line is cut where it is quoted`() {
+    let long = "OSRELEASE=" + String(repeating: "x", count: 1 << 20)
+    let obstacles = checked([long, String(repeating: "y", count: 1 << 20)]).obstacles
+    #expect(obstacles.count == 2)
+    #expect(obstacles.allSatisfy { $0.utf8.count < 1000 })
+  }
+
   /// Nothing is known of a text whose copy is not there or is none.
   @Test func `no copy says nothing`() {
     let text = ["OSRELEASE=5.1.0-56-amd64"] + Self.lines.dropFirst()
