@@ -69,9 +69,6 @@ extension VMCoreInfo {
 }
 
 extension KernelReader {
-  /// What a kernel writes fits into a page.
-  private static let noteLimit = 4 * Page.size
-
   /// The text that the dump brought, held against the kernel's own copy of it.
   ///
   /// The copy is the note from which the dump's was made: `vmcoreinfo_note` is a pointer to pages since
@@ -87,15 +84,11 @@ extension KernelReader {
     return info
   }
 
-  /// The text of an ELF note of that name at an address.
+  /// The text of the note at an address.
   private func note(at place: KernelAddress) -> VMCoreInfo? {
-    // The lengths of the name, with its zero byte, and of the text; the type; the name.
-    let name = Array("VMCOREINFO\0".utf8)
-    guard let head = try? bytes(at: place, count: 24),
-      head.starts(with: [UInt8(name.count), 0, 0, 0]), head[12...].starts(with: name)
-    else { return nil }
-    let size = head[4..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
-    guard size <= Self.noteLimit, let text = place.advanced(by: 24),
+    guard let header = try? bytes(at: place, count: VMCoreInfoNote.headerSize),
+      let size = VMCoreInfoNote.textSize(header),
+      let text = place.advanced(by: UInt64(VMCoreInfoNote.headerSize)),
       let bytes = try? bytes(at: text, count: size)
     else { return nil }
     return VMCoreInfo(bytes)

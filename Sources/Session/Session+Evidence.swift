@@ -92,7 +92,7 @@ extension Session {
     summary.panic = log?.panicMessage()
     let state = RemappingState(summary, memory: memory, roots: roots, work: work)
     return DumpEvidence(
-      state: withObstacles(state, log?.info ?? VMCoreInfo(dump.vmcoreinfo ?? [])), memory: memory,
+      state: withObstacles(state, log?.info ?? filedInfo), memory: memory,
       log: log, work: work)
   }
 
@@ -110,9 +110,12 @@ extension Session {
 
   // MARK: The dump in a few words
 
+  /// What the file's own note says.
+  private var filedInfo: VMCoreInfo { VMCoreInfo(dump.vmcoreinfo ?? []) }
+
   /// What a dump's file tells where nothing is known of its kernel.
   public var symbollessSummary: DumpSummary {
-    let info = VMCoreInfo(dump.vmcoreinfo ?? [])
+    let info = filedInfo
     return DumpSummary(
       file: request.name, format: dump.format.rawValue, release: info.release ?? dump.release,
       buildID: info.buildID, typesFrom: nil,

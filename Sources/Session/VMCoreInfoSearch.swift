@@ -45,7 +45,7 @@ enum VMCoreInfoSearch {
       if let found {
         _ = try? memory.bytes(
           at: PhysicalAddress(found.frame << 12 | UInt64(found.offset)),
-          count: 24 + found.text.count)
+          count: VMCoreInfoNote.headerSize + found.text.count)
         return found.text
       }
     }
@@ -66,14 +66,14 @@ enum VMCoreInfoSearch {
   private static func note(
     _ page: Page, at offset: Int, _ frame: UInt64, _ memory: any PhysicalMemory
   ) -> [UInt8]? {
-    // 11 is the length of the name with its zero byte.
-    guard page[word: offset / 8] & 0xffff_ffff == 11 else { return nil }
+    guard page[word: offset / 8] & 0xffff_ffff == UInt64(VMCoreInfoNote.nameSize) else {
+      return nil
+    }
     let place = PhysicalAddress(frame << 12 | UInt64(offset))
-    let name = Array("VMCOREINFO\0".utf8)
-    let size = Int(page[word: offset / 8] >> 32)
-    guard size > 0, size <= 4 * Page.size, let start = place.advanced(by: 12),
-      let found = try? memory.bytes(at: start, count: name.count), found == name,
-      let text = place.advanced(by: 24), let bytes = try? memory.bytes(at: text, count: size),
+    guard let header = try? memory.bytes(at: place, count: VMCoreInfoNote.headerSize),
+      let size = VMCoreInfoNote.textSize(header), size > 0,
+      let text = place.advanced(by: UInt64(VMCoreInfoNote.headerSize)),
+      let bytes = try? memory.bytes(at: text, count: size),
       bytes.starts(with: Array("OSRELEASE=".utf8))
     else { return nil }
     return bytes
