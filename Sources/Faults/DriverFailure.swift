@@ -3,7 +3,7 @@
 /// What of the driver failed, as its own message tells.
 ///
 /// Source of the messages: drivers/iommu/intel (iommu.c, dmar.c, irq_remapping.c, pasid.c, svm.c,
-/// prq.c) of Linux 5.15 and 6.12, and drivers/iommu/intel-iommu.c, dmar.c of 3.10.
+/// prq.c) of Linux 5.15, 6.8 and 6.12, and drivers/iommu/intel-iommu.c, dmar.c of 3.10.
 public enum DriverFailure: String, Hashable, Sendable, CaseIterable {
   /// Every domain-id of a unit is taken.
   case domainIDs = "domain-ids"
@@ -35,6 +35,9 @@ public enum DriverFailure: String, Hashable, Sendable, CaseIterable {
   case start
   /// Firmware names a device that the kernel does not find.
   case scope
+  /// Firmware names an endpoint where a bridge is, or a bridge where an endpoint is; Linux gives up all
+  /// DMA remapping for it (`dmar_insert_dev_scope`, whose error `intel_iommu_init` meets).
+  case scopeType = "scope-type"
   /// A PASID could not be set up.
   case pasid
   /// The unit's page requests cannot be received.
@@ -61,6 +64,7 @@ public enum DriverFailure: String, Hashable, Sendable, CaseIterable {
     ("flush iotlb failed", .flush),
     ("flush context failed", .flush),
     ("source-id of", .interruptSource),
+    ("exceeded max", .interruptSource),
     ("allocate irte", .interruptEntry),
     ("allocate an irte", .interruptEntry),
     ("exceeds the max invalidation handle", .interruptEntry),
@@ -70,12 +74,17 @@ public enum DriverFailure: String, Hashable, Sendable, CaseIterable {
     ("failed to allocate bitmap", .interruptRemapping),
     ("failed to allocate irqdomain", .interruptRemapping),
     ("failed to parse managed ioapic", .interruptSource),
+    ("not enabling interrupt remapping", .interruptRemapping),
+    ("interrupt remapping will be disabled", .interruptRemapping),
+    ("has enabled interrupt remapping", .interruptRemapping),
     ("failed to copy ir table", .interruptRemapping),
     ("page request queue", .pageRequests),
     ("iopf queue", .pageRequests),
     ("rid2pasid", .attach),
     ("domain context map failed", .attach),
     ("failed to attach", .attach),
+    ("level translation support", .attach),
+    ("5-level paging support", .attach),
     ("pasid", .pasid),
     ("supported address widths", .tableWidth),
     ("valid agaw", .tableWidth),
@@ -89,12 +98,17 @@ public enum DriverFailure: String, Hashable, Sendable, CaseIterable {
     ("allocating root entry", .start),
     ("unable to map dmar", .start),
     ("parse dmar table failure", .start),
+    ("invalid dmar haw", .start),
+    ("no dmar devices", .start),
     ("initialization of dmar", .start),
     ("domain initialization failed", .domain),
     ("initialization failed", .start),
     ("allocate dmar_domain", .domain),
     ("allocating domain", .domain),
     ("acpi object", .scope),
+    ("scope type does not match", .scopeType),
+    ("iommu scope", .scope),
+    ("acpi name space devices", .scope),
     ("device scope", .scope),
     ("_dsm method", .scope),
   ]

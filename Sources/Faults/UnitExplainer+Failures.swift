@@ -15,7 +15,7 @@ extension UnitExplainer {
     result.next = next
     switch failure {
     case .domainIDs: result.evidence = domainIDs(of: result.unit)
-    case .start, .interruptRemapping, .registers:
+    case .start, .scopeType, .interruptRemapping, .registers:
       result.severity = .error
       result.evidence = states(of: result.unit)
     case .faultInterrupt, .invalidationQueue, .flush, .tableWidth:
@@ -120,6 +120,13 @@ extension UnitExplainer {
         "firmware names a device that the kernel does not find: the device, if it is there, is not "
           + "given to the unit that firmware means",
         "the firmware's DMAR table: ANDD and device scopes"
+      )
+    case .scopeType:
+      (
+        "firmware's DMAR table names the device as what it is not, an endpoint where it is a bridge or "
+          + "the other way round: when Linux starts it gives up DMA remapping as a whole for that, and "
+          + "devices use physical addresses, whatever the command line asks for",
+        "the firmware's DMAR table: device scopes of units, reserved regions and root ports"
       )
     case .pasid:
       (

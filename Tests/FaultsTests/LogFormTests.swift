@@ -170,6 +170,9 @@ struct LogFormTests {
       "set-up", "DMAR: Host address width 39\nDMAR: No ATSR found\nDMAR-IR: Copied IR table", [],
       others: 3),
     Form(
+      "set-up of what the hardware has not", "DMAR: dmar0 SVM disabled, incompatible paging mode",
+      [], others: 1),
+    Form(
       "set-up that failed",
       "DMAR: Failed to find handle for ACPI object \\_SB.PCI0.SDHC\n"
         + "DMAR-IR: Failed to enable irq remapping.", [], units: 2),

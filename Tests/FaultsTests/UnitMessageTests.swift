@@ -239,7 +239,11 @@ struct UnitMessageTests {
 
   static let failures: [Failure] = [
     .init(line: "DMAR: dmar0: No free domain ids", failure: .domainIDs),
-    .init(line: "DMAR: Allocating domain for 0000:00:02.0 failed", failure: .domain),
+    .init(
+      line: "DMAR: Allocating domain for 0000:00:02.0 failed", failure: .domain,
+      device: PCIFunction("0000:00:02.0")),
+    .init(line: "DMAR: No first level translation support on dmar0", failure: .attach),
+    .init(line: "DMAR: No 5-level paging support for first-level on dmar0", failure: .attach),
     .init(
       line: "nvme 0000:3a:00.0: DMAR: Setup RID2PASID failed", failure: .attach,
       device: PCIFunction("0000:3a:00.0")),
@@ -266,6 +270,14 @@ struct UnitMessageTests {
       line: "DMAR-IR: Requested mask 7 exceeds the max invalidation handle mask value 4",
       failure: .interruptEntry),
     .init(line: "DMAR-IR: Failed to set source-id of IOAPIC (2)", failure: .interruptSource),
+    .init(line: "DMAR-IR: Exceeded Max IO APICS", failure: .interruptSource),
+    .init(
+      line: "DMAR-IR: Not enabling interrupt remapping", failure: .interruptRemapping,
+      severity: .error),
+    .init(
+      line: "DMAR-IR: This system BIOS has enabled interrupt remapping",
+      failure: .interruptRemapping,
+      severity: .error),
     .init(
       line: "DMAR: Can't validate DRHD address: fed90000", failure: .registers, severity: .error),
     .init(line: "DMAR: Failed to map dmar0", failure: .registers, severity: .error),
@@ -276,7 +288,18 @@ struct UnitMessageTests {
       failure: .tableWidth),
     .init(line: "DMAR: Initialization failed", failure: .start, severity: .error),
     .init(line: "DMAR: Parse DMAR table failure.", failure: .start, severity: .error),
+    .init(line: "DMAR: Invalid DMAR haw", failure: .start, severity: .error),
+    .init(line: "DMAR: No DMAR devices found", failure: .start, severity: .error),
     .init(line: "DMAR: Failed to find handle for ACPI object \\_SB.PCI0.SDHC", failure: .scope),
+    .init(line: "DMAR: Unsupported device scope", failure: .scope),
+    .init(line: "DMAR: Device scope bus [128] not found", failure: .scope),
+    .init(
+      line: "DMAR: No IOMMU scope found for ANDD enumeration ID 3 (\\_SB.PCI0.SDHC)",
+      failure: .scope),
+    .init(line: "DMAR: ACPI name space devices didn't probe correctly", failure: .scope),
+    .init(
+      line: "DMAR: Device scope type does not match for 0000:00:03.0", failure: .scopeType,
+      severity: .error, device: PCIFunction("0000:00:03.0")),
     .init(
       line: "idxd 0000:6a:01.0: DMAR: Failed to enable PASID capability", failure: .pasid,
       device: PCIFunction("0000:6a:01.0")),

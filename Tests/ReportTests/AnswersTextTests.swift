@@ -129,6 +129,43 @@ struct AnswersTextTests {
     #expect(text.contains("switched on because firmware opts in"))
   }
 
+  @Test(
+    arguments: [
+      (
+        ["intel_iommu=on", "intel_iommu=on,sm_on"],
+        "no unit translates DMA, though the command line asks"
+      ),
+      (["intel_iommu=on", "iommu=off"], "no unit translates DMA, as the command line asks for"),
+      (
+        ["intel_iommu=on", "intel_iommu=off"],
+        "no unit translates DMA, as the command line asks for"
+      ),
+      (["intel_iommu=off,on"], "no unit translates DMA, though the command line asks for it"),
+      (["intel_iommu=sm_on", "iommu=pt"], "no unit translates DMA"),
+      (nil, "no unit translates DMA"),
+    ] as [([String]?, String)])
+  func thatNothingTranslatesIsHeldAgainstTheCommandLine(_ words: [String]?, _ expected: String)
+    throws
+  {
+    let text = try summary { state in
+      state.startUp = StartUp(commandLine: words)
+      for index in state.units.indices { state.units[index].translationEnabled = false }
+    }
+    #expect(text.contains(expected))
+    #expect(!text.contains("legacy mode"))
+    #expect(text.contains("DMA,") == expected.contains("DMA,"))
+  }
+
+  @Test func oneUnitThatMayTranslateIsEnoughToSayNothing() throws {
+    for state: Bool? in [true, nil] {
+      let text = try summary {
+        for index in $0.units.indices { $0.units[index].translationEnabled = false }
+        $0.units[0].translationEnabled = state
+      }
+      #expect(!text.contains("no unit translates"))
+    }
+  }
+
   // MARK: Registers
 
   @Test func registersInWords() {

@@ -18,6 +18,26 @@ public struct StartUp: Hashable, Sendable {
 }
 
 extension StartUp {
+  /// Whether the command line asks for DMA remapping; `nil` where it says nothing of it or was not read.
+  /// Of `intel_iommu=` the last word counts; `iommu=off` overrules it.
+  ///
+  /// Source: drivers/iommu/intel/iommu.c, `intel_iommu_setup` and `intel_iommu_init`;
+  /// arch/x86/kernel/pci-dma.c, `iommu_setup`.
+  public var asksForTranslation: Bool? {
+    var asked: Bool?
+    for word in commandLine ?? [] {
+      guard let equals = word.firstIndex(of: "=") else { continue }
+      let values = word[word.index(after: equals)...].split(separator: ",")
+      switch word[..<equals] {
+      case "iommu" where values.contains("off"): return false
+      case "intel_iommu":
+        for value in values where value == "on" || value == "off" { asked = value == "on" }
+      default: break
+      }
+    }
+    return asked
+  }
+
   /// The words of a command line that change what the remapping driver, interrupt remapping or VFIO
   /// do, in order.
   ///
@@ -54,6 +74,9 @@ extension StartUp {
     "Using Queued invalidation", "Using Register based invalidation", "identity mapping",
     "Translation already enabled", "Translation was enabled", "Copied translation tables",
     "Failed to copy", "tboot", "Software I/O TLB", "swiotlb", "no_platform_optin",
-    "SVM capable", "Intel(R) VT-d", "quirk",
+    "SVM capable", "Intel(R) VT-d", "quirk", "evice scope", "Initialization failed",
+    "DMAR table failure", "Unable to map DMAR", "Invalid DMAR haw", "No DMAR devices found",
+    "No supported address widths", "enable irq remapping", "Not enabling interrupt remapping",
+    "interrupt remapping will be disabled",
   ]
 }

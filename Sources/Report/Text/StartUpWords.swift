@@ -13,7 +13,11 @@ struct StartUpWords {
   var policy: String? {
     var parts: [String] = []
     if let domains { parts.append(domains) }
-    if let mode { parts.append(mode) }
+    if let absence {
+      parts.append(absence)
+    } else if let mode {
+      parts.append(mode)
+    }
     parts += remarks
     return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }
@@ -38,6 +42,21 @@ struct StartUpWords {
     if counted.count == 1, first.0 == types.count { return "\(first.1) for every device" }
     return counted.map { "\($0.1) for \(Quantity.count($0.0, "device"))" }
       .joined(separator: ", ")
+  }
+
+  /// That nothing is translated, held against what the command line asks for; `nil` where a unit does, or
+  /// may do so.
+  private var absence: String? {
+    guard !state.units.isEmpty, state.units.allSatisfy({ $0.translationEnabled == false }) else {
+      return nil
+    }
+    let asked =
+      switch state.startUp?.asksForTranslation {
+      case true?: ", though the command line asks for it"
+      case false?: ", as the command line asks for"
+      case nil: ""
+      }
+    return "no unit translates DMA\(asked)"
   }
 
   private var mode: String? {
