@@ -220,6 +220,27 @@ class Compare(unittest.TestCase):
             compare.compare_console(result, self.report, [f"LAB: group 0 type={kind} devs=0000:00:02.0  resv=", *more])
             self.assertEqual(sum("msi 0xfee00000-0xfeefffff only in the report" in text for text in result.unexplained), wrong, (kind, more))
 
+    def test_overlapping_regions_are_listed_as_one(self):
+        isa, rmrr, apart = ("isa", 0, 0xffffff), ("rmrr", 0xf0000, 0xfffff), ("rmrr", 0x2000000, 0x2ffffff)
+        for listed, regions, parts in (
+                (("rmrr", 0, 0xffffff), {isa, rmrr}, {isa, rmrr}),
+                (("rmrr", 0, 0x1ffffff), {isa, ("rmrr", 0xff0000, 0x1ffffff)}, {isa, ("rmrr", 0xff0000, 0x1ffffff)}),
+                # Beside each other, with a gap, too short, of another type, alone.
+                (("rmrr", 0, 0x1ffffff), {isa, ("rmrr", 0x1000000, 0x1ffffff)}, set()),
+                (("rmrr", 0, 0x2ffffff), {isa, apart}, set()),
+                (("rmrr", 0, 0x1ffffff), {isa, rmrr}, set()),
+                (("rmrr", 0x1000, 0xffffff), {isa, rmrr}, set()),
+                (("msi", 0, 0xffffff), {isa, rmrr}, set()),
+                (("rmrr", 0, 0xffffff), {isa}, set())):
+            self.assertEqual(compare.merged(listed, regions), parts, (listed, regions))
+        self.report["units"][0]["domainIDs"] = {"used": [7]}
+        self.report["reservedRegions"] = [
+            {"kind": kind, "base": hex(low), "end": hex(high), "devices": ["0000:00:02.0"]} for kind, low, high in (isa, rmrr)]
+        for line, wrong in (("0x0000000000000000 0x0000000000ffffff direct;", 0), ("0x0000000000000000 0x0000000000fffffe direct;", 3)):
+            result = compare.Result(10, False)
+            compare.compare_console(result, self.report, [f"LAB: group 0 type=DMA devs=0000:00:02.0  resv={line}"])
+            self.assertEqual(sum("reserved region" in text for text in result.unexplained), wrong, result.unexplained)
+
     def test_console_of_the_first_kernel_only(self):
         with tempfile.NamedTemporaryFile("w", suffix=".log") as file:
             file.write("LAB: boot A\nLAB: group 0 type=DMA devs=0000:00:02.0  resv=\nLAB: boot B\nLAB: group 9 type=DMA devs=x  resv=\n")
