@@ -247,7 +247,12 @@ let package = Package(
         "Files", "Memory", "MemoryFixtures", "RemappingState", "Evidence", "LinuxIOMMU",
         "DumpFixtures", "KernelFixtures", "KernelImage", "KernelTypes",
       ]),
-    tests("Evidence", ["Memory", "MemoryFixtures", "RemappingState", "StateFixtures", "VTd"]),
+    tests(
+      "Evidence",
+      [
+        "KernelFixtures", "LinuxIOMMU", "Memory", "MemoryFixtures", "RemappingState",
+        "StateFixtures", "VTd",
+      ]),
     tests("Owners", ["Memory", "RemappingState", "Evidence", "MemoryFixtures", "StateFixtures"]),
     tests(
       "History",

@@ -16,14 +16,16 @@ public struct DumpEvidence {
   }
   public var memory: any PhysicalMemory
   /// `nil` where the kernel's structures were not, or could not be, read.
-  public var kernel: KernelEvidence?
+  public var kernel: KernelEvidence? {
+    didSet { lazyIndex = LazyEvidenceIndex() }
+  }
   /// What the kernel's log is read with, which is more often there than its structures; `nil` where
   /// nobody looked for a kernel.
   public var log: KernelImage?
   /// The run that pays for what is read.
   public let work: WorkBudget
   private var lazyIndex = LazyEvidenceIndex()
-  private var index: EvidenceIndex { lazyIndex.index(of: state) }
+  private var index: EvidenceIndex { lazyIndex.index(of: state, kernel?.structures) }
 
   public init(
     state: RemappingState, memory: any PhysicalMemory, kernel: KernelEvidence? = nil,
@@ -92,8 +94,29 @@ public struct DumpEvidence {
     index.domains[context.domainKey].map { state.domains[$0].mapping?.runs.count ?? 0 }
   }
 
+  /// The device that remapping knows by that source id.
   public func device(_ function: PCIFunction) -> Device? {
     index.devices[function].map { state.devices[$0] }
+  }
+
+  /// The kernel's record of the device with that source id or alias, be it one that remapping knows or not.
+  private func kernelDevice(_ function: PCIFunction) -> LinuxDevice? {
+    guard let devices = kernel?.structures.devices else { return nil }
+    return index.kernelDevices[function].map { devices[$0] }
+  }
+
+  /// The driver of the device with that source id, be it one that remapping knows or not; `nil` where it has
+  /// none or that is not known.
+  public func driver(of function: PCIFunction) -> String? {
+    device(function).map(\.driver) ?? kernelDevice(function)?.driver
+  }
+
+  /// Whether Linux has a device of that source id or alias, be it one that remapping knows or not; `nil`
+  /// where not all devices could be read.
+  public func knows(_ function: PCIFunction) -> Bool? {
+    if device(function) != nil || kernelDevice(function) != nil { return true }
+    let isEmpty = kernel?.structures.devices.isEmpty != false && state.devices.isEmpty
+    return isEmpty || !state.devicesAreComplete ? nil : false
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import LinuxIOMMU
 import Memory
 import RemappingState
 
@@ -13,8 +14,10 @@ struct EvidenceIndex {
   let devices: [PCIFunction: Int]
   /// Places in `state.domains`.
   let domains: [DomainKey: Int]
+  /// Places in the kernel's devices, by their own source ids and their aliases.
+  let kernelDevices: [PCIFunction: Int]
 
-  init(_ state: RemappingState) {
+  init(_ state: RemappingState, _ structures: LinuxIOMMU?) {
     unitOfContext = Dictionary(
       state.contexts.map { ($0.device, $0.unit) }, uniquingKeysWith: { first, _ in first })
     devices = Dictionary(
@@ -23,6 +26,11 @@ struct EvidenceIndex {
       }, uniquingKeysWith: { first, _ in first })
     domains = Dictionary(
       state.domains.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
+    let all = (structures?.devices ?? []).enumerated()
+    kernelDevices = Dictionary(
+      all.compactMap { place, device in device.name.function.map { ($0, place) } }
+        + all.flatMap { place, device in device.aliases.map { ($0, place) } },
+      uniquingKeysWith: { first, _ in first })
   }
 }
 
@@ -30,9 +38,9 @@ struct EvidenceIndex {
 final class LazyEvidenceIndex {
   private var made: EvidenceIndex?
 
-  func index(of state: RemappingState) -> EvidenceIndex {
+  func index(of state: RemappingState, _ structures: LinuxIOMMU?) -> EvidenceIndex {
     if let made { return made }
-    let index = EvidenceIndex(state)
+    let index = EvidenceIndex(state, structures)
     made = index
     return index
   }

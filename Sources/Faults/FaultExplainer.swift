@@ -143,8 +143,8 @@ public struct FaultExplainer {
       result.aliasOf = owners.map(\.device)
       device = owners.first
     }
-    if !evidence.state.devices.isEmpty { result.isKnownDevice = device != nil }
-    result.driver = device?.driver
+    result.isKnownDevice = device != nil ? true : evidence.knows(function)
+    result.driver = device.map(\.driver) ?? evidence.driver(of: function)
     result.group = device?.group
     result.unit = device?.unit
   }

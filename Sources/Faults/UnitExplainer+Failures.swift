@@ -22,7 +22,7 @@ extension UnitExplainer {
       result.evidence = states(of: result.unit)
     default: break
     }
-    if let device, evidence.device(device) == nil {
+    if let device, evidence.knows(device) == false {
       result.evidence.append("Linux knows no device \(device) in this dump")
     }
   }

@@ -72,7 +72,7 @@ public struct UnitExplainer {
         }
     }
     if let device = result.device {
-      result.driver = evidence.device(device)?.driver
+      result.driver = evidence.driver(of: device)
       result.unit = result.unit ?? evidence.device(device)?.unit
     }
     return result
@@ -268,8 +268,7 @@ public struct UnitExplainer {
   }
 
   private func presence(_ device: PCIFunction) -> [String] {
-    guard !evidence.state.devices.isEmpty else { return [] }
-    return evidence.device(device) == nil
+    evidence.knows(device) == false
       ? ["Linux knows no device \(device) in this dump: it was removed, or never was there"] : []
   }
 

@@ -67,7 +67,9 @@ struct DeviceFacts {
   }
 
   /// Whether a dump could be written to it or through it: storage, network, USB, Fibre Channel.
-  var couldTakeDump: Bool {
+  var couldTakeDump: Bool { Self.couldTakeDump(classCode) }
+
+  static func couldTakeDump(_ classCode: UInt32?) -> Bool {
     guard let classCode else { return false }
     return [0x01, 0x02].contains(classCode >> 16)
       || [0x0c03, 0x0c04, 0x0c06].contains(classCode >> 8)

@@ -8,7 +8,9 @@ extension Forecaster {
   /// What the forecast of `linux` comes to for the person who waits for a dump.
   func outlook(_ linux: PolicyForecast) -> Outlook {
     let pairs = zip(devices, linux.devices).map { DeviceOutlook(facts: $0, forecast: $1) }
-    var concerns = machineConcerns(pairs) + unitConcerns(linux, pairs) + deviceConcerns(pairs)
+    let outsiders = Outsider.all(besides: devices, state, facts, options)
+    var concerns =
+      machineConcerns(pairs, outsiders) + unitConcerns(linux, pairs) + deviceConcerns(pairs)
     // A stable order, so that equal dumps give equal bytes.
     concerns = concerns.enumerated().sorted {
       ($1.element.weight, $0.offset) < ($0.element.weight, $1.offset)
@@ -28,13 +30,18 @@ extension Forecaster {
     return Outlook(
       answer: answer, concerns: concerns,
       usesCommandLine: line.words.isEmpty ? nil : !isSpoiled,
-      writers: drivers(of: pairs.filter(\.isWriter)) { _ in "a dump can be written through it" },
+      writers: drivers(
+        of: pairs.filter(\.isWriter).map { ($0.facts.driver, $0.facts.name) }
+          + outsiders.map { ($0.driver, $0.name) }
+      ) { _ in "a dump can be written through it" },
       leaveOut: leaveOut(pairs), add: wordsToAdd(pairs, concerns), never: wordsToAvoid(pairs))
   }
 
   // MARK: Concerns
 
-  private func machineConcerns(_ pairs: [DeviceOutlook]) -> [Outlook.Concern] {
+  private func machineConcerns(
+    _ pairs: [DeviceOutlook], _ outsiders: [Outsider]
+  ) -> [Outlook.Concern] {
     var concerns: [Outlook.Concern] = []
     if state.hiddenContexts.lacksUnits {
       concerns.append(
@@ -59,12 +66,16 @@ extension Forecaster {
           kind: .notReserved, weight: .no, devices: [],
           text: "no memory is reserved for a crash kernel (crashkernel=), so none was loaded"))
     }
-    let lost = pairs.filter { $0.facts.driverIsUnknown && $0.facts.attaches }
-    let hasWriter = pairs.contains { $0.isWriter && !$0.facts.driverIsUnknown }
+    let lost =
+      pairs.filter { $0.facts.driverIsUnknown && $0.facts.attaches }.map(\.facts.name)
+      + outsiders.filter { $0.driver == nil }.map(\.name)
+    let hasWriter =
+      pairs.contains { $0.isWriter && !$0.facts.driverIsUnknown }
+      || outsiders.contains { $0.driver != nil }
     if !lost.isEmpty || !state.devicesAreComplete {
       concerns.append(
         .init(
-          kind: .unknownState, weight: hasWriter ? .note : .doubt, devices: lost.map(\.facts.name),
+          kind: .unknownState, weight: hasWriter ? .note : .doubt, devices: lost,
           text: state.devicesAreComplete
             ? "their drivers could not be read: they are taken to have one in the crash kernel too"
             : "not all PCI devices and drivers could be read: what else could write the dump is not known"
@@ -245,21 +256,23 @@ extension Forecaster {
       $0.forecast.attaches && $0.facts.inFlight && !$0.facts.couldTakeDump
         && $0.facts.classCode != nil && $0.forecast.at.t3 == .remapped
     }
-    return drivers(of: candidates) { devices in
-      devices.contains { ($0.forecast.iova?.stillLive ?? 0) > 0 }
+    let stillLive = Set(
+      candidates.filter { ($0.forecast.iova?.stillLive ?? 0) > 0 }.map(\.facts.name))
+    return drivers(of: candidates.map { ($0.facts.driver, $0.facts.name) }) { devices in
+      devices.contains(where: stillLive.contains)
         ? "without it the device keeps to its old buffers; with it an old transfer can hit a new one"
         : "without it the device keeps to its old buffers; with it old transfers fault"
     }
   }
 
   private func drivers(
-    of pairs: [DeviceOutlook], _ reason: ([DeviceOutlook]) -> String
+    of devices: [(driver: String?, name: DeviceName)], _ reason: ([DeviceName]) -> String
   ) -> [Outlook.Driver] {
-    Dictionary(grouping: pairs) { $0.facts.driver ?? "" }.filter { !$0.key.isEmpty }.sorted {
+    Dictionary(grouping: devices) { $0.driver ?? "" }.filter { !$0.key.isEmpty }.sorted {
       $0.key < $1.key
     }.map {
-      Outlook.Driver(
-        driver: $0.key, devices: $0.value.map(\.facts.name), reason: reason($0.value))
+      let names = $0.value.map(\.name).sorted()
+      return Outlook.Driver(driver: $0.key, devices: names, reason: reason(names))
     }
   }
 
@@ -344,6 +357,40 @@ extension Forecaster {
     case .scalable?: "intel_iommu=sm_on"
     case .legacy?: "intel_iommu=sm_off"
     default: nil
+    }
+  }
+}
+
+/// A PCI function that a dump could be written to or through, of which remapping has no record: because
+/// no unit translates, or none is over it. What it does meets no table.
+private struct Outsider {
+  var name: DeviceName
+  /// `nil` where it could not be read.
+  var driver: String?
+
+  /// Those that have, or may have, a driver in the crash kernel.
+  ///
+  /// - Parameter devices: those that remapping knows.
+  static func all(
+    besides devices: [DeviceFacts], _ state: RemappingState, _ facts: MachineFacts,
+    _ options: ForecastOptions
+  ) -> [Outsider] {
+    let known = Set(devices.flatMap { [$0.name, .pci($0.function)] })
+    let lost = Set(
+      state.observations.lazy.filter { $0.structure.kernelStructure == .driver }
+        .compactMap(\.device))
+    return facts.classCodes.sorted { $0.key < $1.key }.compactMap { function, classCode in
+      let name = DeviceName.pci(function)
+      guard !known.contains(name), DeviceFacts.couldTakeDump(classCode) else { return nil }
+      let driver = facts.drivers[function]
+      guard driver != nil || lost.contains(name) else { return nil }
+      let isWanted =
+        options.drivers.map { words in
+          words.contains { word in
+            PCIFunction(word).map { $0 == function } ?? driver?.isDriver(word) ?? true
+          }
+        } ?? true
+      return isWanted ? Outsider(name: name, driver: driver) : nil
     }
   }
 }

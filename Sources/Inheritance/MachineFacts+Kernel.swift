@@ -73,6 +73,7 @@ extension MachineFacts {
       guard let function = device.name.function else { continue }
       bridges[function] = device.bridges
       classCodes[function] = device.classCode
+      drivers[function] = device.driver
       // PCI_BASE_CLASS_DISPLAY
       if device.classCode.map({ $0 >> 16 == 3 }) == true { displays.insert(function) }
     }

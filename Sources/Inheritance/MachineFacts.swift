@@ -57,6 +57,8 @@ public struct MachineFacts: Hashable, Sendable {
   public var commandLine: CrashCommandLine?
   /// Class codes (class, subclass, interface) of PCI functions, as far as the kernel has them.
   public var classCodes: [PCIFunction: UInt32] = [:]
+  /// Drivers of PCI functions, those that remapping does not know among them; one without is not here.
+  public var drivers: [PCIFunction: String] = [:]
   /// PCI functions that are displays.
   public var displays: Set<PCIFunction>
   /// Roads that not every kernel has and that this kernel's types know.

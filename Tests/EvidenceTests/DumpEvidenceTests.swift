@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Evidence
+import KernelFixtures
+import LinuxIOMMU
 import Memory
 import MemoryFixtures
 import RemappingState
@@ -116,6 +118,34 @@ struct DumpEvidenceTests {
     // What is looked up follows the state.
     evidence.state.domains.append(domain(9, 0x5000))
     #expect(evidence.domain(paths[0], unit: unit) == evidence.state.domains[3])
+  }
+
+  /// Where remapping is off, no device of the kernel is among those of the state.
+  @Test func `a device that remapping does not know is known to Linux`() throws {
+    let kernel = RemappingKernel(.g6)
+    kernel.addUnit()
+    let bus = kernel.addBus(3)
+    kernel.addFunction(bus, 0x08, driver: "nvme")
+    kernel.addFunction(bus, 0x10)
+    kernel.finish()
+    let image = kernel.kernel.image()
+    let structures = try LinuxIOMMU(reading: image)
+    var evidence = Self.evidence([])
+    #expect(evidence.knows("0000:03:01.0") == nil)
+    evidence.kernel = KernelEvidence(image, structures)
+    #expect(evidence.knows("0000:03:01.0") == true)
+    #expect(evidence.driver(of: "0000:03:01.0") == "nvme")
+    #expect(evidence.knows("0000:03:02.0") == true)
+    #expect(evidence.driver(of: "0000:03:02.0") == nil)
+    #expect(evidence.knows("0000:03:03.0") == false)
+    // A gap in the tree may hide it.
+    evidence.state.observations = [Observation(.unreadable, structure: .kernel(.bus))]
+    #expect(evidence.knows("0000:03:01.0") == true)
+    #expect(evidence.knows("0000:03:03.0") == nil)
+    // The remapping code's own record comes first.
+    evidence.state.observations = []
+    evidence.state.devices = [Device(device: "0000:03:01.0", driver: "vfio-pci")]
+    #expect(evidence.driver(of: "0000:03:01.0") == "vfio-pci")
   }
 
   @Test func `a cut is told once`() {

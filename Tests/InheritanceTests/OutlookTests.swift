@@ -90,6 +90,47 @@ struct OutlookTests {
     #expect(Self.outlook(Machine(), drivers: []).answer == .probably)
   }
 
+  /// A machine whose remapping is off has its devices all the same.
+  @Test func devicesThatRemappingDoesNotKnowCanWriteTheDump() throws {
+    var machine = Self.machine()
+    machine.state.devices = []
+    machine.state.contexts = []
+    machine.state.domains = []
+    for index in machine.state.units.indices {
+      machine.state.units[index].translationEnabled = false
+    }
+    // The kernel has no drivers, or none that could write a dump.
+    machine.facts.drivers = ["0000:00:03.0": "i915"]
+    #expect(Self.outlook(machine).answer == .doubtful)
+    machine.facts.drivers["0000:00:01.0"] = "nvme"
+    machine.facts.drivers["0000:01:00.0"] = "nvme"
+    machine.facts.drivers["0000:00:04.0"] = "xhci_hcd"
+    let outlook = Self.outlook(machine)
+    #expect(outlook.answer == .probably)
+    #expect(outlook.concerns.map(\.kind) == [.nothingTranslates])
+    #expect(outlook.writers.map(\.driver) == ["nvme", "xhci_hcd"])
+    #expect(outlook.writers.first?.devices == ["0000:00:01.0", "0000:01:00.0"])
+    // Of those, what the crash kernel is said to have drivers for.
+    #expect(Self.outlook(machine, drivers: ["xhci-hcd"]).writers.map(\.driver) == ["xhci_hcd"])
+    #expect(
+      Self.outlook(machine, drivers: ["0000:01:00.0"]).writers.first?.devices == ["0000:01:00.0"])
+    #expect(Self.outlook(machine, drivers: ["i915"]).answer == .no)
+  }
+
+  @Test func aDriverThatCouldNotBeReadMayWriteTheDump() throws {
+    var machine = Self.machine()
+    machine.state.devices = []
+    machine.state.contexts = []
+    machine.state.domains = []
+    machine.state.observations.append(
+      Observation(.unreadable, device: "0000:00:01.0", structure: .kernel(.driver)))
+    let outlook = Self.outlook(machine)
+    #expect(outlook.answer == .doubtful)
+    let concern = try #require(outlook.concerns.first { $0.kind == .unknownState })
+    #expect(concern.devices == ["0000:00:01.0"])
+    #expect(!outlook.concerns.contains { $0.kind == .noWriter })
+  }
+
   @Test func aPassedThroughDeviceMayKeepItsOldContext() throws {
     var machine = Self.machine()
     machine.facts.traits = CrashKernelTraits(variant: .v2a)

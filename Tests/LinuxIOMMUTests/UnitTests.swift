@@ -65,7 +65,7 @@ struct UnitTests {
     unit.iommu.set(["root_entry": 0, "qi": 0, "ir_table": 0, "domain_ids": 0])
     let found = try #require(try read(kernel).units.first)
     #expect(found.rootTable == nil && found.invalidationQueue == nil)
-    #expect(found.interruptRemapping == nil && found.domainIDs == nil)
+    #expect(found.interruptRemapping == nil && found.domainIDs == [])
   }
 
   @Test func withoutTheListThereIsNothingToReport() {

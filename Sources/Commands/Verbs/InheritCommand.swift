@@ -120,7 +120,7 @@ struct InheritCommand: DocumentVerb {
       facts.reservations = crashReservation.map { .init(kind: .given, range: $0.range) }
       facts.reservationsAreComplete = true
     }
-    try Self.checkDrivers(options.drivers ?? [], of: state)
+    try Self.checkDrivers(options.drivers ?? [], of: state, facts)
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
     facts.takeCommandLine(from: session, running: second)
     let result = Forecaster(
@@ -165,9 +165,11 @@ struct InheritCommand: DocumentVerb {
 
 extension InheritCommand {
   /// Names of `--crash-drivers` that the dump knows neither as a driver nor as a device.
-  private static func checkDrivers(_ names: [String], of state: RemappingState) throws {
-    let drivers = Set(state.devices.compactMap(\.driver))
-    let functions = Set(state.contexts.map(\.device)).union(
+  private static func checkDrivers(
+    _ names: [String], of state: RemappingState, _ facts: MachineFacts
+  ) throws {
+    let drivers = Set(state.devices.compactMap(\.driver)).union(facts.drivers.values)
+    let functions = Set(state.contexts.map(\.device)).union(facts.bridges.keys).union(
       state.devices.flatMap { [$0.device] + $0.aliases }.compactMap(\.function))
     for name in names {
       if let function = PCIFunction(name) {

@@ -153,8 +153,10 @@ struct UnitReader {
         // Half a list would call ids free that are taken.
         return walk.problem == nil ? ids : nil
       }
+      // A unit that the driver never set up, or gave back, has none.
+      // Source: drivers/iommu/intel/iommu.c, `iommu_init_domains` and `free_dmar_iommu`.
       let bitmap = try iommu.pointer("domain_ids")
-      guard bitmap.rawValue != 0 else { return nil }
+      guard bitmap.rawValue != 0 else { return [] }
       let count = 1 << (4 + 2 * Int(capability & 7))
       return try setBits(at: bitmap, count: count).map { UInt32($0) }
     } ?? nil
