@@ -50,7 +50,8 @@ public struct DumpEvidence {
   ///
   /// The one where a context has the source id, then the one that the kernel names for the device,
   /// then every unit of the segment that has a root table: where nothing else tells, any of them
-  /// may be the one.
+  /// may be the one. A unit that does not translate needs no root table to be a device's; where scopes do
+  /// not name it, it comes into question only if no other one does.
   public func units(of device: PCIFunction) -> [Unit] {
     if let name = index.unitOfContext[device], let unit = unit(name) {
       return [unit]
@@ -58,11 +59,28 @@ public struct DumpEvidence {
     if let name = self.device(device)?.unit, let unit = unit(name) {
       return [unit]
     }
-    let segment = state.units.filter { $0.segment == device.segment && $0.rootTable != nil }
+    let segment = state.units.filter {
+      $0.segment == device.segment && ($0.rootTable != nil || $0.translationEnabled == false)
+    }
     let scoped = segment.filter { $0.scope.contains(.pci(device)) }
     if !scoped.isEmpty { return scoped }
     let general = segment.filter { $0.includeAll != false }
-    return general.isEmpty ? segment : general
+    let found = general.isEmpty ? segment : general
+    let rooted = found.filter { $0.rootTable != nil }
+    return rooted.isEmpty ? found : rooted
+  }
+
+  /// PCI functions that Linux has and remapping has no record of, because the unit that their requests come
+  /// to does not translate, by the name of that unit; in order.
+  public var untranslatedFunctions: [String: [PCIFunction]] {
+    guard state.units.contains(where: { $0.translationEnabled == false }) else { return [:] }
+    var functions: [String: [PCIFunction]] = [:]
+    for function in (kernel?.structures.devices ?? []).compactMap(\.name.function).sorted()
+    where device(function) == nil {
+      guard let unit = units(of: function).first, unit.translationEnabled == false else { continue }
+      functions[unit.name, default: []].append(function)
+    }
+    return functions
   }
 
   /// The tables below a unit's root; `nil` if no root is known.

@@ -78,6 +78,17 @@ struct RequestRules {
 
   /// The dump has no unit that the request could have come to.
   func noUnit() -> Verdict {
+    if facts.translation.outcome == .untranslated, !facts.isOfCrashKernel,
+      let unit = facts.translation.unit
+    {
+      return .fits(
+        Diagnosis(
+          .noUnit,
+          "\(unit) did not translate at the panic, and refused nothing: the line is from before it was "
+            + "switched off, or from another kernel or machine",
+          confirm: "which kernel wrote the line; --of crash-kernel takes it for the crash kernel's")
+      )
+    }
     guard facts.translation.unit == nil else { return .silent }
     let segments = Set(facts.evidence.state.units.map(\.segment)).sorted()
     let wanted = facts.fault.device.segment

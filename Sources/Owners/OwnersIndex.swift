@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Algorithms
-internal import Evidence
+public import Evidence
 public import Memory
 public import RemappingState
 internal import VTd
@@ -91,10 +91,24 @@ public struct OwnersIndex: Sendable {
   /// Runs in the index.
   public var count: Int { intervals.count }
 
-  public init(_ state: RemappingState) {
+  /// The index of a dump's state, with the devices that only the kernel's PCI tree knows.
+  public init(_ evidence: DumpEvidence) {
+    let functions = evidence.untranslatedFunctions
+    self.init(
+      evidence.state,
+      untranslated: functions.mapValues { functions in
+        functions.map {
+          Reach.Requester(device: $0, pasid: nil, driver: evidence.driver(of: $0))
+        }
+      })
+  }
+
+  /// - Parameter untranslated: devices of units that do not translate which the state does not have, by the
+  ///   unit's name.
+  public init(_ state: RemappingState, untranslated: [String: [Reach.Requester]] = [:]) {
     let units = Dictionary(
       state.units.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    let rows = addTargets(state, units)
+    let rows = addTargets(state, units, untranslated)
     for domain in state.domains {
       guard let mapping = domain.mapping, let row = rows[domain.key] else { continue }
       for run in mapping.runs where run.length.rawValue > 0 {
@@ -111,7 +125,8 @@ public struct OwnersIndex: Sendable {
 
   /// Gathers who sends requests, and returns the number of each space.
   private mutating func addTargets(
-    _ state: RemappingState, _ units: [String: Unit]
+    _ state: RemappingState, _ units: [String: Unit],
+    _ untranslated: [String: [Reach.Requester]]
   ) -> [DomainKey: Int] {
     let drivers = Dictionary(
       state.devices.map { ($0.device, $0.driver) }, uniquingKeysWith: { first, _ in first })
@@ -147,14 +162,14 @@ public struct OwnersIndex: Sendable {
           bounds: RequestBounds(context, unit: unit), hasPASID: group.hasPASID,
           refusal: group.refusal, devices: [requester]))
     }
-    // A unit that does not translate lets all its devices go anywhere.
+    // A unit that does not translate lets all its devices go anywhere, whoever they are.
     for unit in state.units where unit.translationEnabled == false {
       let own = state.devices.filter { $0.unit == unit.name }.compactMap(\.device.function)
       let named = state.contexts.filter { $0.unit == unit.name }.map(\.device)
-      let devices = Set(own + named).sorted().map {
+      let known = Set(own + named).map {
         Reach.Requester(device: $0, pasid: nil, driver: drivers[.pci($0)] ?? nil)
       }
-      guard !devices.isEmpty else { continue }
+      let devices = (known + (untranslated[unit.name] ?? [])).sorted { $0.device < $1.device }
       physical.append(targets.count)
       targets.append(
         Target(

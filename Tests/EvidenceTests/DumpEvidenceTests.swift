@@ -148,6 +148,40 @@ struct DumpEvidenceTests {
     #expect(evidence.driver(of: "0000:03:01.0") == "vfio-pci")
   }
 
+  /// A unit that does not translate often has no root table: its devices' requests come to it all the same.
+  @Test func `a unit that does not translate is a device's`() throws {
+    let device: PCIFunction = "0000:03:01.0"
+    var off = Self.unit("off", root: nil, includeAll: true)
+    off.translationEnabled = false
+    var scoped = Self.unit("scoped off", root: nil, scope: [.pci(device)])
+    scoped.translationEnabled = false
+    let on = Self.unit("on", includeAll: nil)
+    func names(_ units: [Unit]) -> [String] { Self.evidence(units).units(of: device).map(\.name) }
+    #expect(names([off]) == ["off"])
+    #expect(names([off, scoped]) == ["scoped off"])
+    #expect(names([on, scoped]) == ["scoped off"])
+    // One that translates comes first where no scope tells.
+    #expect(names([off, on]) == ["on"])
+    #expect(names([Self.unit("without a root", root: nil, includeAll: true)]).isEmpty)
+
+    let kernel = RemappingKernel(.g6)
+    kernel.addUnit()
+    let bus = kernel.addBus(3)
+    for devfn: UInt8 in [0x10, 0x08] { kernel.addFunction(bus, devfn) }
+    kernel.finish()
+    let image = kernel.kernel.image()
+    var evidence = Self.evidence([off, on, scoped])
+    #expect(evidence.untranslatedFunctions.isEmpty)
+    evidence.kernel = KernelEvidence(image, try LinuxIOMMU(reading: image))
+    #expect(evidence.untranslatedFunctions == ["scoped off": [device]])
+    evidence.state.units = [off]
+    #expect(evidence.untranslatedFunctions == ["off": [device, "0000:03:02.0"]])
+    evidence.state.devices = [Device(device: "0000:03:02.0", unit: "off")]
+    #expect(evidence.untranslatedFunctions == ["off": [device]])
+    evidence.state.units = [on]
+    #expect(evidence.untranslatedFunctions.isEmpty)
+  }
+
   @Test func `a cut is told once`() {
     let work = WorkBudget()
     work.cut(.entries, "the walk of domain-id 9", unit: "dmar0")

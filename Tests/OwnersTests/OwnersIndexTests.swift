@@ -108,6 +108,31 @@ struct OwnersIndexTests {
     OwnersIndex(state).reaches(PhysicalAddress(address), PhysicalAddress(address))
   }
 
+  /// Where remapping is off, the state often has neither a context nor a device.
+  @Test func `a unit that does not translate lets devices that nobody names reach everything`() {
+    var state = state([])
+    state.contexts = []
+    state.devices = []
+    state.units = [unit(isOn: false)]
+    let unnamed = ways(state, 0x7000)
+    #expect(unnamed.map(\.translation) == [.untranslated])
+    #expect(unnamed.first?.devices.isEmpty == true && unnamed.first?.reachable == true)
+    #expect(unnamed.first?.iova == IOVirtualAddress(0x7000))
+    let named = OwnersIndex(
+      state,
+      untranslated: [
+        "dmar0": [
+          .init(device: "0000:00:03.0", pasid: nil, driver: "nvme"),
+          .init(device: "0000:00:02.0", pasid: nil, driver: nil),
+        ], "dmar1": [.init(device: "0000:00:04.0", pasid: nil, driver: nil)],
+      ]
+    ).reaches(PhysicalAddress(0x7000), PhysicalAddress(0x7fff))
+    #expect(named.map { $0.devices.map(\.device) } == [["0000:00:02.0", "0000:00:03.0"]])
+    #expect(named.first?.devices.last?.driver == "nvme")
+    state.units = [unit(isOn: true)]
+    #expect(ways(state, 0x7000).isEmpty)
+  }
+
   @Test func `a way that hardware refuses is mapped and not reachable`() {
     var state = state([[run(0x1000, 0x1000, 0x8000)]])
     state.units = [unit()]

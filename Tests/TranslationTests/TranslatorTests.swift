@@ -44,6 +44,21 @@ struct TranslatorTests {
     #expect(hole.faultOnRead?.code == 0x6)
   }
 
+  @Test func `a unit that is off needs no root table`() {
+    var evidence = Self.evidence()
+    evidence.state.contexts = []
+    evidence.state.units[0].translationEnabled = false
+    evidence.state.units[0].rootTable = nil
+    let off = Translator(evidence).translate(
+      Self.device, pasid: nil, iova: IOVirtualAddress(0x2000))
+    #expect(off.outcome == .untranslated && off.physical == PhysicalAddress(0x2000))
+    #expect(off.unit == evidence.state.units[0].name && off.entries.isEmpty)
+    evidence.state.units[0].translationEnabled = true
+    #expect(
+      Translator(evidence).translate(Self.device, pasid: nil, iova: IOVirtualAddress(0x2000))
+        .outcome == .unknown)
+  }
+
   @Test func `ends have names of their own`() {
     func outcome(
       _ address: UInt64, _ further: [UInt64: UInt64] = [:], isOn: Bool = true

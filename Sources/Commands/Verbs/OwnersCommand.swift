@@ -60,7 +60,7 @@ struct OwnersCommand: DocumentVerb {
     let evidence = try environment.evidence.evidence(
       of: request, below: root.roots, progress: console)
     console.endProgress()
-    let index = OwnersIndex(evidence.state)
+    let index = OwnersIndex(evidence)
     let classifier = PageClassifier(evidence)
     let document = OwnersDocument(
       dump: evidence.state.dump,
@@ -68,7 +68,8 @@ struct OwnersCommand: DocumentVerb {
         OwnersDocument.Answer(
           start: range.first, end: range.last, pages: Self.pages(range, classifier),
           reaches: index.reaches(range.first, range.last))
-      }, tablesComplete: evidence.state.tablesAreComplete, cuts: evidence.cuts)
+      }, tablesComplete: evidence.state.tablesAreComplete && !evidence.state.units.isEmpty,
+      cuts: evidence.cuts)
     try destination.write(
       document, as: form, in: environment,
       keeping: request.inputs + files.addresses.filter { $0 != "-" },

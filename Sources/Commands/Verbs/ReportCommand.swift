@@ -68,7 +68,7 @@ struct ReportCommand: DocumentVerb {
       console.progress("looking up what \(device) can reach")
       let name = DeviceName(device)
       guard let view = DeviceView(of: name, in: evidence) else {
-        throw CommandFailure(unknown(name, in: state, request.name))
+        throw CommandFailure(unknown(name, in: evidence, request.name))
       }
       state.cuts = evidence.cuts
       document.state.cuts = state.cuts
@@ -114,10 +114,17 @@ struct ReportCommand: DocumentVerb {
   }
 
   /// Names what there is, so that the next try is not another guess.
-  private func unknown(_ name: DeviceName, in state: RemappingState, _ dump: String) -> String {
-    let known = state.devices.map(\.device.description)
+  private func unknown(_ name: DeviceName, in evidence: DumpEvidence, _ dump: String) -> String {
+    let known = evidence.state.devices.map(\.device.description)
     let shown = known.prefix(16).joined(separator: ", ")
     let rest = known.count > 16 ? " and \(known.count - 16) more" : ""
+    if let function = name.function, evidence.knows(function) == true {
+      let unit = evidence.units(of: function).first { $0.translationEnabled == false }?.name
+      return "\(dump): Linux has the device \(name)"
+        + (evidence.driver(of: function).map { " (driver \($0))" } ?? "")
+        + ", and remapping has no record of it"
+        + (unit.map { ": \($0) does not translate, so it reaches every address" } ?? "")
+    }
     return "\(dump): neither the kernel nor a context knows a device \(name)"
       + (known.isEmpty ? "" : "; there are \(shown)\(rest)")
   }

@@ -51,7 +51,8 @@ public struct OwnersText {
         }
         let drivers = reach.devices.compactMap(\.driver)
         return [
-          devices.joined(separator: ", "), TextPage.text(drivers.first), reach.unit,
+          devices.isEmpty ? "any behind it" : devices.joined(separator: ", "),
+          TextPage.text(drivers.first), reach.unit,
           TextPage.text(reach.domainID), reach.iova.description, reach.physical.description,
           "\(Quantity.length(reach.iova, reach.iovaEnd) ?? 0)",
           reach.access.rawValue + Self.route(reach), reach.reachable ? "yes" : "no",
