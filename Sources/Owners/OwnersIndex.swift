@@ -31,6 +31,12 @@ public struct Reach: Hashable, Sendable {
     public var device: PCIFunction
     public var pasid: UInt32?
     public var driver: String?
+
+    public init(device: PCIFunction, pasid: UInt32? = nil, driver: String? = nil) {
+      self.device = device
+      self.pasid = pasid
+      self.driver = driver
+    }
   }
 
   /// How an address becomes a physical one.

@@ -166,6 +166,38 @@ struct AnswersTextTests {
     }
   }
 
+  @Test func eachDeviceThatReachesAPageHasItsOwnDriver() throws {
+    var state = RemappingState.sample
+    state.contexts = []
+    state.devices = []
+    for index in state.units.indices { state.units[index].translationEnabled = false }
+    let unit = try #require(state.units.first?.name)
+    let index = OwnersIndex(
+      state,
+      untranslated: [
+        unit: [
+          Reach.Requester(device: "0000:00:00.0", pasid: nil, driver: nil),
+          Reach.Requester(device: "0000:00:02.0", pasid: nil, driver: "e1000e"),
+        ]
+      ])
+    let sink = MemorySink()
+    try OwnersText().write(
+      OwnersDocument(
+        dump: state.dump,
+        ranges: [
+          .init(
+            start: PhysicalAddress(0x7000), end: PhysicalAddress(0x7000), pages: [],
+            reaches: index.reaches(PhysicalAddress(0x7000), PhysicalAddress(0x7000)))
+        ], tablesComplete: true, cuts: []), to: sink)
+    let rows = sink.text.split(separator: "\n").map {
+      $0.split(whereSeparator: \.isWhitespace).prefix(3).joined(separator: " ")
+    }
+    #expect(rows.contains("0000:00:00.0 - \(unit)"))
+    #expect(rows.contains("0000:00:02.0 e1000e \(unit)"))
+    // Of the other units nobody knows who is behind them.
+    #expect(rows.count { $0 == "any behind it" } == state.units.count - 1)
+  }
+
   // MARK: Registers
 
   @Test func registersInWords() {

@@ -38,21 +38,23 @@ public struct OwnersText {
             : "nothing that could be read leads to it", indent: 2)
         continue
       }
+      // A row for each device: a list of them would be cut, and the driver be that of one of them.
+      let ways = answer.reaches.flatMap { reach in
+        reach.devices.isEmpty ? [(reach, nil)] : reach.devices.map { (reach, Optional($0)) }
+      }
       try page.table(
         [
           .left("device"), .left("driver"), .left("unit"), .right("domain-id"), .right("iova"),
           .right("physical"), .right("bytes"), .left("access"), .left("reachable"),
-        ], count: answer.reaches.count, what: "ways"
+        ], count: ways.count, what: "ways"
       ) { row in
-        let reach = answer.reaches[row]
-        let devices = reach.devices.map { requester in
+        let (reach, requester) = ways[row]
+        let device = requester.map { requester in
           requester.device.description
             + (requester.pasid.flatMap { $0 == 0 ? nil : " PASID \($0)" } ?? "")
         }
-        let drivers = reach.devices.compactMap(\.driver)
         return [
-          devices.isEmpty ? "any behind it" : devices.joined(separator: ", "),
-          TextPage.text(drivers.first), reach.unit,
+          device ?? "any behind it", TextPage.text(requester?.driver), reach.unit,
           TextPage.text(reach.domainID), reach.iova.description, reach.physical.description,
           "\(Quantity.length(reach.iova, reach.iovaEnd) ?? 0)",
           reach.access.rawValue + Self.route(reach), reach.reachable ? "yes" : "no",
