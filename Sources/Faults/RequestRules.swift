@@ -76,7 +76,7 @@ struct RequestRules {
 
   // MARK: Whose tables
 
-  /// The dump has no unit that the request could have come to.
+  /// The dump has no unit that could have refused the request.
   func noUnit() -> Verdict {
     if facts.translation.outcome == .untranslated, !facts.isOfCrashKernel,
       let unit = facts.translation.unit

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import RemappingState
+
 /// The words of the crash kernel's command line that change what it inherits.
 ///
 /// Of words that contradict each other the last one counts, as in the kernel.
@@ -18,8 +20,7 @@ public struct CrashCommandLine: Hashable, Sendable {
 
   /// `intel_iommu=off` or `iommu=off`: the driver switches translation off on all units.
   public var turnsOff: Bool {
-    last("intel_iommu") { ["on": false, "off": true][$0] } ?? false
-      || last("iommu") { $0 == "off" ? true : nil } ?? false
+    StartUp(commandLine: words).asksForTranslation == false
   }
 
   /// `intel_iommu=sm_on` or `sm_off`; `nil` if the line does not say.

@@ -183,24 +183,6 @@ extension DeviceFacts {
     }
   }
 
-  /// Where the absence of a driver proves nothing.
-  private struct LostDrivers {
-    private let devicesAreComplete: Bool
-    private let names: Set<DeviceName>
-
-    init(_ state: RemappingState) {
-      devicesAreComplete = state.devicesAreComplete
-      names = Set(
-        state.observations.lazy.filter { $0.structure.kernelStructure == .driver }
-          .compactMap(\.device))
-    }
-
-    /// - Parameter device: `nil` for a context of which the kernel's records have no device.
-    func mayBeMissing(of device: Device?) -> Bool {
-      device.map { names.contains($0.device) } ?? !devicesAreComplete
-    }
-  }
-
   /// How hardware treats requests that find a context.
   ///
   /// One whose PASID entries could not be read counts as refused; see `Lack`.
@@ -219,7 +201,7 @@ extension DeviceFacts {
   /// Linux attaches a device when its driver first maps something. A driver that had nothing mapped in
   /// the crashed kernel, such as a port's, is not taken to map anything in the crash kernel either.
   /// Something that mapped had a driver, whether its name could be read or not.
-  private static func attaches(
+  static func attaches(
     _ function: PCIFunction, driver: String?, isUnknown: Bool, mapsNothing: Bool,
     _ options: ForecastOptions
   ) -> Bool {
@@ -253,6 +235,25 @@ extension String {
   public func isDriver(_ word: String) -> Bool { replacingDashes == word.replacingDashes }
 
   private var replacingDashes: String { String(map { $0 == "-" ? "_" : $0 }) }
+}
+
+/// Where the absence of a driver proves nothing.
+struct LostDrivers {
+  private let devicesAreComplete: Bool
+  /// Devices whose driver could not be read.
+  let names: Set<DeviceName>
+
+  init(_ state: RemappingState) {
+    devicesAreComplete = state.devicesAreComplete
+    names = Set(
+      state.observations.lazy.filter { $0.structure.kernelStructure == .driver }
+        .compactMap(\.device))
+  }
+
+  /// - Parameter device: `nil` for a context of which the kernel's records have no device.
+  func mayBeMissing(of device: Device?) -> Bool {
+    device.map { names.contains($0.device) } ?? !devicesAreComplete
+  }
 }
 
 extension Context {

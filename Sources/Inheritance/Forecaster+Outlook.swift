@@ -68,10 +68,10 @@ extension Forecaster {
     }
     let lost =
       pairs.filter { $0.facts.driverIsUnknown && $0.facts.attaches }.map(\.facts.name)
-      + outsiders.filter { $0.driver == nil }.map(\.name)
+      + outsiders.filter(\.driverIsUnknown).map(\.name)
     let hasWriter =
       pairs.contains { $0.isWriter && !$0.facts.driverIsUnknown }
-      || outsiders.contains { $0.driver != nil }
+      || outsiders.contains { !$0.driverIsUnknown }
     if !lost.isEmpty || !state.devicesAreComplete {
       concerns.append(
         .init(
@@ -357,40 +357,6 @@ extension Forecaster {
     case .scalable?: "intel_iommu=sm_on"
     case .legacy?: "intel_iommu=sm_off"
     default: nil
-    }
-  }
-}
-
-/// A PCI function that a dump could be written to or through, of which remapping has no record: because
-/// no unit translates, or none is over it. What it does meets no table.
-private struct Outsider {
-  var name: DeviceName
-  /// `nil` where it could not be read.
-  var driver: String?
-
-  /// Those that have, or may have, a driver in the crash kernel.
-  ///
-  /// - Parameter devices: those that remapping knows.
-  static func all(
-    besides devices: [DeviceFacts], _ state: RemappingState, _ facts: MachineFacts,
-    _ options: ForecastOptions
-  ) -> [Outsider] {
-    let known = Set(devices.flatMap { [$0.name, .pci($0.function)] })
-    let lost = Set(
-      state.observations.lazy.filter { $0.structure.kernelStructure == .driver }
-        .compactMap(\.device))
-    return facts.classCodes.sorted { $0.key < $1.key }.compactMap { function, classCode in
-      let name = DeviceName.pci(function)
-      guard !known.contains(name), DeviceFacts.couldTakeDump(classCode) else { return nil }
-      let driver = facts.drivers[function]
-      guard driver != nil || lost.contains(name) else { return nil }
-      let isWanted =
-        options.drivers.map { words in
-          words.contains { word in
-            PCIFunction(word).map { $0 == function } ?? driver?.isDriver(word) ?? true
-          }
-        } ?? true
-      return isWanted ? Outsider(name: name, driver: driver) : nil
     }
   }
 }

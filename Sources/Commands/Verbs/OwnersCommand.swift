@@ -68,8 +68,7 @@ struct OwnersCommand: DocumentVerb {
         OwnersDocument.Answer(
           start: range.first, end: range.last, pages: Self.pages(range, classifier),
           reaches: index.reaches(range.first, range.last))
-      }, tablesComplete: evidence.state.tablesAreComplete && !evidence.state.units.isEmpty,
-      cuts: evidence.cuts)
+      }, tablesComplete: evidence.state.tablesAreComplete, cuts: evidence.cuts)
     try destination.write(
       document, as: form, in: environment,
       keeping: request.inputs + files.addresses.filter { $0 != "-" },

@@ -115,9 +115,6 @@ struct ReportCommand: DocumentVerb {
 
   /// Names what there is, so that the next try is not another guess.
   private func unknown(_ name: DeviceName, in evidence: DumpEvidence, _ dump: String) -> String {
-    let known = evidence.state.devices.map(\.device.description)
-    let shown = known.prefix(16).joined(separator: ", ")
-    let rest = known.count > 16 ? " and \(known.count - 16) more" : ""
     if let function = name.function, evidence.knows(function) == true {
       let unit = evidence.units(of: function).first { $0.translationEnabled == false }?.name
       return "\(dump): Linux has the device \(name)"
@@ -125,6 +122,9 @@ struct ReportCommand: DocumentVerb {
         + ", and remapping has no record of it"
         + (unit.map { ": \($0) does not translate, so it reaches every address" } ?? "")
     }
+    let known = evidence.state.devices.map(\.device.description)
+    let shown = known.prefix(16).joined(separator: ", ")
+    let rest = known.count > 16 ? " and \(known.count - 16) more" : ""
     return "\(dump): neither the kernel nor a context knows a device \(name)"
       + (known.isEmpty ? "" : "; there are \(shown)\(rest)")
   }

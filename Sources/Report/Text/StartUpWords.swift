@@ -13,11 +13,7 @@ struct StartUpWords {
   var policy: String? {
     var parts: [String] = []
     if let domains { parts.append(domains) }
-    if let absence {
-      parts.append(absence)
-    } else if let mode {
-      parts.append(mode)
-    }
+    if let mode = absence ?? mode { parts.append(mode) }
     parts += remarks
     return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }
