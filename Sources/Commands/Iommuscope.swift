@@ -14,7 +14,7 @@ public enum Iommuscope {
   public static func run(_ arguments: [String], in environment: Environment) -> Outcome {
     var console = Console(environment)
     do {
-      var command = try RootCommand.parseAsRoot(arguments)
+      var command = try RootCommand.command(for: arguments)
       guard let verb = command as? any Verb else {
         guard !(command is RootCommand) else {
           // No verb at all: the help, but as an error.

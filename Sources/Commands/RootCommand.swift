@@ -20,3 +20,21 @@ struct RootCommand: ParsableCommand {
       SchemaCommand.self,
     ])
 }
+
+extension RootCommand {
+  /// The command that a command line asks for, with its arguments.
+  ///
+  /// By reflection the parser looks through all options of a verb once to learn whether it takes the rest of
+  /// the line as it is, and once more to parse that rest, which is a good part of a short run. A line that
+  /// begins with a verb's name goes to that verb directly; what it cannot take the whole tree is asked about,
+  /// so that messages name the program and its verbs.
+  static func command(for arguments: [String]) throws -> any ParsableCommand {
+    if let name = arguments.first,
+      let verb = configuration.subcommands.first(where: { $0.configuration.commandName == name }),
+      let command = try? verb.parseAsRoot(Array(arguments.dropFirst())), command is any Verb
+    {
+      return command
+    }
+    return try parseAsRoot(arguments)
+  }
+}
