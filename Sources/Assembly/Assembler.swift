@@ -68,7 +68,8 @@ struct Assembler {
 
     let domains = domains(units: units, contexts: contexts)
     inspectTargets(domains, units: units, contexts: contexts)
-    let kernelObservations = kernel.problems.map(Observation.init)
+    let kernelObservations =
+      kernel.otherUnits.map(Observation.init) + kernel.problems.map(Observation.init)
     let devices = devices(
       contexts: contexts, domains: domains,
       hidden: HiddenContexts(units: units, observations: kernelObservations + observations))
@@ -194,6 +195,19 @@ struct Assembler {
 }
 
 extension Observation {
+  init(_ other: LinuxOtherUnit) {
+    guard let object = other.kernelObject else {
+      self.init(
+        .otherDriver, structure: .kernel(.group),
+        detail: "devices have one, of another driver than VT-d's; what it translates is not read")
+      return
+    }
+    self.init(
+      .otherDriver, structure: .kernel(.otherUnit, number: other.name ?? "without a name"),
+      address: HexWord(object.rawValue),
+      detail: "a remapping unit of another driver than VT-d's; what it translates is not read")
+  }
+
   init(_ problem: LinuxProblem) {
     self.init(
       problem.cause == .budget ? .budget : problem.absence == nil ? .malformed : .unreadable,

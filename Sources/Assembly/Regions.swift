@@ -35,7 +35,8 @@ struct Regions {
     }
     // Ranges that some device has.
     var claimed: Set<ClosedRange<UInt64>> = []
-    for device in kernel.devices where device.isRemapped {
+    // Other drivers have other regions.
+    for device in kernel.devices where device.isRemapped && kernel.otherUnits.isEmpty {
       let segment = device.name.function?.segment
       var own: [Region] = []
       let names = [device.name] + device.bridges.map(DeviceName.pci)

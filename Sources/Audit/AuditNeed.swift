@@ -50,7 +50,8 @@ extension RemappingState {
       return attachmentsAreComplete
         ? nil : "not every device's attachment to its domain could be read"
     case .contexts:
-      guard !units.isEmpty else { return "no remapping unit is known" }
+      if let otherUnits { return RemappingState.describe(otherUnits: otherUnits) }
+      guard !units.isEmpty || hasNoUnit else { return "no remapping unit is known" }
       let names = units.map(\.name).filter { !contextsAreComplete(on: $0) }
       return names.isEmpty
         ? nil : "not all context tables of \(Self.listed(names)) could be read"

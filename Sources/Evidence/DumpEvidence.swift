@@ -71,12 +71,16 @@ public struct DumpEvidence {
   }
 
   /// PCI functions that Linux has and remapping has no record of, because the unit that their requests come
-  /// to does not translate, by the name of that unit; in order.
-  public var untranslatedFunctions: [String: [PCIFunction]] {
-    guard state.units.contains(where: { $0.translationEnabled == false }) else { return [:] }
-    var functions: [String: [PCIFunction]] = [:]
-    for function in (kernel?.structures.devices ?? []).compactMap(\.name.function).sorted()
-    where device(function) == nil {
+  /// to does not translate, by the name of that unit, or because there is no unit (`nil`); in order.
+  public var untranslatedFunctions: [String?: [PCIFunction]] {
+    let hasNoUnit = state.hasNoUnit
+    guard hasNoUnit || state.units.contains(where: { $0.translationEnabled == false }) else {
+      return [:]
+    }
+    let all = (kernel?.structures.devices ?? []).compactMap(\.name.function).sorted()
+    guard !hasNoUnit else { return [nil: all] }
+    var functions: [String?: [PCIFunction]] = [:]
+    for function in all where device(function) == nil {
       guard let unit = units(of: function).first, unit.translationEnabled == false else { continue }
       functions[unit.name, default: []].append(function)
     }

@@ -90,6 +90,13 @@ struct RequestRules {
       )
     }
     guard facts.translation.unit == nil else { return .silent }
+    if let why = absenceOfUnits {
+      return .fits(
+        Diagnosis(
+          .noUnit, "\(why): the line is from another kernel or another machine",
+          confirm: "which kernel wrote the line; --of crash-kernel takes it for the crash kernel's")
+      )
+    }
     let segments = Set(facts.evidence.state.units.map(\.segment)).sorted()
     let wanted = facts.fault.device.segment
     guard !segments.contains(wanted) else {
@@ -107,6 +114,16 @@ struct RequestRules {
           + (have.isEmpty ? "" : " (it has units of segment \(have))")
           + ": the line comes from another machine, or Linux did not use that unit",
         confirm: "the machine's own log: lines 'DMAR: dmarN: reg_base_addr' name every unit"))
+  }
+
+  /// Why no unit of VT-d's can have refused anything under this kernel; `nil` where one may have.
+  private var absenceOfUnits: String? {
+    let state = facts.evidence.state
+    if let others = state.otherUnits {
+      return "the kernel has no unit of VT-d, whose driver alone writes such lines"
+        + (others.isEmpty ? "" : " (\(others.joined(separator: ", ")) is another driver's)")
+    }
+    return state.hasNoUnit ? "the kernel has no remapping unit that could have refused it" : nil
   }
 
   /// The line fits the crash kernel better than the kernel of the dump, or is said to be its.

@@ -77,11 +77,14 @@ struct DeviceFacts {
 }
 
 extension DeviceFacts {
-  /// Every PCI function that the hardware's tables or the kernel know, by number.
+  /// Every PCI function that the hardware's tables or the kernel know, by number; none where another driver's
+  /// units are over them.
   static func all(
     of state: RemappingState, facts: MachineFacts, options: ForecastOptions,
     errors: Set<DeviceName>, spaces: inout MappedSpaces
   ) -> [DeviceFacts] {
+    // What is foretold is what VT-d's driver does.
+    guard state.otherUnits == nil else { return [] }
     var contexts: [PCIFunction: [Context]] = [:]
     for context in state.contexts { contexts[context.device, default: []].append(context) }
     var devices: [PCIFunction: Device] = [:]

@@ -37,17 +37,22 @@ extension Forecaster {
       leaveOut: leaveOut(pairs), add: wordsToAdd(pairs, concerns), never: wordsToAvoid(pairs))
   }
 
+  /// Why it is not known what translated, half a sentence; `nil` where every unit is known.
+  var unknownUnits: String? {
+    guard state.hiddenContexts.lacksUnits else { return nil }
+    return state.otherUnits.map { RemappingState.describe(otherUnits: $0) }
+      ?? "not all remapping units could be read: it is not known what translated"
+  }
+
   // MARK: Concerns
 
   private func machineConcerns(
     _ pairs: [DeviceOutlook], _ outsiders: [Outsider]
   ) -> [Outlook.Concern] {
     var concerns: [Outlook.Concern] = []
-    if state.hiddenContexts.lacksUnits {
+    if let unknownUnits {
       concerns.append(
-        .init(
-          kind: .unknownState, weight: .doubt, devices: [],
-          text: "not all remapping units could be read: it is not known what translated"))
+        .init(kind: .unknownState, weight: .doubt, devices: [], text: unknownUnits))
     } else if !state.units.contains(where: { $0.translationEnabled != false }) {
       concerns.append(
         .init(

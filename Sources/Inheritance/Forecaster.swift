@@ -130,7 +130,8 @@ public struct Forecaster {
       forecasts.append(forecast(of: device, plan, unit(of: device).flatMap { switched[$0] }))
     }
     let changing = changing(forecasts)
-    let verdict = forecasts.map(\.verdict).max() ?? .safe
+    let verdict = max(
+      forecasts.map(\.verdict).max() ?? .safe, unknownUnits == nil ? .safe : .risky)
     let cost = MemoryCost(copier.arena.pages)
     let forecast = PolicyForecast(
       policy: policy, units: units, devices: forecasts, verdict: verdict,

@@ -24,11 +24,15 @@ extension LinuxIOMMU {
       }
     }
     units = try UnitReader(image: image, log: log, names: names).units()
+    // Domains of another driver's units have another shape.
+    let hasNoUnit = units.isEmpty && !log.lacks(\.isPartOfUnitList)
     let domainReader = DomainReader(
-      image, log, sequences: units.compactMap { $0.kernelObject == nil ? nil : $0.sequence })
+      image, log, sequences: units.compactMap { $0.kernelObject == nil ? nil : $0.sequence },
+      isForeign: hasNoUnit)
     let deviceReader = DeviceReader(
       image: image, log: log, names: names, tree: tree, domains: domainReader)
     devices = deviceReader.devices()
+    if hasNoUnit { otherUnits = OtherUnitReader(image: image, log: log).units(behind: devices) }
     deviceReader.addDomainsOfUnits(units)
     domains = domainReader.domains.values.sorted { $0.kernelObject < $1.kernelObject }
     hostBridgeWindows = tree.windows

@@ -14,6 +14,8 @@ public import RemappingState
 public struct LinuxIOMMU: Sendable {
   /// In the order of the kernel's list.
   public var units: [LinuxUnit] = []
+  /// Units of other drivers, such as AMD-Vi's; looked for where the kernel's list of VT-d's is empty.
+  public var otherUnits: [LinuxOtherUnit] = []
   /// Every domain that a unit, a device or a group leads to, by address.
   public var domains: [LinuxDomain] = []
   /// PCI functions by number, then the other devices of device scopes and groups.
@@ -55,6 +57,19 @@ public struct LinuxProblem: Hashable, Sendable {
   /// Why it could not be read, or what is wrong; `nil` for the count of further problems.
   public var cause: Cause?
   public var message: String
+}
+
+/// A remapping unit that another driver than VT-d's has registered; one without address stands for whatever
+/// puts devices into groups on a kernel that keeps no list of units.
+public struct LinuxOtherUnit: Hashable, Sendable {
+  /// The `struct iommu_device`.
+  public var kernelObject: KernelAddress?
+  public var name: String?
+
+  public init(kernelObject: KernelAddress? = nil, name: String? = nil) {
+    self.kernelObject = kernelObject
+    self.name = name
+  }
 }
 
 /// An ATS root-port structure (ATSR), or an SoC address translation cache structure (SATC).
@@ -103,6 +118,11 @@ final class ProblemLog {
 
   private var noted: [LinuxProblem] = []
   private var passedBy = 0
+
+  /// Whether some of the kernel's structures of a kind could not be read.
+  func lacks(_ isPart: (KernelStructure) -> Bool) -> Bool {
+    noted.contains { isPart($0.structure) }
+  }
 
   /// How many were met so far.
   var count: Int { noted.count + passedBy }

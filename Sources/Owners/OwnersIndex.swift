@@ -8,7 +8,8 @@ internal import VTd
 
 /// A way to a piece of physical memory that the tables hold for devices.
 public struct Reach: Hashable, Sendable {
-  public var unit: String
+  /// `nil` where there is no unit.
+  public var unit: String?
   /// Devices of the domain, and the PASID each one uses; ascending.
   public var devices: [Requester]
   public var domainID: UInt32?
@@ -68,7 +69,7 @@ public struct OwnersIndex: Sendable {
 
   /// Requesters that one run serves alike.
   private struct Target {
-    var unit: String
+    var unit: String?
     var domainID: UInt32?
     var route: Reach.Route
     var bounds: RequestBounds
@@ -110,8 +111,8 @@ public struct OwnersIndex: Sendable {
   }
 
   /// - Parameter untranslated: devices of units that do not translate which the state does not have, by the
-  ///   unit's name.
-  public init(_ state: RemappingState, untranslated: [String: [Reach.Requester]] = [:]) {
+  ///   unit's name; all devices, for `nil`, where there is no unit.
+  public init(_ state: RemappingState, untranslated: [String?: [Reach.Requester]] = [:]) {
     let units = Dictionary(
       state.units.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let rows = addTargets(state, units, untranslated)
@@ -132,7 +133,7 @@ public struct OwnersIndex: Sendable {
   /// Gathers who sends requests, and returns the number of each space.
   private mutating func addTargets(
     _ state: RemappingState, _ units: [String: Unit],
-    _ untranslated: [String: [Reach.Requester]]
+    _ untranslated: [String?: [Reach.Requester]]
   ) -> [DomainKey: Int] {
     let drivers = Dictionary(
       state.devices.map { ($0.device, $0.driver) }, uniquingKeysWith: { first, _ in first })
@@ -175,15 +176,21 @@ public struct OwnersIndex: Sendable {
       let known = Set(own + named).map {
         Reach.Requester(device: $0, pasid: nil, driver: drivers[.pci($0)] ?? nil)
       }
-      let devices = (known + (untranslated[unit.name] ?? [])).sorted { $0.device < $1.device }
-      physical.append(targets.count)
-      targets.append(
-        Target(
-          unit: unit.name, domainID: nil, route: .untranslated,
-          bounds: RequestBounds(stage: .second, tableWidth: 64, unitWidth: nil), hasPASID: false,
-          refusal: nil, devices: devices))
+      addUntranslated(
+        unit.name, (known + (untranslated[unit.name] ?? [])).sorted { $0.device < $1.device })
     }
+    if state.hasNoUnit { addUntranslated(nil, untranslated[nil] ?? []) }
     return rows
+  }
+
+  /// Devices that go anywhere.
+  private mutating func addUntranslated(_ unit: String?, _ devices: [Reach.Requester]) {
+    physical.append(targets.count)
+    targets.append(
+      Target(
+        unit: unit, domainID: nil, route: .untranslated,
+        bounds: RequestBounds(stage: .second, tableWidth: 64, unitWidth: nil), hasPASID: false,
+        refusal: nil, devices: devices))
   }
 
   /// Every way to the bytes from `first` to `last`, inclusive; by physical address, then unit.
@@ -202,8 +209,8 @@ public struct OwnersIndex: Sendable {
       }
     }
     return found.sorted {
-      ($0.physical.rawValue, $0.unit, $0.iova.rawValue, $0.domainID ?? .max)
-        < ($1.physical.rawValue, $1.unit, $1.iova.rawValue, $1.domainID ?? .max)
+      ($0.physical.rawValue, $0.unit ?? "", $0.iova.rawValue, $0.domainID ?? .max)
+        < ($1.physical.rawValue, $1.unit ?? "", $1.iova.rawValue, $1.domainID ?? .max)
     }
   }
 

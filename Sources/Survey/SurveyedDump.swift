@@ -191,9 +191,12 @@ extension SurveyedDump {
       modes: TableMode.allCases.filter { mode in state.units.contains { $0.tableMode == mode } })
     devices = state.devices.count
     let flying = state.domains.filter(\.inFlight)
-    inFlight = InFlight(
-      domains: flying.count,
-      bytes: flying.reduce(0) { $0.addingClamped($1.mapping?.bytes ?? 0) })
+    // Nothing was seen in tables that were not read.
+    if !flying.isEmpty || state.tablesAreComplete {
+      inFlight = InFlight(
+        domains: flying.count,
+        bytes: flying.reduce(0) { $0.addingClamped($1.mapping?.bytes ?? 0) })
+    }
     self.findings = FindingCounts(
       errors: findings.count { $0.severity == .error },
       warnings: findings.count { $0.severity == .warning },

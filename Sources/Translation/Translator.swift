@@ -37,11 +37,25 @@ public struct Translator {
       guard case .context = trace.ending, trace.context?.path == nil else { return answer }
       if result == nil { result = answer }
     }
+    return result ?? answerWithoutUnit(device, pasid: pasid, iova: iova)
+  }
+
+  /// What becomes of a request that comes to no unit that is known.
+  private func answerWithoutUnit(
+    _ device: PCIFunction, pasid: UInt32?, iova: IOVirtualAddress
+  ) -> AddressTranslation {
+    var result = AddressTranslation(
+      unit: nil, device: device, pasid: pasid, iova: iova, entries: [], outcome: .unknown,
+      detail: evidence.state.otherUnits.map { RemappingState.describe(otherUnits: $0) }
+        ?? "no remapping unit with a root table is known for the device",
+      faultsSuppressed: false)
+    if evidence.state.hasNoUnit {
+      result.outcome = .untranslated
+      result.detail = "the kernel has no remapping unit"
+      result.physical = PhysicalAddress(iova.rawValue)
+      result.access = PagingAccess.all.description
+    }
     return result
-      ?? AddressTranslation(
-        unit: nil, device: device, pasid: pasid, iova: iova, entries: [], outcome: .unknown,
-        detail: "no remapping unit with a root table is known for the device",
-        faultsSuppressed: false)
   }
 
   static func answer(

@@ -180,6 +180,10 @@ struct DumpEvidenceTests {
     #expect(evidence.untranslatedFunctions == ["off": [device]])
     evidence.state.units = [on]
     #expect(evidence.untranslatedFunctions.isEmpty)
+    // Without a unit all of them are, whatever remapping knows of them.
+    evidence.state.units = []
+    evidence.state.dump.typesFrom = "btf"
+    #expect(evidence.untranslatedFunctions == [nil: [device, "0000:03:02.0"]])
   }
 
   @Test func `a cut is told once`() {

@@ -215,6 +215,22 @@ struct FaultCauseTests {
     #expect(found.diagnosis[0].message.contains("segment 1"))
   }
 
+  @Test func `a kernel without a unit has refused nothing`() throws {
+    var evidence = Self.evidence()
+    evidence.state.units = []
+    evidence.state.contexts = []
+    evidence.state.dump.typesFrom = "btf"
+    var found = try Self.explain(write(0x1000), Self.explainer(evidence))
+    #expect(found.diagnosis.map(\.rule) == [.noUnit])
+    #expect(found.diagnosis[0].message.contains("no remapping unit"))
+    evidence.state.observations = [
+      Observation(.otherDriver, structure: .kernel(.otherUnit, number: "ivhd0"))
+    ]
+    found = try Self.explain(write(0x1000), Self.explainer(evidence))
+    #expect(found.diagnosis.map(\.rule) == [.noUnit])
+    #expect(found.diagnosis[0].message.contains("ivhd0"))
+  }
+
   @Test func `a line without segment takes the only one that has the device`() throws {
     var evidence = Self.evidence()
     evidence.state.devices.append(

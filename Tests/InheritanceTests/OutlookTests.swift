@@ -361,6 +361,25 @@ struct OutlookTests {
     #expect(off.policies.first?.devices.allSatisfy { $0.verdict == .unsafe } == true)
   }
 
+  /// What AMD-Vi's units translated, no table that is read here tells.
+  @Test func anotherDriversUnitsAreADoubt() {
+    var machine = Self.machine()
+    machine.state.units = []
+    machine.state.contexts = []
+    machine.state.domains = []
+    machine.state.dump.typesFrom = "btf"
+    #expect(Self.outlook(machine).concerns.first { $0.kind == .nothingTranslates } != nil)
+    machine.state.observations = [
+      Observation(.otherDriver, structure: .kernel(.otherUnit, number: "ivhd0"))
+    ]
+    let outlook = Self.outlook(machine)
+    #expect(outlook.answer == .doubtful)
+    #expect(outlook.concerns.first?.text.contains("ivhd0") == true)
+    #expect(!outlook.concerns.contains { $0.kind == .nothingTranslates })
+    let forecast = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+    #expect(forecast.policies.first?.verdict == .risky)
+  }
+
   @Test func mappingsOfTheCrashKernelAndErrorsAreDoubts() {
     var machine = Self.machine()
     let top = machine.tables.page()

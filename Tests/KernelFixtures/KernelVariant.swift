@@ -67,6 +67,10 @@ public struct KernelVariant: Sendable, CustomStringConvertible {
   public var hasInfoSegment = true
   /// Members of a group are `struct iommu_device`, a name that later kernels give to units.
   public var membersAreNamedDevices = false
+  /// `iommu_device_list`.
+  public var hasUnitList = true
+  /// `iommu_device.dev` is the device itself; otherwise it points there.
+  public var embedsUnitDevice = false
   /// `dmar_domain.iovad`.
   public var allocatorInDomain = false
   public var allocatorInCookie = true
@@ -85,6 +89,7 @@ public struct KernelVariant: Sendable, CustomStringConvertible {
   /// 3.10.
   public static let g0 = KernelVariant("G0") {
     $0.domainTable = .flat
+    $0.hasUnitList = false
     $0.hasCopiedTables = false
     $0.hasFlags = false
     $0.hasWideDescriptors = false
@@ -111,6 +116,8 @@ public struct KernelVariant: Sendable, CustomStringConvertible {
     $0 = g1
     $0.name = "G2b"
     $0.domainTable = .split
+    $0.hasUnitList = true
+    $0.embedsUnitDevice = true
     $0.ids = .array
     $0.depot = .array
     $0.cachesBehindPointer = false
@@ -120,6 +127,7 @@ public struct KernelVariant: Sendable, CustomStringConvertible {
   public static let g2c = KernelVariant("G2c") {
     $0 = g2b
     $0.name = "G2c"
+    $0.embedsUnitDevice = false
     $0.queue = .allocator
     $0.allocatorInCookie = true
     $0.hasWideDescriptors = true
@@ -178,6 +186,7 @@ public struct KernelVariant: Sendable, CustomStringConvertible {
     $0.hasWideDescriptors = false
     $0.hasInfoSegment = false
     $0.membersAreNamedDevices = true
+    $0.hasUnitList = false
   }
   /// RHEL 8, 4.18.0-147.el8.
   ///

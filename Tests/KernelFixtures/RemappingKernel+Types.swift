@@ -19,7 +19,6 @@ extension RemappingKernel {
     if variant.membersAreNamedDevices {
       types.define("iommu_device", "list_head list", "device *dev", "char *name")
     } else {
-      types.define("iommu_device", "list_head list", "void *ops")
       types.define("group_device", "list_head list", "device *dev", "char *name")
     }
     types.define(
@@ -33,6 +32,11 @@ extension RemappingKernel {
       "device", "kobject kobj", "device *parent", "char *init_name", "device_driver *driver",
       "dev_archdata archdata", "iommu_group *iommu_group",
       variant.infoInArchdata ? nil : "dev_iommu *iommu")
+    if !variant.membersAreNamedDevices {
+      types.define(
+        "iommu_device", "list_head list", "void *ops",
+        variant.embedsUnitDevice ? "device dev" : "device *dev")
+    }
     types.define(
       "pci_dev", "list_head bus_list", "pci_bus *bus", "pci_bus *subordinate", "u32 devfn",
       "u16 vendor", "u16 device", "u32 class", "u8 pcie_cap", "u16 pcie_flags_reg",

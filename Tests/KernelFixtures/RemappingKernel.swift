@@ -58,6 +58,8 @@ public final class RemappingKernel {
   }
 
   public private(set) var units: [Unit] = []
+  /// Units of other drivers, `struct iommu_device`.
+  public private(set) var otherUnits: [FixtureObject] = []
   public private(set) var reservedRegions: [FixtureObject] = []
   public private(set) var rootPorts: [FixtureObject] = []
   public private(set) var caches: [FixtureObject] = []
@@ -86,6 +88,7 @@ public final class RemappingKernel {
       kernel.listHead(name)
     }
     kernel.listHead("pci_root_buses")
+    if variant.hasUnitList { kernel.listHead("iommu_device_list") }
     if variant.hasDeviceList { kernel.listHead("device_domain_list") }
     if variant.top == .generic {
       kernel.symbol("intel_fs_paging_domain_ops", firstStageOps)
@@ -103,6 +106,11 @@ public final class RemappingKernel {
   /// Links every list.
   public func finish() {
     kernel.link(units.map(\.drhd), by: "list", at: head("dmar_drhd_units"))
+    if variant.hasUnitList {
+      kernel.link(
+        units.map { $0.iommu.object("iommu") } + otherUnits, by: "list",
+        at: head("iommu_device_list"))
+    }
     kernel.link(reservedRegions, by: "list", at: head("dmar_rmrr_units"))
     kernel.link(rootPorts, by: "list", at: head("dmar_atsr_units"))
     kernel.link(caches, by: "list", at: head("dmar_satc_units"))
@@ -187,6 +195,15 @@ public final class RemappingKernel {
     let unit = Unit(drhd: drhd, iommu: iommu, sequence: sequence)
     units.append(unit)
     return unit
+  }
+
+  /// Registers a unit of another driver.
+  public func addOtherUnit(_ name: String?) {
+    let unit = kernel.make("iommu_device", ["ops": ops.rawValue + 8])
+    let device = variant.embedsUnitDevice ? unit.object("dev") : kernel.make("device")
+    if !variant.embedsUnitDevice { unit["dev"] = device.address.rawValue }
+    if let name { device["kobj.name"] = kernel.string(name).rawValue }
+    otherUnits.append(unit)
   }
 
   /// Gives a DRHD, RMRR, ATSR or SATC its devices: `struct device`s or, where the variant has

@@ -47,6 +47,47 @@ struct UnitTests {
     #expect(try read(kernel).units.first?.invalidationQueue?.descriptorSize == size)
   }
 
+  /// On a machine of another vendor devices are in groups, whose domains are no `struct dmar_domain`.
+  @Test(arguments: KernelVariant.all)
+  func unitsOfAnotherDriver(_ variant: KernelVariant) throws {
+    let kernel = RemappingKernel(variant)
+    let function = kernel.addFunction(kernel.addBus(0), 0x10)
+    kernel.addGroup(3, [function.device], domain: kernel.addDomain())
+    if variant.hasUnitList {
+      kernel.addOtherUnit("ivhd0")
+      kernel.addOtherUnit(nil)
+    }
+    let state = try read(kernel)
+    #expect(state.problems.isEmpty)
+    #expect(state.units.isEmpty)
+    #expect(state.domains.isEmpty)
+    #expect(state.devices.map(\.group) == [3])
+    #expect(state.otherUnits.map(\.name) == (variant.hasUnitList ? ["ivhd0", nil] : [nil]))
+    #expect(
+      state.otherUnits.map(\.kernelObject)
+        == (variant.hasUnitList ? kernel.otherUnits.map(\.address) : [nil]))
+  }
+
+  /// VT-d's own units are registered in the same list.
+  @Test func unitsOfVTdAreNoOthers() throws {
+    let kernel = RemappingKernel(.g6)
+    kernel.addUnit()
+    kernel.addOtherUnit("other")
+    #expect(try read(kernel).otherUnits.isEmpty)
+    let none = RemappingKernel(.g6)
+    none.addFunction(none.addBus(0), 0x10)
+    let state = try read(none)
+    #expect(state.otherUnits.isEmpty)
+    #expect(state.problems.isEmpty)
+    // A list that cannot be read has none that is known.
+    let broken = RemappingKernel(.g6)
+    broken.finish()
+    broken.kernel.write(
+      0x1234 as UInt64, at: try #require(broken.kernel.symbols["iommu_device_list"]?.first))
+    let lost = try LinuxIOMMU(reading: broken.kernel.image())
+    #expect(lost.problems.map(\.structure) == [.otherUnitList])
+  }
+
   @Test func unitWithoutDriverObject() throws {
     let kernel = RemappingKernel(.g5c)
     let unit = kernel.addUnit()

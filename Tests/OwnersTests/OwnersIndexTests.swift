@@ -56,6 +56,32 @@ struct OwnersIndexTests {
     #expect(ways.first?.iova == IOVirtualAddress(0x1234))
   }
 
+  @Test func `without a unit every device reaches everything`() {
+    var state = RemappingState(dump: DumpSummary(file: "x", format: "elf", typesFrom: "btf"))
+    let devices = [Reach.Requester(device: "0000:00:02.0", driver: "nvme")]
+    func ways() -> [Reach] {
+      OwnersIndex(state, untranslated: [nil: devices])
+        .reaches(PhysicalAddress(0x1234), PhysicalAddress(0x1fff))
+    }
+    #expect(ways().map(\.translation) == [.untranslated])
+    #expect(ways().map(\.unit) == [nil])
+    #expect(ways().map(\.devices) == [devices])
+    #expect(state.tablesAreComplete)
+    // Another driver's units may translate, and a list that was not read may name some.
+    for structure in [
+      Observation(.otherDriver, structure: .kernel(.otherUnit, number: "ivhd0")),
+      Observation(.unreadable, structure: .kernel(.unitList)),
+      Observation(.malformed, structure: .kernel(.otherUnitList)),
+    ] {
+      state.observations = [structure]
+      #expect(ways().isEmpty)
+      #expect(!state.tablesAreComplete)
+    }
+    state.observations = []
+    state.dump.typesFrom = nil
+    #expect(ways().isEmpty)
+  }
+
   @Test func `a run up to the last byte of 64 bits does not overflow`() {
     let index = OwnersIndex(state([[run(0, 0x1000, 0xffff_ffff_ffff_f000)]]))
     #expect(index.reaches(PhysicalAddress(.max), PhysicalAddress(.max)).count == 1)

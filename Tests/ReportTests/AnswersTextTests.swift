@@ -156,6 +156,53 @@ struct AnswersTextTests {
     #expect(text.contains("DMA,") == expected.contains("DMA,"))
   }
 
+  @Test func aMachineWithoutUnitsIsNoUnknownOne() throws {
+    func summary(_ observations: [Observation] = []) throws -> String {
+      try self.summary { state in
+        state.startUp = StartUp(
+          commandLine: ["intel_iommu=on"],
+          log: ["x2apic: IRQ remapping doesn't support X2APIC mode"])
+        state.units = []
+        state.contexts = []
+        state.domains = []
+        state.devices = []
+        state.observations = observations
+      }
+    }
+    let none = try summary()
+    #expect(none.contains("units none: the kernel's list is empty"))
+    #expect(
+      none.contains(
+        "in flight nothing: for all that this kernel knows, every device reaches all of memory"))
+    #expect(
+      none.contains(
+        "came up there is no unit that would translate DMA, though the command line asks for it"))
+    #expect(!none.contains("interrupt remapping"))
+    let other = try summary([
+      Observation(.otherDriver, structure: .kernel(.otherUnit, number: "ivhd0"))
+    ])
+    #expect(
+      other.contains("units none of VT-d; another driver than VT-d's remaps DMA here (ivhd0)"))
+    #expect(other.contains("in flight not known"))
+    #expect(other.contains("came up another driver than VT-d's remaps DMA"))
+    let lost = try summary([Observation(.unreadable, structure: .kernel(.unitList))])
+    #expect(lost.contains("units none found in flight not known: no unit was found"))
+  }
+
+  /// The kernel says the first of the two lines also where nothing remaps interrupts.
+  @Test(arguments: [
+    ("x2apic: IRQ remapping doesn't support X2APIC mode", true, true),
+    ("x2apic: IRQ remapping doesn't support X2APIC mode", false, false),
+    ("DMAR-IR: Enabled IRQ remapping in xapic mode", false, true),
+  ])
+  func interruptRemappingIsNotGuessed(_ line: String, _ isOn: Bool, _ expected: Bool) throws {
+    let text = try summary { state in
+      state.startUp = StartUp(commandLine: [], log: [line])
+      for index in state.units.indices { state.units[index].interruptRemappingEnabled = isOn }
+    }
+    #expect(text.contains("interrupt remapping without x2APIC") == expected)
+  }
+
   @Test func oneUnitThatMayTranslateIsEnoughToSayNothing() throws {
     for state: Bool? in [true, nil] {
       let text = try summary {

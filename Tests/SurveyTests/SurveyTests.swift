@@ -36,6 +36,20 @@ struct SurveyedDumpTests {
     #expect(row.crashKernel == nil)
   }
 
+  @Test func whatTablesThatWereNotReadHoldIsNotNothing() {
+    var state = RemappingState(dump: DumpSummary(file: "", format: "elf", typesFrom: "btf"))
+    func transfers() -> Int? {
+      SurveyedDump(file: "", state: state, findings: [], forecast: nil).inFlight?.domains
+    }
+    #expect(transfers() == 0)
+    state.observations = [
+      Observation(.otherDriver, structure: .kernel(.otherUnit, number: "ivhd0"))
+    ]
+    #expect(transfers() == nil)
+    state.observations = [Observation(.unreadable, structure: .kernel(.unitList))]
+    #expect(transfers() == nil)
+  }
+
   @Test func anAddressSpaceThatDevicesShareCountsOnce() {
     var state = RemappingState(dump: DumpSummary(file: "", format: "elf"))
     let object = KernelAddress(0xffff_8880_0000_1000)

@@ -59,6 +59,26 @@ struct TranslatorTests {
         .outcome == .unknown)
   }
 
+  @Test func `without a unit an address is physical, unless another driver's translate`() {
+    var evidence = Self.evidence()
+    evidence.state.contexts = []
+    evidence.state.units = []
+    evidence.state.dump.typesFrom = "dwarf"
+    func answer() -> AddressTranslation {
+      Translator(evidence).translate(Self.device, pasid: nil, iova: IOVirtualAddress(0x2000))
+    }
+    #expect(answer().outcome == .untranslated && answer().physical == PhysicalAddress(0x2000))
+    #expect(answer().unit == nil)
+    evidence.state.observations = [
+      Observation(.otherDriver, structure: .kernel(.otherUnit, number: "ivhd0"))
+    ]
+    #expect(answer().outcome == .unknown && answer().physical == nil)
+    #expect(answer().detail.contains("ivhd0"))
+    // Of units that were not read nothing is known.
+    evidence.state.observations = [Observation(.unreadable, structure: .kernel(.unitList))]
+    #expect(answer().outcome == .unknown)
+  }
+
   @Test func `ends have names of their own`() {
     func outcome(
       _ address: UInt64, _ further: [UInt64: UInt64] = [:], isOn: Bool = true

@@ -116,11 +116,16 @@ struct ReportCommand: DocumentVerb {
   /// Names what there is, so that the next try is not another guess.
   private func unknown(_ name: DeviceName, in evidence: DumpEvidence, _ dump: String) -> String {
     if let function = name.function, evidence.knows(function) == true {
-      let unit = evidence.units(of: function).first { $0.translationEnabled == false }?.name
+      let why =
+        evidence.state.hasNoUnit
+        ? "the kernel has no remapping unit"
+        : evidence.units(of: function).first { $0.translationEnabled == false }.map {
+          "\($0.name) does not translate"
+        }
       return "\(dump): Linux has the device \(name)"
         + (evidence.driver(of: function).map { " (driver \($0))" } ?? "")
         + ", and remapping has no record of it"
-        + (unit.map { ": \($0) does not translate, so it reaches every address" } ?? "")
+        + (why.map { ": \($0), so it reaches every address" } ?? "")
     }
     let known = evidence.state.devices.map(\.device.description)
     let shown = known.prefix(16).joined(separator: ", ")

@@ -19,10 +19,16 @@ struct DeviceNames {
 
   func name(of device: KernelObject) throws(KernelError) -> DeviceName {
     if let function = functions[device.address] { return .pci(function) }
+    return try Self.ownName(of: device).map { DeviceName($0) }
+      ?? .other("device@\(device.address)")
+  }
+
+  /// What Linux calls a device; `nil` for one that has no name.
+  static func ownName(of device: KernelObject) throws(KernelError) -> String? {
     // `init_name` is dropped once the object's own name is set.
-    if let name = try device.string("kobj.name"), !name.isEmpty { return DeviceName(name) }
-    if let name = try device.string("init_name"), !name.isEmpty { return DeviceName(name) }
-    return .other("device@\(device.address)")
+    if let name = try device.string("kobj.name"), !name.isEmpty { return name }
+    if let name = try device.string("init_name"), !name.isEmpty { return name }
+    return nil
   }
 
   /// The devices of a scope: members `devices` and `devices_cnt` of a DRHD, RMRR, ATSR or SATC.

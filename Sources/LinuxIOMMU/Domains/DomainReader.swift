@@ -19,11 +19,14 @@ final class DomainReader {
   /// Addresses that turned out to hold no readable domain.
   private var unreadable: Set<KernelAddress> = []
   private let form: Form
+  /// Whether what devices and groups are attached to is another driver's, and no `struct dmar_domain`.
+  private let isForeign: Bool
 
-  init(_ image: KernelImage, _ log: ProblemLog, sequences: [Int]) {
+  init(_ image: KernelImage, _ log: ProblemLog, sequences: [Int], isForeign: Bool) {
     self.image = image
     self.log = log
     self.sequences = sequences
+    self.isForeign = isForeign
     form = Form(image, log)
     allocators = AllocatorReader(image, log)
   }
@@ -94,11 +97,11 @@ final class DomainReader {
 
   /// Reads the domain around a `struct iommu_domain` once.
   ///
-  /// - Returns: the key under which `domains` has it; `nil` for a null pointer or a domain that
-  ///   cannot be read at all.
+  /// - Returns: the key under which `domains` has it; `nil` for a null pointer, a domain that cannot be read
+  ///   at all, and one of another driver.
   @discardableResult
   func add(iommuDomain pointer: KernelAddress) -> KernelAddress? {
-    guard pointer.rawValue != 0 else { return nil }
+    guard pointer.rawValue != 0, !isForeign else { return nil }
     if form.identity.contains(pointer) || form.blocking.contains(pointer) {
       if domains[pointer] == nil {
         domains[pointer] = LinuxDomain(

@@ -4,7 +4,8 @@ public import Memory
 
 /// Where a context that is not in a state may be one that was not read, so that its absence proves nothing.
 public struct HiddenContexts: Hashable, Sendable {
-  /// Whether a unit itself may be missing: what any device of none of the known units meets is not known.
+  /// Whether a unit itself may be missing, or is another driver's: what any device of none of the known units
+  /// meets is not known.
   public let lacksUnits: Bool
   /// Of any unit.
   private var isEverywhere = false
@@ -32,7 +33,8 @@ public struct HiddenContexts: Hashable, Sendable {
         self.units.insert(unit)
       }
     }
-    lacksUnits = observations.lack(\.isPartOfUnitList)
+    lacksUnits =
+      observations.lack(\.isPartOfUnitList) || observations.contains { $0.kind == .otherDriver }
   }
 
   /// Whether some device may have a context that was not read.

@@ -59,6 +59,8 @@ public struct Observation: Hashable, Sendable {
     case freePage = "free-page"
     /// A present interrupt-remapping entry that cannot be what the kernel wrote.
     case interruptEntry = "interrupt-entry"
+    /// A remapping unit of another driver than VT-d's, such as AMD-Vi's: what it translates is not read.
+    case otherDriver = "other-driver"
   }
 
   public init(

@@ -79,6 +79,30 @@ extension Sequence<Observation> {
 }
 
 extension RemappingState {
+  /// Whether nothing translates because there is no unit: the kernel's list of VT-d units was read and is
+  /// empty, and no other driver has one. Requests of all devices go to memory as they are.
+  public var hasNoUnit: Bool {
+    units.isEmpty && otherUnits == nil && dump.typesFrom != nil
+      && !observations.lack(\.isPartOfUnitList)
+  }
+
+  /// Names of remapping units of other drivers, such as `ivhd0` of AMD-Vi, of which nothing more is known
+  /// here; `nil` where no other driver has one, empty where one has some of which no name is known.
+  public var otherUnits: [String]? {
+    let others = observations.filter { $0.kind == .otherDriver }
+    guard !others.isEmpty else { return nil }
+    return others.compactMap { other in
+      if case .kernel(.otherUnit, let name?) = other.structure { name } else { nil }
+    }
+  }
+
+  /// Half a sentence on units of other drivers, by their names.
+  public static func describe(otherUnits names: [String]) -> String {
+    "another driver than VT-d's remaps DMA here"
+      + (names.isEmpty ? "" : " (\(names.joined(separator: ", ")))")
+      + ": what its units translate is not known"
+  }
+
   /// Whether every PCI device was found, so that a source id of none of them really is nobody's.
   public var devicesAreComplete: Bool { !observations.lack(\.isPartOfDevices) }
 
@@ -87,7 +111,7 @@ extension RemappingState {
 
   /// Whether every table that may map something was read; where not, what is not mapped is not known.
   public var tablesAreComplete: Bool {
-    !units.isEmpty
+    (!units.isEmpty || hasNoUnit)
       && !units.contains { $0.rootTable == nil && $0.translationEnabled != false }
       && !observations.contains(where: \.hidesContexts)
       && domains.allSatisfy {

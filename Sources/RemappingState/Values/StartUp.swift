@@ -52,7 +52,7 @@ extension StartUp {
   private static let exact = ["nointremap", "nox2apic", "reset_devices"]
   private static let beginnings = [
     "intel_iommu=", "iommu=", "iommu.", "intremap=", "swiotlb=", "vfio_iommu_type1.", "vfio-pci.",
-    "vfio_pci.", "iommufd.", "pci=noats", "x2apic_phys", "tboot", "intel_iommu.",
+    "vfio_pci.", "iommufd.", "pci=noats", "x2apic_phys", "tboot", "intel_iommu.", "amd_iommu=",
   ]
 
   /// Whether a message of the log tells how the units came up.

@@ -29,6 +29,10 @@ public enum KernelStructure: String, Hashable, Sendable, CaseIterable {
   case domainIDAllocator = "domain_ida"
   case domainTable = "domain table"
 
+  // Units of other drivers.
+  case otherUnitList = "iommu_device_list"
+  case otherUnit = "struct iommu_device"
+
   // The tree of PCI devices.
   case buses = "PCI buses"
   case rootBuses = "pci_root_buses list"
@@ -115,7 +119,7 @@ extension KernelStructure {
   /// Whether a whole unit may be missing where this could not be read.
   public var isPartOfUnitList: Bool {
     switch self {
-    case .unitList, .unit, .everything: true
+    case .unitList, .unit, .otherUnitList, .everything: true
     default: false
     }
   }
@@ -165,7 +169,8 @@ extension KernelStructure {
   /// Whether the text goes on with a number or a name: `devices of bus 3`.
   public var hasNumber: Bool {
     switch self {
-    case .deviceScope, .devicesOfBus, .childrenOfBus, .cacheOfCPU, .flushQueueOfCPU: true
+    case .deviceScope, .devicesOfBus, .childrenOfBus, .cacheOfCPU, .flushQueueOfCPU, .otherUnit:
+      true
     default: false
     }
   }

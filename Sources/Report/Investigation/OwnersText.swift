@@ -54,7 +54,8 @@ public struct OwnersText {
             + (requester.pasid.flatMap { $0 == 0 ? nil : " PASID \($0)" } ?? "")
         }
         return [
-          device ?? "any behind it", TextPage.text(requester?.driver), reach.unit,
+          device ?? (reach.unit == nil ? "any" : "any behind it"), TextPage.text(requester?.driver),
+          TextPage.text(reach.unit),
           TextPage.text(reach.domainID), reach.iova.description, reach.physical.description,
           "\(Quantity.length(reach.iova, reach.iovaEnd) ?? 0)",
           reach.access.rawValue + Self.route(reach), reach.reachable ? "yes" : "no",
@@ -73,7 +74,7 @@ public struct OwnersText {
     if !document.tablesComplete {
       try page.blank()
       try page.paragraph(
-        "! not all tables are in the dump: there may be more devices and more ways", hanging: 2,
+        "! not all tables could be read: there may be more devices and more ways", hanging: 2,
         style: .yellow)
     }
     try page.finish(document.cuts)
@@ -82,7 +83,7 @@ public struct OwnersText {
   private static func route(_ reach: Reach) -> String {
     switch reach.translation {
     case .passThrough: " pass-through"
-    case .untranslated: " untranslated: translation is off"
+    case .untranslated: " untranslated"
     case .secondStage, .firstStage, .nested: ""
     }
   }

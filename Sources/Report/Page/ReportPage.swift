@@ -216,7 +216,7 @@ struct ReportParts {
     let picture = TopologyPicture(
       state, findings: document.findings, targets: page.targets, rows: taken.domains)
     guard !picture.isEmpty else {
-      page.paragraph("no unit found", dim: true)
+      page.paragraph(UnitsText.absence(state), dim: true)
       return
     }
     picture.draw(to: writer)

@@ -11,6 +11,7 @@ struct StartUpWords {
 
   /// One sentence; `nil` where nothing is known.
   var policy: String? {
+    guard state.otherUnits == nil else { return "another driver than VT-d's remaps DMA" }
     var parts: [String] = []
     if let domains { parts.append(domains) }
     if let mode = absence ?? mode { parts.append(mode) }
@@ -43,16 +44,18 @@ struct StartUpWords {
   /// That nothing is translated, held against what the command line asks for; `nil` where a unit does, or
   /// may do so.
   private var absence: String? {
-    guard !state.units.isEmpty, state.units.allSatisfy({ $0.translationEnabled == false }) else {
-      return nil
-    }
+    guard state.hasNoUnit || !state.units.isEmpty,
+      state.units.allSatisfy({ $0.translationEnabled == false })
+    else { return nil }
     let asked =
       switch state.startUp?.asksForTranslation {
       case true?: ", though the command line asks for it"
       case false?: ", as the command line asks for"
       case nil: ""
       }
-    return "no unit translates DMA\(asked)"
+    return
+      (state.hasNoUnit ? "there is no unit that would translate DMA" : "no unit translates DMA")
+      + asked
   }
 
   private var mode: String? {
@@ -74,7 +77,10 @@ struct StartUpWords {
     var remarks: [String] = []
     if has("platform opt in") { remarks.append("switched on because firmware opts in") }
     if has("(set via kernel command line)") { remarks.append("set on the command line") }
-    if has("X2APIC mode") || has("in xapic mode") {
+    // The kernel says that remapping has no X2APIC mode also where it has no remapping at all.
+    if has("in xapic mode")
+      || has("X2APIC mode") && state.units.contains(where: { $0.interruptRemappingEnabled == true })
+    {
       remarks.append("interrupt remapping without x2APIC")
     } else if has("in x2apic mode") {
       remarks.append("interrupt remapping with x2APIC")

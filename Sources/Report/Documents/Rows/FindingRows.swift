@@ -121,6 +121,7 @@ extension Observation.Kind: DocumentChoice {
     case .mapsTable: "a domain maps a page of the remapping unit's own tables."
     case .freePage: "a domain maps a page that the kernel's allocator holds for free."
     case .interruptEntry: "an interrupt-remapping entry that cannot be what the kernel wrote."
+    case .otherDriver: "a remapping unit of another driver than VT-d's, whose tables are not read."
     }
   }
 }

@@ -61,7 +61,7 @@ extension Reach: LongRow {
   }
 
   static func describe<Fields: FieldVisitor>(_ fields: inout Fields) where Fields.Row == Reach {
-    fields.field("unit", \.unit, "Name of the unit.")
+    fields.field("unit", \.unit, "Name of the unit; null where the kernel has none.")
     fields.field("devices", \.devices, "Who uses the domain; ascending.")
     fields.field("domainID", \.domainID, "Id of the domain.")
     fields.field("translation", \.translation, "How its requests are translated.")

@@ -34,7 +34,9 @@ extension SurveyedDump: DocumentRow {
       "pattern", \.pattern, "The message with # for each number: what crashes have in common.")
     fields.field("units", \.units, "Its remapping units.")
     fields.field("devices", \.devices, "Devices that the kernel knew behind them.", .count)
-    fields.field("inFlight", \.inFlight, "Address spaces with transfers in flight.")
+    fields.field(
+      "inFlight", \.inFlight,
+      "Address spaces with transfers in flight; null where their tables could not be read.")
     fields.field("findings", \.findings, "Findings of the audit, by severity.")
     fields.field("rules", \.rules, "The rules that they are of, the worst first.")
     fields.field(

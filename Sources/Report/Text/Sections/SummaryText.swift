@@ -135,7 +135,7 @@ struct SummaryText {
   }
 
   private var units: String {
-    guard !state.units.isEmpty else { return "none found" }
+    guard !state.units.isEmpty else { return UnitsText.absence(state) }
     let translating = state.units.count { $0.translationEnabled == true }
     let remapping = state.units.count { $0.interruptRemappingEnabled == true }
     let unknown = state.units.count { $0.translationEnabled == nil }
@@ -147,6 +147,12 @@ struct SummaryText {
   }
 
   private var inFlight: String {
+    if state.hasNoUnit {
+      return "nothing: for all that this kernel knows, every device reaches all of memory"
+    }
+    guard state.otherUnits == nil else {
+      return "not known: tables of another driver's units are not read"
+    }
     guard !state.units.isEmpty else { return "not known: no unit was found" }
     let domains = state.domains.filter(\.inFlight)
     guard !domains.isEmpty else {

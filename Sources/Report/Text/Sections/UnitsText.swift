@@ -10,7 +10,7 @@ struct UnitsText {
   init(_ state: RemappingState) { self.state = state }
 
   func write(to page: TextPage) throws(OutputError) {
-    if state.units.isEmpty { try page.paragraph("none found", indent: 2) }
+    if state.units.isEmpty { try page.paragraph(Self.absence(state), indent: 2, hanging: 2) }
     for (index, unit) in state.units.prefix(page.shown(state.units.count)).enumerated() {
       if index > 0 { try page.blank() }
       try write(unit, to: page)
@@ -32,6 +32,17 @@ struct UnitsText {
       try page.paragraph(line, indent: 4, hanging: 2)
     }
     try page.cut(log.count, "lines of the log", indent: 4)
+  }
+
+  /// Why no unit is listed.
+  static func absence(_ state: RemappingState) -> String {
+    if let others = state.otherUnits {
+      return "none of VT-d; " + RemappingState.describe(otherUnits: others)
+    }
+    // Source: drivers/iommu/intel/dmar.c, `dmar_free_unused_resources`.
+    return state.hasNoUnit
+      ? "none: the kernel's list is empty (no DMAR table of the firmware, or Linux dropped it)"
+      : "none found"
   }
 
   /// What firmware says of ATS.
