@@ -49,6 +49,25 @@ struct PageTests {
     #expect(String(decoding: bytes, as: UTF8.self) == "Zürich 日本 é")
   }
 
+  /// A device without a context is blocked by VT-d's units only.
+  @Test func withoutAUnitOfVTdNoDeviceIsDrawnAsBlocked() throws {
+    func page(_ observations: [Observation] = []) throws -> String {
+      var state = RemappingState(dump: DumpSummary(file: "x", format: "elf", typesFrom: "btf"))
+      state.devices = [Device(device: "0000:00:02.0", group: 3, driver: "nvme")]
+      state.observations = observations
+      return try Self.page(state)
+    }
+    let none = try page()
+    #expect(none.contains("every device reaches all of memory"))
+    #expect(!none.contains("no context: blocked"))
+    let other = try page([
+      Observation(.otherDriver, structure: .kernel(.otherUnit, number: Self.hostile))
+    ])
+    #expect(!other.contains("no context: blocked"))
+    #expect(other.contains("tables of another driver&#39;s units are not read"))
+    #expect(other.components(separatedBy: "<script").count == 2)
+  }
+
   /// Every text of a state is a stranger's; seeds repeat a failure.
   @Test(arguments: 0..<24 as Range<UInt64>) func whateverADumpHolds(_ seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)

@@ -215,7 +215,8 @@ struct ReportParts {
   func topology() {
     let picture = TopologyPicture(
       state, findings: document.findings, targets: page.targets, rows: taken.domains)
-    guard !picture.isEmpty else {
+    // That a device without a context is blocked holds behind a unit of VT-d alone.
+    guard !picture.isEmpty, !state.units.isEmpty else {
       page.paragraph(UnitsText.absence(state), dim: true)
       return
     }
@@ -308,6 +309,7 @@ struct ReportParts {
       picture.draw(to: writer)
       Picture.legend(MemoryPicture.legend, to: writer)
     }
+    if state.units.isEmpty { page.paragraph("In flight: " + UnitsText.inFlight(state)) }
     for unit in picture.unprotected {
       page.paragraph(
         "\(unit): devices with pass-through contexts, or all where translation is off, reach all of"

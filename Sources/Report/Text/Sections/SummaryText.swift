@@ -147,13 +147,7 @@ struct SummaryText {
   }
 
   private var inFlight: String {
-    if state.hasNoUnit {
-      return "nothing: for all that this kernel knows, every device reaches all of memory"
-    }
-    guard state.otherUnits == nil else {
-      return "not known: tables of another driver's units are not read"
-    }
-    guard !state.units.isEmpty else { return "not known: no unit was found" }
+    guard !state.units.isEmpty else { return UnitsText.inFlight(state) }
     let domains = state.domains.filter(\.inFlight)
     guard !domains.isEmpty else {
       return state.tablesAreComplete

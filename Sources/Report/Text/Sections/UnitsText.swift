@@ -45,6 +45,14 @@ struct UnitsText {
       : "none found"
   }
 
+  /// What is in flight, where no unit is listed.
+  static func inFlight(_ state: RemappingState) -> String {
+    if state.otherUnits != nil { return "not known: tables of another driver's units are not read" }
+    return state.hasNoUnit
+      ? "nothing: for all that this kernel knows, every device reaches all of memory"
+      : "not known: no unit was found"
+  }
+
   /// What firmware says of ATS.
   private func writeTranslationCaches(to page: TextPage) throws(OutputError) {
     let scopes = state.translationCaches
