@@ -31,7 +31,8 @@ extension RootCommand {
   static func command(for arguments: [String]) throws -> any ParsableCommand {
     if let name = arguments.first,
       let verb = configuration.subcommands.first(where: { $0.configuration.commandName == name }),
-      let command = try? verb.parseAsRoot(Array(arguments.dropFirst())), command is any Verb
+      let command = try? verb.parseAsRoot(Array(arguments.dropFirst())),
+      type(of: command) == verb
     {
       return command
     }

@@ -60,8 +60,11 @@ struct LogText {
   /// The messages of a log.
   init(_ messages: [LogMessage]) {
     for message in messages {
-      for line in message.text.utf8.split(separator: 0x0a) {
-        append(Array(line), time: message.time, isMessage: true)
+      let bytes = Array(message.text.utf8)
+      // Nearly all of them are one line, which needs no copy.
+      let lines = bytes.contains(0x0a) ? bytes.split(separator: 0x0a).map { Array($0) } : [bytes]
+      for line in lines where !line.isEmpty {
+        append(line, time: message.time, isMessage: true)
       }
     }
   }

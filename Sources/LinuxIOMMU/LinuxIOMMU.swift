@@ -97,17 +97,17 @@ extension LinuxIOMMU {
   ]
 
   /// Source files whose compile units define most of the structures that the readers ask for; for a
-  /// reader of DWARF that would otherwise have to look through thousands of units.
+  /// reader of DWARF that would otherwise have to look through thousands of units. Those that define what is
+  /// always asked for come first: a unit is indexed when none before it has a name.
   ///
   /// The driver's files moved into a folder of their own in Linux v5.8.
   public static let sources: [String] = [
-    "drivers/iommu/intel/iommu.c", "drivers/iommu/intel-iommu.c", "drivers/iommu/intel/dmar.c",
-    "drivers/iommu/dmar.c", "drivers/iommu/iommu.c", "drivers/iommu/dma-iommu.c",
+    "drivers/iommu/intel/iommu.c", "drivers/iommu/intel-iommu.c", "kernel/printk/printk.c",
+    "kernel/printk.c", "drivers/iommu/dma-iommu.c", "drivers/iommu/iommu.c", "lib/idr.c",
     "drivers/iommu/iova.c", "drivers/iommu/intel/irq_remapping.c",
-    "drivers/iommu/intel_irq_remapping.c", "drivers/iommu/intel/pasid.c",
-    "drivers/iommu/intel-pasid.c", "drivers/pci/probe.c", "kernel/printk/printk.c",
-    "kernel/printk.c",
-    "drivers/base/core.c", "lib/idr.c", "drivers/iommu/liveupdate.c",
+    "drivers/iommu/intel_irq_remapping.c", "drivers/iommu/intel/dmar.c", "drivers/iommu/dmar.c",
+    "drivers/iommu/intel/pasid.c", "drivers/iommu/intel-pasid.c", "drivers/pci/probe.c",
+    "drivers/base/core.c", "drivers/iommu/liveupdate.c",
   ]
 }
 

@@ -48,7 +48,7 @@ extension ELFSection {
     of bytes: [UInt8], _ body: (Int) throws(TypeError) -> Bool
   ) throws(TypeError) {
     // What is rare at the start of a section is rare in it.
-    let pattern = BytePattern(bytes, sample: try prefix(at: 0, upTo: 1 << 14)[...])
+    let pattern = BytePattern(bytes, sample: try prefix(at: 0, upTo: 1 << 12)[...])
     var buffer: [UInt8] = []
     var start = 0
     while start < byteCount {

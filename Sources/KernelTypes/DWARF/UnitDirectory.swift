@@ -118,6 +118,8 @@ struct UnitDirectory {
     }
     guard !places.isEmpty else { return [] }
     places.sort { $0.lowerBound < $1.lowerBound }
+    let first = places[0].lowerBound
+    let last = places.reduce(0) { max($0, $1.upperBound) }
     var found: [Int] = []
     var entry: [UInt8] = []
     for (index, unit) in units.enumerated() {
@@ -127,7 +129,8 @@ struct UnitDirectory {
       var word = UInt32(entry[0]) << 8 | UInt32(entry[1]) << 16 | UInt32(entry[2]) << 24
       for byte in entry[3...] {
         word = word >> 8 | UInt32(byte) << 24
-        if places.contains(where: { $0.contains(word) }) {
+        // Most words are no offset into the strings at all.
+        if word >= first, word < last, places.contains(where: { $0.contains(word) }) {
           found.append(index)
           break
         }

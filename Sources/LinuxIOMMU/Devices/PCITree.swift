@@ -232,7 +232,10 @@ struct PCITree {
     _ name: String, _ usual: UInt64, of device: KernelObject
   ) throws(KernelError) -> Bool {
     guard try device.has("dev_flags") else { return false }
+    let flags = try device.unsigned("dev_flags")
+    // Few devices have any.
+    guard flags != 0 else { return false }
     let value = try device.image.enumerator(name).map { UInt64(bitPattern: $0) } ?? usual
-    return try device.unsigned("dev_flags") & value != 0
+    return flags & value != 0
   }
 }

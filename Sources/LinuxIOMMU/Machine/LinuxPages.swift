@@ -58,7 +58,10 @@ public final class LinuxPages {
     flags = offset("flags")
     head = offset("compound_head")
     slabType = image.info.number("PAGE_SLAB_MAPCOUNT_VALUE").map { UInt32(truncatingIfNeeded: $0) }
-    let slab = (try? image.enumerator("PG_slab")) ?? nil
+    // The note tells the same as the types, which may take a search of all of them.
+    let slab =
+      slabType != nil
+      ? nil : image.info.number("PG_slab") ?? (try? image.enumerator("PG_slab")) ?? nil
     slabFlag = slab.flatMap { (0..<64).contains($0) ? 1 << UInt64($0) : nil }
   }
 
