@@ -191,9 +191,9 @@ record-counts: build
 
 # Times and memory beside peers, into Benchmarks/RESULTS.md, and the parts of a run, into Benchmarks/FUNCTIONS.md.
 # DUMP= and VMLINUX= measure a dump of your own beside drgn and crash, where they are installed.
-bench: build
+bench: $(STATIC)
 	@scripts/install-packages gcc libc6-dev hyperfine
-	@Benchmarks/bench $(if $(DUMP),--dump $(DUMP)) $(if $(VMLINUX),--vmlinux $(VMLINUX)) $(RELEASE)
+	@Benchmarks/bench $(if $(DUMP),--dump $(DUMP)) $(if $(VMLINUX),--vmlinux $(VMLINUX)) $(STATIC)
 	@Benchmarks/functions
 
 # How time and memory grow with tables, devices and memory, into Benchmarks/SCALE.md; takes minutes.
