@@ -50,7 +50,7 @@ extension RemappingState {
       return attachmentsAreComplete
         ? nil : "not every device's attachment to its domain could be read"
     case .contexts:
-      if let otherUnits { return RemappingState.describe(otherUnits: otherUnits) }
+      if let reasonOfOtherUnits { return reasonOfOtherUnits }
       guard !units.isEmpty || hasNoUnit else { return "no remapping unit is known" }
       let names = units.map(\.name).filter { !contextsAreComplete(on: $0) }
       return names.isEmpty

@@ -40,7 +40,7 @@ extension Forecaster {
   /// Why it is not known what translated, half a sentence; `nil` where every unit is known.
   var unknownUnits: String? {
     guard state.hiddenContexts.lacksUnits else { return nil }
-    return state.otherUnits.map { RemappingState.describe(otherUnits: $0) }
+    return state.reasonOfOtherUnits
       ?? "not all remapping units could be read: it is not known what translated"
   }
 

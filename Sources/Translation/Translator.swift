@@ -46,7 +46,7 @@ public struct Translator {
   ) -> AddressTranslation {
     var result = AddressTranslation(
       unit: nil, device: device, pasid: pasid, iova: iova, entries: [], outcome: .unknown,
-      detail: evidence.state.otherUnits.map { RemappingState.describe(otherUnits: $0) }
+      detail: evidence.state.reasonOfOtherUnits
         ?? "no remapping unit with a root table is known for the device",
       faultsSuppressed: false)
     if evidence.state.hasNoUnit {

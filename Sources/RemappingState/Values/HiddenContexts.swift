@@ -33,8 +33,7 @@ public struct HiddenContexts: Hashable, Sendable {
         self.units.insert(unit)
       }
     }
-    lacksUnits =
-      observations.lack(\.isPartOfUnitList) || observations.contains { $0.kind == .otherDriver }
+    lacksUnits = observations.lackUnits
   }
 
   /// Whether some device may have a context that was not read.

@@ -76,14 +76,19 @@ extension Sequence<Observation> {
   public func lack(_ isPart: (KernelStructure) -> Bool) -> Bool {
     contains { $0.isLack && $0.structure.kernelStructure.map(isPart) == true }
   }
+
+  /// Whether a unit may be missing from the list, or is another driver's: what units there are is not
+  /// known to the end.
+  public var lackUnits: Bool {
+    lack(\.isPartOfUnitList) || contains { $0.kind == .otherDriver }
+  }
 }
 
 extension RemappingState {
   /// Whether nothing translates because there is no unit: the kernel's list of VT-d units was read and is
   /// empty, and no other driver has one. Requests of all devices go to memory as they are.
   public var hasNoUnit: Bool {
-    units.isEmpty && otherUnits == nil && dump.typesFrom != nil
-      && !observations.lack(\.isPartOfUnitList)
+    units.isEmpty && dump.typesFrom != nil && !observations.lackUnits
   }
 
   /// Names of remapping units of other drivers, such as `ivhd0` of AMD-Vi, of which nothing more is known
@@ -96,11 +101,14 @@ extension RemappingState {
     }
   }
 
-  /// Half a sentence on units of other drivers, by their names.
-  public static func describe(otherUnits names: [String]) -> String {
-    "another driver than VT-d's remaps DMA here"
-      + (names.isEmpty ? "" : " (\(names.joined(separator: ", ")))")
-      + ": what its units translate is not known"
+  /// Why it is not known what translates where another driver's units do, as a sentence without full
+  /// stop; `nil` where there is none.
+  public var reasonOfOtherUnits: String? {
+    otherUnits.map { names in
+      "another driver than VT-d's remaps DMA here"
+        + (names.isEmpty ? "" : " (\(names.joined(separator: ", ")))")
+        + ": what its units translate is not known"
+    }
   }
 
   /// Whether every PCI device was found, so that a source id of none of them really is nobody's.

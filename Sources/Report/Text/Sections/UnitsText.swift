@@ -36,9 +36,7 @@ struct UnitsText {
 
   /// Why no unit is listed.
   static func absence(_ state: RemappingState) -> String {
-    if let others = state.otherUnits {
-      return "none of VT-d; " + RemappingState.describe(otherUnits: others)
-    }
+    if let reason = state.reasonOfOtherUnits { return "none of VT-d; " + reason }
     // Source: drivers/iommu/intel/dmar.c, `dmar_free_unused_resources`.
     return state.hasNoUnit
       ? "none: the kernel's list is empty (no DMAR table of the firmware, or Linux dropped it)"
