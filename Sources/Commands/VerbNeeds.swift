@@ -32,7 +32,7 @@ enum VerbNeeds {
     try? kernel.image.newestMessages { _ in true }
     _ = KernelAccount.commandLine(kernel.image, [])
     session.begin(.crashKernel)
-    let facts = MachineFacts(reading: kernel, memory: evidence.memory)
+    let facts = MachineFacts(reading: kernel, of: evidence)
     _ = session.crashCommandLine(in: facts.crashKernelMemory)
     readTakeover(evidence, kernel, facts, in: session)
     session.begin(.history)

@@ -77,8 +77,8 @@ struct DeviceFacts {
 }
 
 extension DeviceFacts {
-  /// Every PCI function that the hardware's tables or the kernel know, by number; none where another driver's
-  /// units are over them.
+  /// Every PCI function that the hardware's tables or the kernel's records of remapping know, or that no unit
+  /// translates for, by number; none where another driver's units are over them.
   static func all(
     of state: RemappingState, facts: MachineFacts, options: ForecastOptions,
     errors: Set<DeviceName>, spaces: inout MappedSpaces
@@ -106,12 +106,18 @@ extension DeviceFacts {
         owner[alias] = device
       }
     }
+    // The unit that does not translate, if there is one, of those that remapping has no record of.
+    var untranslated: [PCIFunction: String?] = [:]
+    for (unit, functions) in facts.untranslatedFunctions {
+      for function in functions { untranslated.updateValue(unit, forKey: function) }
+    }
     let lacks = TableLacks(state)
     let lostDrivers = LostDrivers(state)
     // A context of a device that is no PCI function is that device's, and needs no row of its own.
     let claimed = Set(guests.lazy.filter { $0.device.device.function == nil }.map(\.function))
     let rows =
-      Set(contexts.keys).union(devices.keys).filter { devices[$0] != nil || !claimed.contains($0) }
+      Set(contexts.keys).union(devices.keys).union(untranslated.keys)
+      .filter { devices[$0] != nil || !claimed.contains($0) }
       .sorted().map { (name: DeviceName.pci($0), function: $0, device: owner[$0]) }
       + guests.map { (name: $0.device.device, function: $0.function, device: $0.device) }
     return rows.sorted { $0.name < $1.name }.map { name, function, device in
@@ -119,20 +125,22 @@ extension DeviceFacts {
       // The function that drivers and bridges know.
       let known = name.function ?? function
       let primary = own.first { $0.servesRequestsWithoutPASID } ?? own.first
-      let unit = primary?.unit ?? device?.unit
-      let situation: Situation
-      if let unit, units[unit]?.translationEnabled == false {
-        situation = .untranslated
-      } else {
-        situation = primary.map(Self.situation) ?? .noContext
-      }
+      let unit = primary?.unit ?? device?.unit ?? untranslated[function] ?? nil
+      let isOff = unit.map { units[$0]?.translationEnabled == false } ?? false
+      let situation =
+        isOff || untranslated[function] != nil
+        ? .untranslated : primary.map(Self.situation) ?? .noContext
       let indices = own.compactMap { spaces.index(of: $0) }
       let inFlight = indices.contains { spaces[$0].inFlight }
-      let driverIsUnknown = device?.driver == nil && lostDrivers.mayBeMissing(of: device)
+      let isRecorded = device != nil || untranslated[function] == nil
+      let driver = isRecorded ? device?.driver : facts.drivers[function]
+      let driverIsUnknown =
+        driver == nil
+        && (isRecorded ? lostDrivers.mayBeMissing(of: device) : lostDrivers.names.contains(name))
       return DeviceFacts(
-        name: name, function: function, unit: unit, driver: device?.driver,
+        name: name, function: function, unit: unit, driver: driver,
         attaches: attaches(
-          known, driver: device?.driver, isUnknown: driverIsUnknown,
+          known, driver: driver, isUnknown: driverIsUnknown,
           mapsNothing: situation == .translated && !inFlight, options),
         driverIsUnknown: driverIsUnknown,
         situation: situation, refusal: primary?.refusal.map { Int($0.faultReason.rawValue) },

@@ -92,7 +92,7 @@ public struct PolicyForecast: Hashable, Sendable {
 
   /// Of all units.
   public var memory: MemoryCost
-  /// Whether no device can alter memory while the dump is saved.
+  /// Whether no device can alter memory while the dump is saved; not where units or devices may be missing.
   public var dumpStable: Bool
   /// What devices may write into while the dump is saved.
   public var changing: ChangedPages

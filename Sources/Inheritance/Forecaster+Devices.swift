@@ -279,12 +279,12 @@ extension Forecaster {
     if exposure.crash > 0 {
       let place = exposure.moment.map { " from \($0) on" } ?? ""
       let bytes = exposure.crash
-      switch fates.first(where: { $0 == .passThrough || $0 == .physical }) {
-      case .passThrough?:
-        find(.unsafe, "nothing keeps it from the \(bytes) bytes of the crash kernel\(place)")
-      default:
-        find(.unsafe, "it can write \(bytes) bytes of the crash kernel's memory\(place)")
-      }
+      let first = fates.first { $0 == .passThrough || $0 == .physical }
+      find(
+        .unsafe,
+        first == .passThrough || first == .physical && device.situation == .untranslated
+          ? "nothing keeps it from the \(bytes) bytes of the crash kernel\(place)"
+          : "it can write \(bytes) bytes of the crash kernel's memory\(place)")
     }
     if exposure.crash == 0, !facts.reservationsAreComplete,
       fates.contains(where: { reachesEverything(device, $0) })
@@ -363,6 +363,9 @@ extension Forecaster {
 
   private static func calm(_ device: DeviceFacts, _ fates: [Fate]) -> String {
     if fates[0] == .silent { return "it was reset and sends nothing" }
+    if [.passThrough, .untranslated].contains(device.situation) {
+      return "what it has in flight no table tells"
+    }
     if !device.inFlight { return "nothing is in flight" }
     if fates[2] == .remapped {
       return "its transfers go on until its driver attaches, and meet no new buffer"

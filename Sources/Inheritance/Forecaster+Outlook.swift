@@ -44,6 +44,20 @@ extension Forecaster {
       ?? "not all remapping units could be read: it is not known what translated"
   }
 
+  /// Whether every unit is known, and none translated at the panic.
+  var nothingTranslates: Bool {
+    unknownUnits == nil && !state.units.contains { $0.translationEnabled != false }
+  }
+
+  /// Why devices may be missing that no unit translates for, half a sentence; `nil` where none is: what a unit
+  /// translates for, its tables tell.
+  var unknownDevices: String? {
+    guard !state.devicesAreComplete,
+      nothingTranslates || state.units.contains(where: { $0.translationEnabled == false })
+    else { return nil }
+    return "not all PCI devices could be read: others may reach all of memory"
+  }
+
   // MARK: Concerns
 
   private func machineConcerns(
@@ -53,7 +67,7 @@ extension Forecaster {
     if let unknownUnits {
       concerns.append(
         .init(kind: .unknownState, weight: .doubt, devices: [], text: unknownUnits))
-    } else if !state.units.contains(where: { $0.translationEnabled != false }) {
+    } else if nothingTranslates {
       concerns.append(
         .init(
           kind: .nothingTranslates, weight: .note, devices: [],

@@ -9,7 +9,7 @@ extension Forecaster {
     _ plan: PolicyPlan, _ units: [UnitForecast], _ forecasts: [DeviceForecast],
     _ cost: MemoryCost
   ) -> [String] {
-    var reasons = [unknownUnits].compactMap(\.self)
+    var reasons = [unknownUnits, unknownDevices].compactMap(\.self)
     func say(_ count: Int, _ one: String, _ many: String) {
       if count > 0 { reasons.append("\(count) \(count == 1 ? one : many)") }
     }
@@ -66,7 +66,7 @@ extension Forecaster {
       }
     }
     if plan.tables == .adopted { reasons += adoptionPrice(units, forecasts) }
-    return reasons + plan.remarks
+    return reasons + (nothingTranslates ? [] : plan.translationRemarks) + plan.remarks
   }
 }
 

@@ -130,13 +130,13 @@ public struct Forecaster {
       forecasts.append(forecast(of: device, plan, unit(of: device).flatMap { switched[$0] }))
     }
     let changing = changing(forecasts)
-    let verdict = max(
-      forecasts.map(\.verdict).max() ?? .safe, unknownUnits == nil ? .safe : .risky)
+    let isWhole = unknownUnits == nil && unknownDevices == nil
+    let verdict = max(forecasts.map(\.verdict).max() ?? .safe, isWhole ? .safe : .risky)
     let cost = MemoryCost(copier.arena.pages)
     let forecast = PolicyForecast(
       policy: policy, units: units, devices: forecasts, verdict: verdict,
       reasons: reasons(plan, units, forecasts, cost), memory: cost,
-      dumpStable: changing.pages == 0 && changing.anywhere.isEmpty, changing: changing)
+      dumpStable: isWhole && changing.pages == 0 && changing.anywhere.isEmpty, changing: changing)
     return Run(
       forecast: forecast,
       image: TableImage(

@@ -6,6 +6,15 @@ internal import LinuxIOMMU
 public import Memory
 
 extension MachineFacts {
+  /// Reads what a forecast of a dump needs beyond its state, with the devices that only the kernel's PCI tree
+  /// knows.
+  ///
+  /// - Parameter kernel: that of the evidence.
+  public init(reading kernel: KernelEvidence, of evidence: DumpEvidence) {
+    self.init(reading: kernel, memory: evidence.memory)
+    untranslatedFunctions = evidence.untranslatedFunctions
+  }
+
   /// Reads from the crashed kernel what a forecast needs beyond the state: the crash kernel's memory,
   /// the kernel's text, the code that copies tables, and the bridges above each device.
   ///

@@ -59,6 +59,9 @@ public struct MachineFacts: Hashable, Sendable {
   public var classCodes: [PCIFunction: UInt32] = [:]
   /// Drivers of PCI functions, those that remapping does not know among them; one without is not here.
   public var drivers: [PCIFunction: String] = [:]
+  /// PCI functions that remapping has no record of, because the unit that their requests come to does not
+  /// translate, by the name of that unit, or because there is no unit (`nil`).
+  public var untranslatedFunctions: [String?: [PCIFunction]] = [:]
   /// PCI functions that are displays.
   public var displays: Set<PCIFunction>
   /// Roads that not every kernel has and that this kernel's types know.

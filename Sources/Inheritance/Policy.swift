@@ -67,31 +67,33 @@ public struct PolicyPlan: Hashable, Sendable {
   public var isAvailable = false
   /// It exists in kernels alone whose types say so; see `MachineFacts.knownRoads`.
   public var needsTypes = false
+  /// What every reader of the forecast should know of what becomes of translation; of no use where none was on.
+  public var translationRemarks: [String] = []
   /// What every reader of the forecast should know.
-  public var remarks: [String]
+  public var remarks: [String] = []
 
   public static let plans: [Policy: PolicyPlan] = [
     .linux: PolicyPlan(
       tables: .contexts, attach: .newDomain, keepsMappings: true, isAvailable: true,
-      remarks: [
+      translationRemarks: [
         "page tables and PASID tables stay in the crashed kernel's memory, where a faulty device or"
           + " driver may have altered them"
       ]),
     .fullCopy: PolicyPlan(
       tables: .everything, attach: .inherit, keepsMappings: true,
-      remarks: [
+      translationRemarks: [
         "a copy keeps whatever caused the crash: old I/O virtual addresses stay live for as long as"
           + " the crash kernel runs"
       ]),
     .isolate: PolicyPlan(
       tables: .blocked, attach: .passThrough, blocksFirst: true,
-      remarks: [
+      translationRemarks: [
         "reads that are cut off end as master aborts, which some devices do not survive",
         "pass-through lets a device that still runs reach all memory once its driver attaches",
       ]),
     .disable: PolicyPlan(
       tables: .empty, attach: .newDomain, disablesFirst: true, isAvailable: true,
-      remarks: [
+      translationRemarks: [
         "while translation is off, I/O virtual addresses of running transfers are physical ones"
       ]),
     .reset: PolicyPlan(
@@ -102,7 +104,7 @@ public struct PolicyPlan: Hashable, Sendable {
       ]),
     .adopt: PolicyPlan(
       tables: .adopted, attach: .newDomain, keepsMappings: true, needsTypes: true,
-      remarks: [
+      translationRemarks: [
         "the tables stay in the crashed kernel's memory, where whatever caused the crash can still"
           + " change them, or already has",
         "an attach frees nothing: the old page tables and the domain-id of the device stay as they are",
@@ -117,7 +119,7 @@ public struct PolicyPlan: Hashable, Sendable {
   ]
 
   public static func plan(_ policy: Policy) -> PolicyPlan {
-    plans[policy] ?? PolicyPlan(tables: .empty, attach: .newDomain, remarks: [])
+    plans[policy] ?? PolicyPlan(tables: .empty, attach: .newDomain)
   }
 }
 
@@ -128,7 +130,7 @@ public enum Fate: String, Hashable, Sendable, CaseIterable {
   /// A new domain: old addresses fault, or hit a new buffer at an equal address.
   case remapped
   case blocked
-  /// Addresses that were made to be translated are used as physical ones.
+  /// Translation is off: addresses are physical ones, even those that were made to be translated.
   case physical
   case passThrough = "pass-through"
   /// The device was reset and sends nothing.

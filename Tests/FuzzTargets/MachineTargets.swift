@@ -56,7 +56,7 @@ extension FuzzTarget {
       ]),
     machine("inherit") { evidence, choice in
       guard let kernel = evidence.kernel else { return }
-      let facts = MachineFacts(reading: kernel, memory: evidence.memory)
+      let facts = MachineFacts(reading: kernel, of: evidence)
       let forecast = Forecaster(
         evidence.state, memory: evidence.memory, facts: facts, budget: .init(evidence.work)
       ).forecast()

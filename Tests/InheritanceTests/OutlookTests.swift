@@ -361,6 +361,57 @@ struct OutlookTests {
     #expect(off.policies.first?.devices.allSatisfy { $0.verdict == .unsafe } == true)
   }
 
+  /// Where no unit translates, every device reaches all of memory: what remapping has no record of is a row like
+  /// any other.
+  @Test func devicesThatNoUnitTranslatesForReachEverything() throws {
+    var machine = Self.machine()
+    machine.state.units = []
+    machine.state.contexts = []
+    machine.state.domains = []
+    machine.state.devices = []
+    machine.state.dump.typesFrom = "btf"
+    machine.facts.untranslatedFunctions = [
+      nil: ["0000:00:01.0", "0000:00:03.0", "0000:01:00.0", "0000:02:00.0"]
+    ]
+    machine.facts.drivers = ["0000:00:01.0": "nvme", "0000:01:00.0": "nvme"]
+    let forecast = machine.forecaster().forecast()
+    let linux = try #require(forecast.policies.first { $0.policy == .linux })
+    #expect(linux.verdict == .unsafe)
+    #expect(!linux.dumpStable)
+    #expect(linux.changing.anywhere.count == 4)
+    #expect(linux.devices.map(\.unit) == [nil, nil, nil, nil])
+    let device = try #require(linux["0000:00:01.0"])
+    #expect(device.at.all == [.physical, .physical, .physical, .physical])
+    #expect(device.exposure.crash == 0x1000_0000)
+    #expect(device.driver == "nvme")
+    #expect(device.reason.hasPrefix("nothing keeps it from"))
+    // Page tables that stay behind are no matter here.
+    #expect(!linux.reasons.contains { $0.contains("tables") })
+    // A port resets what is below it, whether it translates or not.
+    let reset = try #require(forecast.policies.first { $0.policy == .reset })
+    #expect(reset["0000:01:00.0"]?.at.t1 == .silent)
+    #expect(reset["0000:01:00.0"]?.verdict == .safe)
+    #expect(reset["0000:00:01.0"]?.verdict == .unsafe)
+    #expect(forecast.changedAfterPanic.anywhere.count == 4)
+    let outlook = forecast.outlook
+    #expect(outlook.answer == .probably)
+    #expect(outlook.concerns.contains { $0.kind == .nothingTranslates })
+    #expect(outlook.concerns.first { $0.kind == .notTranslated }?.devices.count == 4)
+    #expect(outlook.writers.map(\.driver) == ["nvme"])
+    // Without a reservation nothing is known to be exposed, and nothing is known to be at rest either.
+    machine.facts.reservations = []
+    let bare = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+    #expect(bare.policies.first?["0000:00:01.0"]?.reason == "what it has in flight no table tells")
+    // Devices that were not read may be there as well.
+    machine.facts.untranslatedFunctions = [:]
+    machine.state.observations = [
+      Observation(.unreadable, structure: .kernel(.bus))
+    ]
+    let lost = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
+    #expect(lost.policies.first?.verdict == .risky)
+    #expect(lost.policies.first?.dumpStable == false)
+  }
+
   /// What AMD-Vi's units translated, no table that is read here tells.
   @Test func anotherDriversUnitsAreADoubt() {
     var machine = Self.machine()
@@ -378,6 +429,7 @@ struct OutlookTests {
     #expect(!outlook.concerns.contains { $0.kind == .nothingTranslates })
     let forecast = machine.forecaster(ForecastOptions(policies: [.linux])).forecast()
     #expect(forecast.policies.first?.verdict == .risky)
+    #expect(forecast.policies.first?.dumpStable == false)
   }
 
   @Test func mappingsOfTheCrashKernelAndErrorsAreDoubts() {

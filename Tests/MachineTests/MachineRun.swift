@@ -39,7 +39,7 @@ struct MachineRun {
     let kernel = try session.kernel(
       asking: LinuxIOMMU.symbols.union(MachineFacts.symbols).union(KernelImage.symbols))
     evidence = session.evidence(from: kernel)
-    facts = MachineFacts(reading: kernel, memory: session.memory)
+    facts = MachineFacts(reading: kernel, of: evidence)
     memory = session.memory
   }
 

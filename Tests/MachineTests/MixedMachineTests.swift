@@ -2,6 +2,7 @@
 
 import Audit
 import DumpFixtures
+import Evidence
 import Inheritance
 import KernelFixtures
 import MachineFixtures
@@ -41,6 +42,23 @@ struct MixedMachineTests {
     let copied = try #require(forecast["0001:03:00.0"])
     #expect(copied.at.t1 == .translated && copied.at.t2 == .translated)
     #expect(forecast.verdict == max(refused.verdict, copied.verdict))
+  }
+
+  /// Devices that remapping has no record of, because no unit translates for them, are those of the PCI tree.
+  @Test func withoutAUnitThePCITreeTellsTheDevices() throws {
+    let run = try MachineRun(BuiltMachine(Self.plan()))
+    var evidence = run.evidence
+    evidence.state.units = []
+    evidence.state.contexts = []
+    evidence.state.domains = []
+    evidence.state.devices = []
+    let kernel = try #require(evidence.kernel)
+    let facts = MachineFacts(reading: kernel, of: evidence)
+    let linux = Forecaster(evidence.state, memory: run.memory, facts: facts).run(.linux).forecast
+    #expect(linux.devices.map(\.device) == ["0000:03:00.0", "0001:03:00.0"])
+    #expect(linux.devices.map(\.driver) == ["idxd", "nvme"])
+    #expect(linux.devices.allSatisfy { $0.at.t4 == .physical && $0.verdict == .unsafe })
+    #expect(linux.changing.anywhere == linux.devices.map(\.device))
   }
 
   /// An attach gives the device a PASID table with one entry; others' requests are cut off then.

@@ -31,7 +31,7 @@ enum DumpJudge {
         return SurveyedDump(
           file: name, parts: parts, state: evidence.state, findings: findings, forecast: nil)
       }
-      var facts = MachineFacts(reading: kernel, memory: session.memory)
+      var facts = MachineFacts(reading: kernel, of: evidence)
       let memory = facts.crashKernelMemory
       facts.takeCommandLine(
         from: session, running: session.crashKernel(beside: kernel, in: memory))

@@ -86,7 +86,7 @@ struct CaptureCommand: Verb {
     files.write("report.json") { try report.writeJSON(to: $0) }
     if let kernel = evidence.kernel {
       files.write("inherit.json") {
-        try Self.forecast(state, findings, kernel, session).writeJSON(to: $0)
+        try Self.forecast(evidence, findings, kernel, session).writeJSON(to: $0)
       }
       files.make("extract.vmcore") { path in
         VerbNeeds.read(evidence, kernel, in: session)
@@ -114,9 +114,10 @@ struct CaptureCommand: Verb {
 
   /// What `inherit` says where nothing is asked of it.
   private static func forecast(
-    _ state: RemappingState, _ findings: [Finding], _ kernel: KernelEvidence, _ session: Session
+    _ evidence: DumpEvidence, _ findings: [Finding], _ kernel: KernelEvidence, _ session: Session
   ) throws -> InheritDocument {
-    var facts = MachineFacts(reading: kernel, memory: session.memory)
+    let state = evidence.state
+    var facts = MachineFacts(reading: kernel, of: evidence)
     let second = session.crashKernel(beside: kernel, in: facts.crashKernelMemory)
     facts.takeCommandLine(from: session, running: second)
     let result = Forecaster(

@@ -32,7 +32,7 @@ final class CrashKernelOutlook {
     console.progress("what a crash kernel would see")
     let forecaster = Forecaster(
       evidence.state, memory: evidence.memory,
-      facts: MachineFacts(reading: kernel, memory: evidence.memory),
+      facts: MachineFacts(reading: kernel, of: evidence),
       budget: CopyBudget(evidence.work))
     var devices: [DeviceName: [Outlook]] = [:]
     for policy in [Policy.linux, .disable] {

@@ -115,7 +115,7 @@ struct InheritCommand: DocumentVerb {
     let kernel = try session.kernel(asking: VerbNeeds.symbols)
     let evidence = session.evidence(from: kernel)
     let state = evidence.state
-    var facts = MachineFacts(reading: kernel, memory: session.memory)
+    var facts = MachineFacts(reading: kernel, of: evidence)
     if !crashReservation.isEmpty {
       facts.reservations = crashReservation.map { .init(kind: .given, range: $0.range) }
       facts.reservationsAreComplete = true

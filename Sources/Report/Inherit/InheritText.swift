@@ -157,11 +157,12 @@ public struct InheritText {
       func count(_ verdict: Verdict) -> String {
         String(row.devices.count { $0.verdict == verdict })
       }
-      let crash = row.devices.map(\.exposure.crash).max() ?? 0
+      let crash = row.devices.map(\.exposure.crash).max()
       let outcomes = Set(row.units.map(\.outcome.rawValue)).sorted().joined(separator: ", ")
       return [
         row.policy.rawValue, row.verdict.rawValue, count(.unsafe), count(.risky), count(.safe),
-        Quantity.iec(crash) ?? "\(crash)", Quantity.iec(row.memory.bytes) ?? "\(row.memory.bytes)",
+        crash.map { Quantity.iec($0) ?? "\($0)" } ?? "not known",
+        Quantity.iec(row.memory.bytes) ?? "\(row.memory.bytes)",
         row.dumpStable ? "yes" : "no", outcomes,
       ]
     }

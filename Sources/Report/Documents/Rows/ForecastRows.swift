@@ -17,7 +17,9 @@ extension PolicyForecast: DocumentRow {
     fields.field("reasons", \.reasons, "Why.")
     fields.field("memory", \.memory, "Memory that the new tables take, over all units.")
     fields.field(
-      "dumpStable", \.dumpStable, "No device can alter memory while the dump is saved.")
+      "dumpStable", \.dumpStable,
+      "No device can alter memory while the dump is saved; false, too, where units or devices may be missing."
+    )
     fields.field("changing", \.changing, "What devices may write into while the dump is saved.")
   }
 }
@@ -52,7 +54,8 @@ extension Fate: DocumentChoice {
     case .translated: "as before the panic."
     case .remapped: "a new domain: old addresses fault, or hit a new buffer at an equal address."
     case .blocked: "faults."
-    case .physical: "addresses that were made to be translated are used as physical ones."
+    case .physical:
+      "translation is off: addresses are physical ones, even those that were made to be translated."
     case .passThrough: "addresses were physical ones all the time."
     case .silent: "the device was reset and sends nothing."
     }
