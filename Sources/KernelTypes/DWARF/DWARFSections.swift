@@ -11,7 +11,9 @@ struct DWARFSections {
   var abbreviations: ELFSection
   /// `.debug_str`, `.debug_line_str` and `.debug_str_offsets`, those that exist.
   var strings: [ELFSection]
+}
 
+extension DWARFSections {
   init(_ vmlinux: VMLinux) throws(TypeError) {
     guard let info = try Self.section(".debug_info", of: vmlinux),
       let abbreviations = try Self.section(".debug_abbrev", of: vmlinux)
@@ -19,12 +21,11 @@ struct DWARFSections {
       throw TypeError(
         "\(vmlinux.path) has no DWARF; install the kernel's debug package or use BTF")
     }
-    self.info = info
-    self.abbreviations = abbreviations
-    strings = []
+    var strings: [ELFSection] = []
     for name in [".debug_str", ".debug_line_str", ".debug_str_offsets"] {
       if let section = try Self.section(name, of: vmlinux) { strings.append(section) }
     }
+    self.init(info: info, abbreviations: abbreviations, strings: strings)
   }
 
   func strings(_ name: String) -> ELFSection? { strings.first { $0.name == name } }

@@ -7,7 +7,7 @@ internal import ELF
 /// A linked kernel keeps each name once in `.debug_str`, so an entry of that name holds the name's
 /// offset there, as four bytes. Searching the section for these bytes reads it once, at the speed of
 /// memory. What is found may be a coincidence; what is not found is not there.
-struct NameSearch {
+final class NameSearch {
   private let sections: DWARFSections
   private let directory: UnitDirectory
   private static let chunk = 1 << 20
@@ -16,6 +16,8 @@ struct NameSearch {
   private static let nameLimit = 1024
   /// Bytes looked at to learn which byte values are rare.
   private static let sample = 1 << 14
+  /// What was found of the names that were asked for; a name that nothing mentions is asked for twice.
+  private var known: [[UInt8]: [[UInt8]]?] = [:]
 
   init(_ sections: DWARFSections, _ directory: UnitDirectory) {
     self.sections = sections
@@ -86,6 +88,13 @@ struct NameSearch {
   /// The byte patterns by which entries can have this name (with its zero byte); `nil` where they
   /// cannot be told.
   private func needles(_ text: [UInt8]) throws(TypeError) -> [[UInt8]]? {
+    if let known = known[text] { return known }
+    let found = try findNeedles(text)
+    known[text] = .some(found)
+    return found
+  }
+
+  private func findNeedles(_ text: [UInt8]) throws(TypeError) -> [[UInt8]]? {
     guard sections.strings(".debug_str_offsets") == nil,
       !directory.units.contains(where: { $0.offsetByteCount == 8 })
     else { return nil }
