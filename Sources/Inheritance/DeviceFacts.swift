@@ -12,8 +12,11 @@ struct DeviceFacts {
     /// A context that hardware refuses.
     case refused
     case noContext
-    /// The unit did not translate.
+    /// The unit did not translate, or there was none.
     case untranslated
+
+    /// Whether its addresses were physical ones already, so that no table tells where it may go.
+    var hasPhysicalAddresses: Bool { self == .passThrough || self == .untranslated }
   }
 
   var name: DeviceName

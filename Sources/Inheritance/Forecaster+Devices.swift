@@ -185,8 +185,7 @@ extension Forecaster {
 
   /// A device that was never translated may go anywhere; one that was uses its old addresses.
   private func reachesEverything(_ device: DeviceFacts, _ fate: Fate) -> Bool {
-    fate == .passThrough
-      || fate == .physical && [.passThrough, .untranslated].contains(device.situation)
+    fate == .passThrough || fate == .physical && device.situation.hasPhysicalAddresses
   }
 
   // MARK: I/O virtual addresses
@@ -363,9 +362,7 @@ extension Forecaster {
 
   private static func calm(_ device: DeviceFacts, _ fates: [Fate]) -> String {
     if fates[0] == .silent { return "it was reset and sends nothing" }
-    if [.passThrough, .untranslated].contains(device.situation) {
-      return "what it has in flight no table tells"
-    }
+    if device.situation.hasPhysicalAddresses { return "what it has in flight no table tells" }
     if !device.inFlight { return "nothing is in flight" }
     if fates[2] == .remapped {
       return "its transfers go on until its driver attaches, and meet no new buffer"

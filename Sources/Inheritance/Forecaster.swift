@@ -191,8 +191,7 @@ public struct Forecaster {
     let live = devices.filter(\.inFlight).flatMap(\.spaces).filter { spaces[$0].inFlight }
     return changedPages(
       Set(live),
-      anywhere: devices.filter { $0.situation == .passThrough || $0.situation == .untranslated }
-        .map(\.name))
+      anywhere: devices.filter(\.situation.hasPhysicalAddresses).map(\.name))
   }
 
   private func changing(_ forecasts: [DeviceForecast]) -> ChangedPages {
